@@ -12,6 +12,8 @@ pub struct ExtFields {
     spans: SmallVec<[Span; 16]>,
     /// An empty map is written as `{}`, a null one not at all.
     present: bool,
+    /// Read from the ROCKETMQ encoding, where an empty value stands for null (quirks.md A5).
+    empty_is_null: bool,
 }
 
 /// Ends of one pair in `text`; each starts where the one before ended.
@@ -29,7 +31,12 @@ impl ExtFields {
     }
 
     pub fn with_capacity(text_bytes: usize) -> ExtFields {
-        ExtFields { text: String::with_capacity(text_bytes), spans: SmallVec::new(), present: true }
+        ExtFields { text: String::with_capacity(text_bytes), present: true, ..ExtFields::default() }
+    }
+
+    pub(crate) fn with_empty_as_null(mut self) -> ExtFields {
+        self.empty_is_null = true;
+        self
     }
 
     /// Whether Java would hold null here.
@@ -42,17 +49,19 @@ impl ExtFields {
     }
 
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter_rev().find(|(k, _)| *k == key).map(|(_, v)| v)
+        self.iter().rev().find(|(k, _)| *k == key).map(|(_, v)| v)
     }
 
+    /// The pairs whose value is not null.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+        self.written().filter(|(_, value)| !(self.empty_is_null && value.is_empty()))
+    }
+
+    /// The pairs as they stand on the wire.
+    pub(crate) fn written(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.spans.iter().map(|s| {
             (&self.text[s.start as usize..s.value as usize], &self.text[s.value as usize..s.end as usize])
         })
-    }
-
-    fn iter_rev(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.iter().rev()
     }
 
     pub fn push(&mut self, key: &str, value: impl FieldValue) {

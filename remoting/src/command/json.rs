@@ -15,7 +15,7 @@ pub(super) fn encode(command: &Command, out: &mut Vec<u8>) {
     out.extend_from_slice(number.format(command.code).as_bytes());
     if !command.ext.is_null() {
         out.extend_from_slice(b",\"extFields\":{");
-        for (i, (key, value)) in command.ext.iter().enumerate() {
+        for (i, (key, value)) in command.ext.written().enumerate() {
             if i > 0 {
                 out.push(b',');
             }

@@ -18,7 +18,7 @@ pub(super) fn encode(command: &Command, out: &mut Vec<u8>) {
     out.put_slice(remark.as_bytes());
     let mark = out.len();
     out.put_i32(0);
-    for (key, value) in command.ext.iter() {
+    for (key, value) in command.ext.written() {
         out.put_i16(key.len() as i16);
         out.put_slice(key.as_bytes());
         out.put_i32(value.len() as i32);
@@ -58,17 +58,14 @@ pub(super) fn decode(header: &[u8]) -> Result<Command, HeaderError> {
 }
 
 fn decode_ext(bytes: &[u8]) -> Result<ExtFields, HeaderError> {
-    let mut ext = ExtFields::with_capacity(bytes.len());
+    let mut ext = ExtFields::with_capacity(bytes.len()).with_empty_as_null();
     let mut input = Input(bytes);
     while !input.0.is_empty() {
         let key_length = i16::from_be_bytes(input.array()?) as i32;
         let key = String::from_utf8_lossy(input.slice(key_length)?);
         let value_length = i32::from_be_bytes(input.array()?);
         let value = String::from_utf8_lossy(input.slice(value_length)?);
-        // Java reads an empty string as null, which is as good as absent (quirks.md A5).
-        if !key.is_empty() && !value.is_empty() {
-            ext.push(&key, &*value);
-        }
+        ext.push(&key, &*value);
     }
     Ok(ext)
 }

@@ -8,6 +8,7 @@ pub const FRAME_BYTES_MAX: usize = 16_777_216;
 
 const LENGTH_BYTES: usize = 4;
 const HEADER_MARK_BYTES: usize = 4;
+const FRAME_BYTES_MIN: usize = LENGTH_BYTES + HEADER_MARK_BYTES;
 
 /// Why the connection that sent this cannot go on; nothing is answered (quirks.md A9).
 #[derive(Debug, PartialEq, Eq)]
@@ -34,30 +35,27 @@ impl std::fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// Takes one whole frame off the front of `input`.
-pub enum Taken {
-    Command(Command),
-    /// This many bytes in all are needed before there is a whole frame.
-    Needs(usize),
-}
-
-/// Takes one command off `input`, or says how long `input` must become first.
-pub fn take(input: &mut BytesMut) -> Result<Taken, FrameError> {
+/// How many bytes the frame at the front of `input` has in all, or the few that it takes to tell.
+pub fn length_needed(input: &[u8]) -> Result<usize, FrameError> {
     let Some(word) = input.first_chunk::<LENGTH_BYTES>() else {
-        return Ok(Taken::Needs(LENGTH_BYTES));
+        return Ok(LENGTH_BYTES);
     };
     let length = i32::from_be_bytes(*word);
-    let whole = usize::try_from(length).ok().and_then(|l| l.checked_add(LENGTH_BYTES));
-    let whole = match whole {
-        Some(whole) if length as usize >= HEADER_MARK_BYTES && whole <= FRAME_BYTES_MAX => whole,
-        _ => return Err(FrameError::Length(length)),
-    };
-    if input.len() < whole {
-        return Ok(Taken::Needs(whole));
+    match usize::try_from(length).ok().and_then(|rest| rest.checked_add(LENGTH_BYTES)) {
+        Some(whole) if (FRAME_BYTES_MIN..=FRAME_BYTES_MAX).contains(&whole) => Ok(whole),
+        _ => Err(FrameError::Length(length)),
+    }
+}
+
+/// Takes one command off the front of `input`, if a whole one is there.
+pub fn take(input: &mut BytesMut) -> Result<Option<Command>, FrameError> {
+    let whole = length_needed(input)?;
+    if input.len() < whole || whole == LENGTH_BYTES {
+        return Ok(None);
     }
     let mut frame = input.split_to(whole).freeze();
     frame.advance(LENGTH_BYTES);
-    decode(frame).map(Taken::Command)
+    decode(frame).map(Some)
 }
 
 /// Decodes a frame that has lost its length word.

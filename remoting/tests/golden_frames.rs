@@ -21,8 +21,8 @@ fn check(version: &str, lab: &str, codec: Codec) {
         let bytes = std::fs::read(&path).unwrap();
         let mut input = BytesMut::from(&bytes[..]);
         let command = match frame::take(&mut input) {
-            Ok(frame::Taken::Command(command)) => command,
-            Ok(frame::Taken::Needs(more)) => panic!("{}: needs {more}", path.display()),
+            Ok(Some(command)) => command,
+            Ok(None) => panic!("{}: half a frame", path.display()),
             Err(error) => panic!("{}: {error}", path.display()),
         };
         assert!(input.is_empty(), "{}", path.display());

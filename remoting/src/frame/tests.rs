@@ -8,10 +8,7 @@ fn hex(text: &str) -> BytesMut {
 }
 
 fn taken(bytes: &mut BytesMut) -> Result<Command, FrameError> {
-    match take(bytes)? {
-        Taken::Command(command) => Ok(command),
-        Taken::Needs(bytes) => panic!("needs {bytes}"),
-    }
+    Ok(take(bytes)?.expect("a whole frame"))
 }
 
 fn frame_of(header: &[u8], codec: u8) -> BytesMut {
@@ -64,11 +61,8 @@ fn a_part_of_a_frame_says_what_it_needs() {
     let whole = frame_of(b"{\"code\":1}", 0);
     for end in 0..whole.len() {
         let mut part = BytesMut::from(&whole[..end]);
-        let needs = match take(&mut part) {
-            Ok(Taken::Needs(bytes)) => bytes,
-            _ => panic!("{end} bytes were taken for a frame"),
-        };
-        assert_eq!(needs, if end < 4 { 4 } else { whole.len() });
+        assert_eq!(take(&mut part), Ok(None), "{end} bytes");
+        assert_eq!(length_needed(&part), Ok(if end < 4 { 4 } else { whole.len() }));
         assert_eq!(part.len(), end);
     }
 }

@@ -1,1 +1,5 @@
+<<<<<<< HEAD
 
+=======
+pub mod store;
+>>>>>>> store

@@ -1,5 +1,2 @@
-<<<<<<< HEAD
 
-=======
 pub mod store;
->>>>>>> store

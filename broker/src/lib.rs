@@ -1,0 +1,3 @@
+//! The broker: `mqbroker`.
+
+pub mod config;

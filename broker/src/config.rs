@@ -7,7 +7,9 @@ mod startup;
 mod structs;
 
 pub use startup::{BrokerConfigError, CLASSES, Overrides, PRINTED, load, values, warnings};
-pub use structs::{BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+pub use structs::{
+    BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig,
+};
 
 #[cfg(test)]
 mod tests;

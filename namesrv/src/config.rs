@@ -111,7 +111,10 @@ pub fn warnings(config: &Config) -> Vec<String> {
         (NettyServerConfig::CLASS, NettyServerConfig::KEYS),
         (NamesrvConfig::CLASS, &["rocketmqHome"]),
         // `scanNotActiveBrokerInterval` and `configBlackList` reach the controller's class too.
-        (CONTROLLER_CONFIG.name, &["configStorePath", "configBlackList", "scanNotActiveBrokerInterval", "rocketmqHome"]),
+        (
+            CONTROLLER_CONFIG.name,
+            &["configStorePath", "configBlackList", "scanNotActiveBrokerInterval", "rocketmqHome"],
+        ),
     ])
 }
 
@@ -133,7 +136,8 @@ mod tests {
     fn the_config_file_becomes_the_place_for_updates() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("namesrv.conf");
-        std::fs::write(&file, "listenPort=19876\nscanNotActiveBrokerInterval=1000\nserverWorkerThreads=2\n").unwrap();
+        std::fs::write(&file, "listenPort=19876\nscanNotActiveBrokerInterval=1000\nserverWorkerThreads=2\n")
+            .unwrap();
         let overrides = Overrides { config_file: Some(file.clone()), settings: Properties::default() };
         let (config, settings) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
         assert_eq!(settings.namesrv.config_store_path, file);

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use process::config::netty::{NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig};
+use process::config::netty::{
+    NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig,
+};
 use process::config::{Class, Config, ConfigError, Environment, Settings};
 use process::properties::Properties;
 

@@ -213,7 +213,8 @@ impl MessageStoreConfig {
 
     /// As `MessageStoreConfig.getMappedFileSizeConsumeQueue`: whole entries.
     pub fn consume_queue_file_bytes(&self) -> u64 {
-        self.mapped_file_size_consume_queue_bytes.div_ceil(CONSUME_QUEUE_ENTRY_BYTES) * CONSUME_QUEUE_ENTRY_BYTES
+        self.mapped_file_size_consume_queue_bytes.div_ceil(CONSUME_QUEUE_ENTRY_BYTES)
+            * CONSUME_QUEUE_ENTRY_BYTES
     }
 
     /// The delays of levels 1, 2, ... in milliseconds. A word that is no delay ends the start in Java too.

@@ -59,8 +59,14 @@ fn the_role_decides_the_broker_id() {
 fn bad_values_are_one_clear_line() {
     for (arguments, complaint) in [
         ("listenPort=abc", r#"command line: listenPort="abc": an integer of 32 bits is expected"#),
-        ("flushDiskType=NEVER", r#"command line: flushDiskType="NEVER": one of SYNC_FLUSH, ASYNC_FLUSH is expected"#),
-        ("maxMessageSize=-1", r#"command line: maxMessageSize="-1": an integer that is not negative is expected"#),
+        (
+            "flushDiskType=NEVER",
+            r#"command line: flushDiskType="NEVER": one of SYNC_FLUSH, ASYNC_FLUSH is expected"#,
+        ),
+        (
+            "maxMessageSize=-1",
+            r#"command line: maxMessageSize="-1": an integer that is not negative is expected"#,
+        ),
         (
             "namesrvAddr=nowhere",
             "The Name Server Address[nowhere] illegal, please set it as follows, \"127.0.0.1:9876;192.168.0.1:9876\"",
@@ -76,7 +82,8 @@ fn bad_values_are_one_clear_line() {
 
 #[test]
 fn keys_without_effect_are_named_once() {
-    let given = overrides("sendMessageThreadPoolNums=16\nenableDLegerCommitLog=true\nnoSuchKey=1\nlistenPort=10911");
+    let given =
+        overrides("sendMessageThreadPoolNums=16\nenableDLegerCommitLog=true\nnoSuchKey=1\nlistenPort=10911");
     let (config, _) = load(Arc::new(Environment::fixed("/h")), &given).unwrap();
     assert_eq!(
         warnings(&config),
@@ -92,7 +99,8 @@ fn keys_without_effect_are_named_once() {
 #[test]
 fn every_java_key_is_known() {
     let config = values(Arc::new(Environment::fixed("/h")), &Overrides::default()).unwrap();
-    let printed = |important_only| ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines();
+    let printed =
+        |important_only| ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines();
     assert_eq!(printed(false).len(), 302);
     assert_eq!(
         printed(true).iter().map(|line| line.split_once('=').unwrap().0).collect::<Vec<_>>(),
@@ -117,4 +125,3 @@ fn every_java_key_is_known() {
     let keys: usize = CLASSES.iter().map(|class| class.keys.len()).sum();
     assert_eq!(keys, 5 + 238 + 18 + 20 + 219 + 26 + 2);
 }
-

@@ -72,7 +72,7 @@ fn choose(candidates: &[Candidate]) -> Option<&Candidate> {
     let v4 = || outward().filter(|candidate| candidate.address.is_ipv4());
     let v6 = || outward().filter(|candidate| candidate.address.is_ipv6());
     let public = |candidate: &&Candidate| !is_internal(candidate.address);
-    v4().find(public).or_else(|| v4().last()).or_else(|| v6().find(public)).or_else(|| v6().next())
+    v4().find(public).or_else(|| v4().next_back()).or_else(|| v6().find(public)).or_else(|| v6().next())
 }
 
 /// `UtilAll.isInternalIP` and `isInternalV6IP`.

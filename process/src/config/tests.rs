@@ -25,6 +25,7 @@ const SAMPLE: Class = Class {
 fn sample() -> Config {
     Config::new(
         &[&SAMPLE, &NETTY_SERVER_CONFIG, &NETTY_CLIENT_CONFIG],
+        &["Sample", "NettyServerConfig"],
         Arc::new(Environment::fixed("/home/u")),
     )
 }

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod ext_fields;
 pub mod frame;
 pub mod header;
+pub mod json;
 pub mod refusal;
 pub mod server;
 

@@ -1,5 +1,6 @@
 //! RocketMQ's wire: nothing here knows a topic's meaning, a store or a file.
 
+pub mod body;
 pub mod client;
 pub mod code;
 pub mod command;

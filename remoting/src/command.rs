@@ -5,6 +5,7 @@ mod rocketmq;
 
 use crate::code::{RequestCode, ResponseCode};
 use crate::ext_fields::ExtFields;
+use crate::json::ScanError;
 use crate::refusal::Refusal;
 use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
@@ -139,12 +140,15 @@ impl Codec {
 pub enum HeaderError {
     Truncated,
     NotUtf8,
-    /// JSON: the byte at this offset does not belong there.
-    Syntax(usize),
-    /// JSON: deeper than any header needs.
-    TooDeep,
+    Json(ScanError),
     /// ROCKETMQ: a length that is negative or beyond the header.
     Length(i32),
+}
+
+impl From<ScanError> for HeaderError {
+    fn from(error: ScanError) -> HeaderError {
+        HeaderError::Json(error)
+    }
 }
 
 impl std::fmt::Display for HeaderError {
@@ -152,8 +156,7 @@ impl std::fmt::Display for HeaderError {
         match self {
             HeaderError::Truncated => write!(f, "it ends too early"),
             HeaderError::NotUtf8 => write!(f, "it is not UTF-8"),
-            HeaderError::Syntax(at) => write!(f, "not JSON at byte {at}"),
-            HeaderError::TooDeep => write!(f, "it is nested too deeply"),
+            HeaderError::Json(error) => error.fmt(f),
             HeaderError::Length(length) => write!(f, "it holds a length of {length}"),
         }
     }

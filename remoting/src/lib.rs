@@ -1,5 +1,6 @@
 //! RocketMQ's wire: nothing here knows a topic's meaning, a store or a file.
 
+pub mod body;
 pub mod client;
 pub mod code;
 pub mod command;
@@ -8,6 +9,7 @@ pub mod ext_fields;
 pub mod frame;
 pub mod header;
 pub mod message;
+pub mod json;
 pub mod refusal;
 pub mod server;
 

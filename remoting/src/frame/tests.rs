@@ -87,7 +87,7 @@ fn broken_headers() {
         "{",
         "{}}",
         "{\"code\":}",
-        "{\"code\":1,}",
+        "{\"code\":1,,}",
         "{\"code\":\"x\"}",
         "{\"remark\":\"\\u12\"}",
         &deep,

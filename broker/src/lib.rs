@@ -1,4 +1,8 @@
 //! The broker: `mqbroker`.
 
-pub mod store;
+pub mod clients;
 pub mod config;
+pub mod locks;
+pub mod long_poll;
+pub mod store;
+pub mod subscription;

@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use process::config::{ConfigPrinter, Environment};
@@ -124,4 +124,23 @@ fn every_java_key_is_known() {
     );
     let keys: usize = CLASSES.iter().map(|class| class.keys.len()).sum();
     assert_eq!(keys, 5 + 238 + 18 + 20 + 219 + 26 + 2);
+}
+
+/// Every file that we ship starts a broker and sets nothing that we do not know.
+#[test]
+fn shipped_files_are_understood() {
+    let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf");
+    let folders = ["2m-noslave", "2m-2s-async", "2m-2s-sync"].map(|name| conf.join(name));
+    let in_folders =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = in_folders.collect();
+    files.push(conf.join("broker.conf"));
+    assert_eq!(files.len(), 11);
+    for file in files {
+        let overrides = Overrides { config_file: Some(file.clone()), ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        let unknown: Vec<_> =
+            warnings(&config).into_iter().filter(|line| line.starts_with("unknown")).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", file.display());
+    }
 }

@@ -6,3 +6,5 @@ pub mod locks;
 pub mod long_poll;
 pub mod store;
 pub mod subscription;
+pub mod config;
+pub mod store;

@@ -17,7 +17,7 @@ pub fn update_and_create_topic(
     let header = CreateTopicRequestHeader::decode(&request.ext);
     let invalid = |remark: String| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
     let topic = header.topic.unwrap_or_default();
-    tracing::info!(target: "broker", "{} updates or creates the topic {topic}", peer.remote_addr());
+    tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
     if topic_validator::is_system_topic(topic) {
         return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));

@@ -8,8 +8,8 @@ pub mod connection;
 pub mod ext_fields;
 pub mod frame;
 pub mod header;
-pub mod message;
 pub mod json;
+pub mod message;
 pub mod refusal;
 pub mod server;
 

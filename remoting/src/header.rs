@@ -3,6 +3,12 @@
 //! A header borrows from the command's ext fields; nothing is copied. Fields that Java declares as required are
 //! not enforced when decoding (quirks.md A10): they are `None` until a handler asks for them with [`required`].
 
+pub mod client;
+pub mod offset;
+pub mod pull;
+pub mod send;
+pub mod topic;
+
 use crate::refusal::Refusal;
 
 /// Declares headers: `field: type = "java name"`. Types: `str`, `i32`, `i64`, `bool` are optional; `int`, `long`, `flag` are

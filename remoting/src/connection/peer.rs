@@ -82,6 +82,12 @@ impl Peer {
         })
     }
 
+    /// A peer without a connection: what is sent to it goes nowhere. For tests of those who hold peers.
+    pub fn detached() -> Arc<Peer> {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Peer::new(nowhere, nowhere, Codec::Json)
+    }
+
     /// Unique in this process.
     pub fn id(&self) -> u64 {
         self.id

@@ -16,6 +16,8 @@ struct Frame {
     path: PathBuf,
     name: String,
     is_response: bool,
+    /// A request whose fields were set by hand: it may hold what no class writes.
+    is_raw: bool,
     body: Vec<u8>,
     json: Option<Value>,
 }
@@ -42,6 +44,7 @@ fn json_frames(version: &str) -> Vec<Frame> {
                 path,
                 name: entry["name"].as_str().unwrap().to_owned(),
                 is_response: entry["type"] == "response",
+                is_raw: entry["type"] != "response" && entry["header"]["version"] == 0,
                 body: frame[frame.len() - length..].to_vec(),
                 json: body.get("json").cloned(),
             });
@@ -96,12 +99,9 @@ fn check_body<T: Serialize + DeserializeOwned>(frame: &Frame, write: fn(&T) -> V
 fn typed_bodies_are_written_as_java_does() {
     let mut checked = 0;
     for frame in json_frames("5.5.0") {
-        // Requests of the steps that set fields by hand hold what no class writes.
-        let raw = frame.body == br#"{"counter":1,"timestamp":1}"#
-            || frame.body == br#"{"brokerDatas":[],"queueDatas":[]}"#;
         checked += 1;
         match (frame.name.as_str(), frame.is_response) {
-            _ if raw => checked -= 1,
+            _ if frame.is_raw => checked -= 1,
             ("REGISTER_BROKER", false) => check_body::<RegisterBrokerBody>(&frame, json::to_bytes),
             ("REGISTER_BROKER", true) => check_body::<KVTable>(&frame, json::to_bytes),
             ("GET_ROUTEINFO_BY_TOPIC", _) => check_body::<TopicRouteData>(&frame, json::to_standard),

@@ -1,2 +1,4 @@
+//! The broker: `mqbroker`.
 
 pub mod store;
+pub mod config;

@@ -1,1 +1,3 @@
+//! The name server: `mqnamesrv`.
 
+pub mod config;

@@ -1,6 +1,6 @@
 //! What a broker registers: all its topics.
 
-use super::topic::{TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo};
+use super::topic::{DataVersion, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo};
 use crate::json::{self, JsonError};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -82,6 +82,14 @@ impl RegisterBrokerBody {
         deflate(&pieces)
     }
 
+    /// The data version of a body that is not compressed and lists no filter servers, without reading the topics behind
+    /// it; None also where the body is not written quite as Java does.
+    pub fn peek_data_version(body: &[u8]) -> Option<DataVersion> {
+        let rest = body.strip_prefix(br#"{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":"#)?;
+        let end = memchr::memchr(b'}', rest)? + 1;
+        json::from_slice(&rest[..end]).ok()
+    }
+
     /// Java: `RegisterBrokerBody.decode`; `broker_version` is the request's.
     pub fn decode(
         body: &[u8],
@@ -152,7 +160,6 @@ impl<R: Read> Pieces<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::body::DataVersion;
 
     fn body() -> RegisterBrokerBody {
         let topic = TopicConfig {
@@ -187,6 +194,15 @@ mod tests {
             let bytes = body.encode(compressed);
             assert_eq!(RegisterBrokerBody::decode(&bytes, compressed, V5_0_0).unwrap(), body);
         }
+    }
+
+    #[test]
+    fn the_data_version_is_found_without_the_rest() {
+        let mut bytes = body().encode(false);
+        let version = body().topic_config_serialize_wrapper.data_version;
+        assert_eq!(RegisterBrokerBody::peek_data_version(&bytes), Some(version));
+        bytes.truncate(70);
+        assert_eq!(RegisterBrokerBody::peek_data_version(&bytes), None);
     }
 
     #[test]

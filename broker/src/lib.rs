@@ -1,4 +1,4 @@
 //! The broker: `mqbroker`.
 
-pub mod store;
 pub mod config;
+pub mod store;

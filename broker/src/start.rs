@@ -1,20 +1,21 @@
 //! Start and stop. Java: `BrokerStartup`, `BrokerController.start` and `shutdown`.
 
+mod parts;
+
 use crate::broker::Broker;
 use crate::clients::Clients;
-use crate::config::{BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use crate::config::BrokerSettings;
 use crate::dispatch::Port;
-use crate::groups::{Groups, GroupsConfig};
+use crate::groups::Groups;
 use crate::locks::Locks;
 use crate::long_poll::LongPoll;
-use crate::offsets::{ConsumerOffsets, OffsetsConfig};
+use crate::offsets::ConsumerOffsets;
 use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
-use crate::store::{self, MessageStore, OpenError, StoreConfig};
-use crate::topics::{Topics, TopicsConfig};
-use namesrv::start::{listen_addr, server_config};
+use crate::store::{self, MessageStore, OpenError};
+use crate::topics::Topics;
+use namesrv::{listen_addr, server_config};
 use process::clock::Clock;
-use process::config::ConfigError;
 use process::files::LoadError;
 use remoting::Codec;
 use remoting::message::uniq_key::UniqKeys;
@@ -54,7 +55,8 @@ pub enum StartError {
     Store(OpenError),
     /// A config file that must not be taken for an empty one.
     Table(LoadError),
-    Config(ConfigError),
+    /// `messageDelayLevel` with a word that is no delay.
+    DelayLevel(String),
 }
 
 impl std::fmt::Display for StartError {
@@ -64,7 +66,7 @@ impl std::fmt::Display for StartError {
             StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
             StartError::Store(error) => error.fmt(f),
             StartError::Table(error) => error.fmt(f),
-            StartError::Config(error) => error.fmt(f),
+            StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
 }
@@ -118,18 +120,18 @@ fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartError> {
-    let delay_levels_ms = settings.store.delay_levels_ms().map_err(StartError::Config)?;
+    let delay_levels_ms = settings.store.delay_levels_ms().ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
     let store_clock = clock.clone();
     let store = MessageStore::open(
-        store_config(&settings.store, delay_levels_ms.clone()),
+        parts::store_config(&settings.store, delay_levels_ms.clone()),
         Arc::new(move || store_clock.wall_ms()),
     )
     .map_err(StartError::Store)?;
     let file = |name| settings.store.config_file(name);
-    let topics = Topics::load(&file("topics.json"), &TopicsConfig::of(&settings), clock.clone());
-    let groups = Groups::load(&file("subscriptionGroup.json"), GroupsConfig::of(&settings), clock.clone());
+    let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
+    let groups = Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
     let offsets =
-        ConsumerOffsets::load(&file("consumerOffset.json"), OffsetsConfig::of(&settings), clock.clone());
+        ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
     let schedule =
         Schedule::load(&file("delayOffset.json"), delay_levels_ms, store.clone(), clock.clone());
     let store_host = store_host(&settings)?;
@@ -155,40 +157,6 @@ fn store_host(settings: &BrokerSettings) -> Result<SocketAddr, StartError> {
     let ip = settings.broker.broker_ip1.as_str();
     let resolved = (ip, settings.server.listen_port).to_socket_addrs().ok().and_then(|mut addrs| addrs.next());
     resolved.ok_or_else(|| StartError::Address { key: "brokerIP1", value: ip.to_owned() })
-}
-
-fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i64>) -> StoreConfig {
-    let ms = Duration::from_millis;
-    StoreConfig {
-        store_path_root_dir: settings.store_path_root_dir.clone(),
-        store_path_commit_log: settings.store_path_commit_log.clone(),
-        mapped_file_size_commit_log: settings.mapped_file_size_commit_log_bytes,
-        mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
-        flush_disk_type: match settings.flush_disk_type {
-            FlushDiskType::SyncFlush => store::FlushDiskType::SyncFlush,
-            FlushDiskType::AsyncFlush => store::FlushDiskType::AsyncFlush,
-        },
-        flush_interval_commit_log: ms(settings.flush_interval_commit_log_ms),
-        flush_commit_log_least_pages: settings.flush_commit_log_least_pages.into(),
-        flush_commit_log_thorough_interval: ms(settings.flush_commit_log_thorough_interval_ms),
-        flush_interval_consume_queue: ms(settings.flush_interval_consume_queue_ms),
-        flush_consume_queue_least_pages: settings.flush_consume_queue_least_pages.into(),
-        flush_consume_queue_thorough_interval: ms(settings.flush_consume_queue_thorough_interval_ms),
-        sync_flush_timeout: ms(settings.sync_flush_timeout_ms),
-        max_message_size: settings.max_message_size_bytes,
-        check_crc_on_recover: settings.check_crc_on_recover,
-        max_transfer_bytes_on_message_in_memory: settings.max_transfer_bytes_on_message_in_memory,
-        max_transfer_count_on_message_in_memory: settings.max_transfer_count_on_message_in_memory,
-        max_transfer_bytes_on_message_in_disk: settings.max_transfer_bytes_on_message_in_disk,
-        max_transfer_count_on_message_in_disk: settings.max_transfer_count_on_message_in_disk,
-        max_filter_message_size: settings.max_filter_message_size_bytes,
-        access_message_in_memory_max_ratio: settings.access_message_in_memory_max_ratio.into(),
-        os_page_cache_busy_timeout: ms(settings.os_page_cache_busy_timeout_ms),
-        delay_levels_ms,
-        slave: settings.broker_role == BrokerRole::Slave,
-        offset_check_in_slave: settings.offset_check_in_slave,
-        ..StoreConfig::default()
-    }
 }
 
 /// What is done now and then.

@@ -28,7 +28,7 @@ type KVTableContent = BTreeMap<String, String>;
 impl KvConfig {
     /// Without a file the table is empty; one that cannot be read is an error, as we would overwrite it.
     pub fn load(path: PathBuf) -> Result<KvConfig, LoadError> {
-        let content = files::load(&path, json::from_slice::<Content>)?.into_content().unwrap_or_default();
+        let content = files::load(&path, |bytes| json::from_slice::<Content>(bytes))?.into_content().unwrap_or_default();
         Ok(KvConfig { path, content })
     }
 

@@ -65,13 +65,15 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     Ok(running)
 }
 
-fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
+/// Where a server with these settings listens; the broker's too.
+pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
     let bind = &settings.bind_address;
     let ip = bind.parse().map_err(|_| StartError::BindAddress(bind.clone()))?;
     Ok(SocketAddr::new(ip, settings.listen_port))
 }
 
-fn server_config(settings: &NettyServerConfig) -> ServerConfig {
+/// The settings that sockets take; the broker's too.
+pub fn server_config(settings: &NettyServerConfig) -> ServerConfig {
     ServerConfig {
         backlog: i32::try_from(settings.server_socket_backlog).unwrap_or(i32::MAX),
         idle_max: Duration::from_secs(settings.server_channel_max_idle_time_s),

@@ -1,6 +1,7 @@
 //! Making and changing topics. Java: `AdminBrokerProcessor`.
 
 use super::ok;
+use crate::attributes::AttributeError;
 use crate::broker::Broker;
 use crate::topic_validator;
 use remoting::body::{TopicConfig, TopicFilterType};
@@ -26,6 +27,7 @@ pub fn update_and_create_topic(
         Some("MULTI_TAG") => TopicFilterType::MultiTag,
         _ => TopicFilterType::SingleTag,
     };
+    let failed = |error: AttributeError| Refusal::new(ResponseCode::SYSTEM_ERROR, error.to_string());
     let config = TopicConfig {
         topic_name: topic.to_owned(),
         read_queue_nums: required(header.read_queue_nums, "readQueueNums")?,
@@ -36,8 +38,7 @@ pub fn update_and_create_topic(
         order: required(header.order, "order")?,
         ..TopicConfig::default()
     };
-    let changes = header.attributes.unwrap_or_default();
-    let failed = |remark: String| Refusal::new(ResponseCode::SYSTEM_ERROR, remark);
-    tokio::task::block_in_place(|| broker.topics.update(config, changes)).map_err(failed)?;
+    let attributes = header.attributes.unwrap_or_default();
+    tokio::task::block_in_place(|| broker.topics.update(config, attributes)).map_err(failed)?;
     ok()
 }

@@ -314,7 +314,8 @@ fn one_sync_ends_every_wait() {
 
 #[test]
 fn async_flush_comes_by_itself_and_on_demand() {
-    let scratch = Scratch::new();
+    let mut scratch = Scratch::new();
+    scratch.config.flush_commit_log_thorough_interval = Duration::from_millis(100);
     let store = scratch.start();
     fill(&store, 0, 100);
     wait_until("flushed in the background", || store.flushed_where() == store.max_phy_offset());

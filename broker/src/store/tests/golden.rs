@@ -136,9 +136,10 @@ fn offsets_as_java_finds_them() {
 
 #[test]
 fn queues_built_from_javas_log_are_javas_queues() {
-    // Not flow and cqext: entries of multi-dispatch queues and addresses of queue extensions come later.
+    // Not flow and cqext: entries of multi-dispatch queues and addresses of queue extensions come later. Not default:
+    // gigabytes of zeros to unpack.
     for version in VERSIONS {
-        for scenario in ["core", "big", "ipv6", "default"] {
+        for scenario in ["core", "big", "ipv6"] {
             let what = format!("{version}/{scenario}");
             let (scratch, manifest) = unpack(version, scenario);
             let javas = queue_files(&scratch.config.consume_queue_dir());

@@ -1,0 +1,74 @@
+package rocketmq.it;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.rocketmq.client.impl.MQClientAPIImpl;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.remoting.protocol.RemotingCommand;
+
+/**
+ * Requests that the client's own checks would not let through, over the client's own connection; and the protocol numbers
+ * that tests name (their Java constants live in different packages in 4.9 and 5.x).
+ */
+final class Wire {
+    static final int SEND_MESSAGE_V2 = 310;
+    static final int UPDATE_NAMESRV_CONFIG = 318;
+
+    static final int SUCCESS = 0;
+    static final int SYSTEM_ERROR = 1;
+    static final int MESSAGE_ILLEGAL = 13;
+    static final int NO_PERMISSION = 16;
+    static final int TOPIC_NOT_EXIST = 17;
+    static final int QUERY_NOT_FOUND = 22;
+    static final int INVALID_PARAMETER = 29;
+
+    static final int TIMEOUT_MILLIS = 10_000;
+
+    private final MQClientAPIImpl client;
+    private final String address;
+
+    private Wire(MQClientAPIImpl client, String address) {
+        this.client = client;
+        this.address = address;
+    }
+
+    static Wire toBroker(Cluster cluster) throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        return new Wire(client(producer), Cluster.brokerAddress(producer, "TBW102"));
+    }
+
+    static Wire toNameServer(Cluster cluster) throws Exception {
+        return new Wire(client(cluster.producer()), Cluster.NAMESRV.split(";")[0]);
+    }
+
+    static MQClientAPIImpl client(DefaultMQProducer producer) {
+        return producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl();
+    }
+
+    /** A send without the client's checks. */
+    RemotingCommand send(String topic, String modelTopic, int queueId) throws Exception {
+        Map<String, String> fields = new HashMap<>();
+        fields.put("a", "producer-group");
+        fields.put("b", topic);
+        fields.put("c", modelTopic);
+        fields.put("d", "4");
+        fields.put("e", Integer.toString(queueId));
+        fields.put("f", "0");
+        fields.put("g", Long.toString(System.currentTimeMillis()));
+        fields.put("h", "0");
+        fields.put("i", "");
+        fields.put("j", "0");
+        fields.put("k", "false");
+        fields.put("m", "false");
+        return call(SEND_MESSAGE_V2, fields, "hello".getBytes(UTF_8));
+    }
+
+    RemotingCommand call(int code, Map<String, String> fields, byte[] body) throws Exception {
+        RemotingCommand request = RemotingCommand.createRequestCommand(code, null);
+        request.setExtFields(new HashMap<>(fields));
+        request.setBody(body);
+        return client.getRemotingClient().invokeSync(address, request, TIMEOUT_MILLIS);
+    }
+}

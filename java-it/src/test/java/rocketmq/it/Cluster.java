@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
+import java.util.stream.Collectors;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
@@ -132,6 +134,17 @@ final class Cluster implements AfterEachCallback {
             producer.getDefaultMQProducerImpl().getMqClientFactory().updateTopicRouteInfoFromNameServer(topic);
             return producer.getDefaultMQProducerImpl().getMqClientFactory().findBrokerAddressInPublish(broker);
         }, address -> address != null);
+    }
+
+    /** The queues of the topic that rebalancing has given to this consumer. */
+    static Set<MessageQueue> assigned(DefaultMQPushConsumer consumer, String topic) {
+        return consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet().stream()
+            .filter(queue -> queue.getTopic().equals(topic)).collect(Collectors.toSet());
+    }
+
+    /** Client ids of the group's consumers, as the topic's broker knows them. */
+    static List<String> members(DefaultMQProducer producer, String topic, String group) throws Exception {
+        return Wire.client(producer).getConsumerIdListByGroup(brokerAddress(producer, topic), group, Wire.TIMEOUT_MILLIS);
     }
 
     private static void configure(ClientConfig client) {

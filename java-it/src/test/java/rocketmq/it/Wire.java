@@ -18,6 +18,7 @@ final class Wire {
 
     static final int SUCCESS = 0;
     static final int SYSTEM_ERROR = 1;
+    static final int SYSTEM_BUSY = 2;
     static final int MESSAGE_ILLEGAL = 13;
     static final int NO_PERMISSION = 16;
     static final int TOPIC_NOT_EXIST = 17;
@@ -47,7 +48,7 @@ final class Wire {
         return producer.getDefaultMQProducerImpl().getMqClientFactory().getMQClientAPIImpl();
     }
 
-    /** A send without the client's checks. */
+    /** A send without the client's checks. Like the client it tries again when the broker says that it is busy. */
     RemotingCommand send(String topic, String modelTopic, int queueId) throws Exception {
         Map<String, String> fields = new HashMap<>();
         fields.put("a", "producer-group");
@@ -62,7 +63,8 @@ final class Wire {
         fields.put("j", "0");
         fields.put("k", "false");
         fields.put("m", "false");
-        return call(SEND_MESSAGE_V2, fields, "hello".getBytes(UTF_8));
+        return Await.value("an answer other than busy", Await.PATIENCE,
+            () -> call(SEND_MESSAGE_V2, fields, "hello".getBytes(UTF_8)), reply -> reply.getCode() != SYSTEM_BUSY);
     }
 
     RemotingCommand call(int code, Map<String, String> fields, byte[] body) throws Exception {

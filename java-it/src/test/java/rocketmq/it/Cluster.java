@@ -153,6 +153,8 @@ final class Cluster implements AfterEachCallback {
         client.setInstanceName(unique("client"));
         // A topic made after the client's start is seen soon, not after the usual 30 s.
         client.setPollNameServerInterval(1_000);
+        // A client that rebalances while it is sending a heartbeat drops the next one, and pulls nothing until the one after.
+        client.setHeartbeatBrokerInterval(1_000);
     }
 
     @Override

@@ -6,7 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
-import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -83,11 +82,11 @@ class LitePullIT {
         consumer.start();
         poll(consumer, 11);
         MessageQueue queue = consumer.assignment().iterator().next();
-        DefaultMQPullConsumer observer = cluster.pullConsumer(group);
+        Wire observer = Wire.toBroker(cluster);
 
         Await.until("all 11 committed", () -> {
             consumer.poll(100);
-            return observer.fetchConsumeOffset(queue, true) == 11;
+            return observer.consumerOffset(group, queue) == 11;
         });
     }
 

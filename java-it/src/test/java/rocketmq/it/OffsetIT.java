@@ -94,9 +94,9 @@ class OffsetIT {
         MessageQueue queue = queueWith(10);
         String group = Cluster.unique("group");
         cluster.consume(group, queue.getTopic(), "*", new Inbox());
-        DefaultMQPullConsumer observer = cluster.pullConsumer(group);
+        Wire observer = Wire.toBroker(cluster);
 
-        Await.until("all 11 committed", () -> observer.fetchConsumeOffset(queue, true) == 11);
+        Await.until("all 11 committed", () -> observer.consumerOffset(group, queue) == 11);
     }
 
     /** While a queue is young enough to start at 0, a new group gets all of it, whatever it asked for. */

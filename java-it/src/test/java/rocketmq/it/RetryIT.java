@@ -75,9 +75,9 @@ class RetryIT {
         MessageExt read = cluster.read(topic, 1).get(0);
         Inbox inbox = new Inbox();
         DefaultMQPushConsumer consumer = cluster.consume(group, topic, "t", inbox);
-        DefaultMQPullConsumer puller = cluster.pullConsumer(group);
+        DefaultMQPullConsumer puller = cluster.pullConsumer(Cluster.unique("puller"));
 
-        puller.sendMessageBack(read, 1, read.getBrokerName());
+        puller.sendMessageBack(read, 1, read.getBrokerName(), group);
 
         MessageExt again = inbox.awaitText(Cluster.WARM_UP);
         assertEquals(1, again.getReconsumeTimes());

@@ -1,11 +1,13 @@
 package rocketmq.it;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 
 /**
@@ -13,6 +15,7 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  * that tests name (their Java constants live in different packages in 4.9 and 5.x).
  */
 final class Wire {
+    static final int QUERY_CONSUMER_OFFSET = 14;
     static final int SEND_MESSAGE_V2 = 310;
     static final int UPDATE_NAMESRV_CONFIG = 318;
 
@@ -65,6 +68,14 @@ final class Wire {
         fields.put("m", "false");
         return Await.value("an answer other than busy", Await.PATIENCE,
             () -> call(SEND_MESSAGE_V2, fields, "hello".getBytes(UTF_8)), reply -> reply.getCode() != SYSTEM_BUSY);
+    }
+
+    /** The offset that the group has committed, asked by somebody who is no member of it. */
+    long consumerOffset(String group, MessageQueue queue) throws Exception {
+        RemotingCommand reply = call(QUERY_CONSUMER_OFFSET, Map.of("consumerGroup", group, "topic", queue.getTopic(),
+            "queueId", Integer.toString(queue.getQueueId())), null);
+        assertEquals(SUCCESS, reply.getCode(), reply.getRemark());
+        return Long.parseLong(reply.getExtFields().get("offset"));
     }
 
     RemotingCommand call(int code, Map<String, String> fields, byte[] body) throws Exception {

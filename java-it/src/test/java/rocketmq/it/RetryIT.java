@@ -16,6 +16,7 @@ import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -72,10 +73,11 @@ class RetryIT {
     void pullConsumerMaySendAMessageBack() throws Exception {
         String topic = cluster.createTopic("Retry", 1);
         String group = Cluster.unique("group");
-        MessageExt read = cluster.read(topic, 1).get(0);
         Inbox inbox = new Inbox();
         DefaultMQPushConsumer consumer = cluster.consume(group, topic, "t", inbox);
         DefaultMQPullConsumer puller = cluster.pullConsumer(Cluster.unique("puller"));
+        MessageQueue queue = Cluster.queues(cluster.producer(), topic).get(0);
+        MessageExt read = puller.pull(queue, "*", 0, 1).getMsgFoundList().get(0);
 
         puller.sendMessageBack(read, 1, read.getBrokerName(), group);
 

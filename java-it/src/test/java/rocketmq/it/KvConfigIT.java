@@ -1,16 +1,15 @@
 package rocketmq.it;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.impl.MQClientAPIImpl;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
-import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -30,6 +29,8 @@ class KvConfigIT {
         client.putKVConfigValue(namespace, "size", "\u5927 = large", Wire.TIMEOUT_MILLIS);
         assertEquals("blue", client.getKVConfigValue(namespace, "colour", Wire.TIMEOUT_MILLIS));
         assertEquals("\u5927 = large", client.getKVConfigValue(namespace, "size", Wire.TIMEOUT_MILLIS));
+        assertEquals(Map.of("colour", "blue", "size", "\u5927 = large"),
+            client.getKVListByNamespace(namespace, Wire.TIMEOUT_MILLIS).getTable());
 
         client.putKVConfigValue(namespace, "colour", "red", Wire.TIMEOUT_MILLIS);
         assertEquals("red", client.getKVConfigValue(namespace, "colour", Wire.TIMEOUT_MILLIS));
@@ -54,11 +55,11 @@ class KvConfigIT {
 
     @Test
     void orderConfigFixesTheQueuesThatProducersUse() throws Exception {
-        setNameServerConfig("orderMessageEnable=true");
+        setOrderMessageEnable(true);
         try {
             orderTopicConfigIsPartOfTheRoute();
         } finally {
-            setNameServerConfig("orderMessageEnable=false");
+            setOrderMessageEnable(false);
         }
     }
 
@@ -76,9 +77,11 @@ class KvConfigIT {
         assertEquals(4, producer.fetchPublishMessageQueues(topic).size());
     }
 
-    private void setNameServerConfig(String line) throws Exception {
-        RemotingCommand reply = Wire.toNameServer(cluster).call(Wire.UPDATE_NAMESRV_CONFIG, Map.of(), line.getBytes(UTF_8));
-        assertEquals(Wire.SUCCESS, reply.getCode(), reply.getRemark());
+    private void setOrderMessageEnable(boolean enable) throws Exception {
+        Properties config = new Properties();
+        config.setProperty("orderMessageEnable", Boolean.toString(enable));
+        // Null: all name servers that the client knows.
+        Wire.client(cluster.producer()).updateNameServerConfig(config, null, Wire.TIMEOUT_MILLIS);
     }
 
     private static void assertNotFound(MQClientAPIImpl client, String namespace, String key) {

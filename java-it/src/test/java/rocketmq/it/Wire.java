@@ -16,8 +16,8 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  */
 final class Wire {
     static final int QUERY_CONSUMER_OFFSET = 14;
+    static final int DELETE_TOPIC_IN_NAMESRV = 216;
     static final int SEND_MESSAGE_V2 = 310;
-    static final int UPDATE_NAMESRV_CONFIG = 318;
 
     static final int SUCCESS = 0;
     static final int SYSTEM_ERROR = 1;

@@ -1,12 +1,18 @@
 //! The broker: `mqbroker`.
 
 pub mod attributes;
+pub mod clients;
 pub mod config;
 #[cfg(test)]
 mod golden;
 pub mod groups;
+pub mod locks;
+pub mod long_poll;
 pub mod offsets;
+pub mod registration;
+pub mod schedule;
 pub mod store;
+pub mod subscription;
 mod table_file;
 pub mod topic_validator;
 pub mod topics;

@@ -120,6 +120,8 @@ pub fn warnings(config: &Config) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -146,5 +148,29 @@ mod tests {
             warnings(&config),
             ["serverWorkerThreads=2 is known and has no effect yet (NettyServerConfig)"]
         );
+    }
+
+    /// Java 5.5.0's reply to GET_NAMESRV_CONFIG (319), byte for byte.
+    #[test]
+    fn rendered_as_java_does() {
+        let frame = "../../shared/golden/wire/5.5.0/json/frames/03947-319-GET_NAMESRV_CONFIG-resp.bin";
+        let frame = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(frame)).unwrap();
+        let header_bytes = u32::from_be_bytes(frame[4..8].try_into().unwrap()) & 0x00ff_ffff;
+        let java = &frame[8 + header_bytes as usize..];
+
+        let mut settings = Properties::parse(java).unwrap();
+        let given = ["configStorePath", "kvConfigPath", "listenPort", "rocketmqHome"];
+        settings.0.retain(|name, _| given.contains(&name.as_str()));
+        let overrides = Overrides { settings, ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        assert_eq!(config.render(), str::from_utf8(java).unwrap());
+    }
+
+    #[test]
+    fn the_shipped_file_is_understood() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/namesrv.conf");
+        let overrides = Overrides { config_file: Some(file), ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        assert_eq!(warnings(&config), Vec::<String>::new());
     }
 }

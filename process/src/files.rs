@@ -49,13 +49,17 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
-
+    create_folder(folder)?;
     let fresh = with_suffix(path, ".tmp");
     write_synced(&fresh, content)?;
     keep_backup(path)?;
     fs::rename(&fresh, path).map_err(failed("replace", path))?;
     sync_folder(folder)
+}
+
+/// Makes a folder and its parents where they are missing.
+pub fn create_folder(folder: &Path) -> Result<(), FileError> {
+    fs::create_dir_all(folder).map_err(failed("create folder", folder))
 }
 
 fn write_synced(path: &Path, content: &[u8]) -> Result<(), FileError> {

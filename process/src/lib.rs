@@ -4,4 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod files;
+pub mod flags;
+pub mod logs;
 pub mod properties;
+pub mod signals;

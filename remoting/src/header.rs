@@ -4,6 +4,7 @@
 //! not enforced when decoding (quirks.md A10): they are `None` until a handler asks for them with [`required`].
 
 pub mod client;
+pub mod namesrv;
 pub mod offset;
 pub mod pull;
 pub mod send;

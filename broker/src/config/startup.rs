@@ -92,8 +92,12 @@ pub fn load(
     check_namesrv_addr(config.read::<BrokerConfig>()?.namesrv_addr.as_deref())?;
     derive_broker_id(&mut config)?;
     derive_ha_port(&mut config)?;
+    derive_bit_map_length(&mut config)?;
     let settings = BrokerSettings::read(&config)?;
-    settings.store.delay_levels_ms()?;
+    if settings.store.delay_levels_ms().is_none() {
+        let expected = "delays such as \"1s 5s 10m 2h 1d\"";
+        return Err(config.bad_value("MessageStoreConfig", "messageDelayLevel", expected).into());
+    }
     Ok((config, settings))
 }
 
@@ -165,5 +169,22 @@ fn derive_ha_port(config: &mut Config) -> Result<(), BrokerConfigError> {
     if given <= 0 && listen_port > 0 {
         config.derive("MessageStoreConfig", "haListenPort", u32::from(listen_port) + 1);
     }
+    Ok(())
+}
+
+/// The bits of the Bloom filter that `ConsumerFilterManager` makes of the two keys (`BloomFilter.createByFn`): whole
+/// bytes that keep the error rate for so many consumers.
+fn derive_bit_map_length(config: &mut Config) -> Result<(), ConfigError> {
+    let error_percent: i32 = config.typed("BrokerConfig", "maxErrorRateOfBloomFilter")?;
+    let consumers: i32 = config.typed("BrokerConfig", "expectConsumerNumUseFilter")?;
+    if !(1..100).contains(&error_percent) {
+        return Err(config.bad_value("BrokerConfig", "maxErrorRateOfBloomFilter", "an integer from 1 to 99"));
+    }
+    if consumers < 1 {
+        return Err(config.bad_value("BrokerConfig", "expectConsumerNumUseFilter", "an integer above 0"));
+    }
+    let rate = f64::from(error_percent) / 100.0;
+    let bits = (f64::from(consumers) * (1.0 / rate).log2() * std::f64::consts::LOG2_E).ceil();
+    config.derive("MessageStoreConfig", "bitMapLengthConsumeQueueExt", (bits / 8.0).ceil() as i64 * 8);
     Ok(())
 }

@@ -217,19 +217,9 @@ impl MessageStoreConfig {
             * CONSUME_QUEUE_ENTRY_BYTES
     }
 
-    /// The delays of levels 1, 2, ... in milliseconds. A word that is no delay ends the start in Java too.
-    pub fn delay_levels_ms(&self) -> Result<Vec<i64>, ConfigError> {
-        let words = self.message_delay_level.split(' ').filter(|word| !word.is_empty());
-        words.map(|word| delay_ms(word).ok_or_else(|| self.bad_delay_level(word))).collect()
-    }
-
-    fn bad_delay_level(&self, word: &str) -> ConfigError {
-        ConfigError::BadValue {
-            origin: "configuration".to_string(),
-            key: "messageDelayLevel".to_string(),
-            value: word.to_string(),
-            expected: "a number with s, m, h or d after it, such as 10s,".to_string(),
-        }
+    /// The delays of levels 1, 2, ... in milliseconds; `None` if a word is no delay, with which no broker starts.
+    pub fn delay_levels_ms(&self) -> Option<Vec<i64>> {
+        self.message_delay_level.split(' ').filter(|word| !word.is_empty()).map(delay_ms).collect()
     }
 }
 

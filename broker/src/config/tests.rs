@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use process::config::{ConfigPrinter, Environment};
@@ -73,7 +73,7 @@ fn bad_values_are_one_clear_line() {
         ),
         (
             "messageDelayLevel=1s 5x",
-            r#"configuration: messageDelayLevel="5x": a number with s, m, h or d after it, such as 10s, is expected"#,
+            r#"command line: messageDelayLevel="1s 5x": delays such as "1s 5s 10m 2h 1d" is expected"#,
         ),
     ] {
         assert_eq!(loaded(arguments).unwrap_err(), complaint);
@@ -124,4 +124,77 @@ fn every_java_key_is_known() {
     );
     let keys: usize = CLASSES.iter().map(|class| class.keys.len()).sum();
     assert_eq!(keys, 5 + 238 + 18 + 20 + 219 + 26 + 2);
+}
+
+/// Every file that we ship starts a broker and sets nothing that we do not know.
+#[test]
+fn shipped_files_are_understood() {
+    let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf");
+    let folders = ["2m-noslave", "2m-2s-async", "2m-2s-sync"].map(|name| conf.join(name));
+    let in_folders =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = in_folders.collect();
+    files.push(conf.join("broker.conf"));
+    assert_eq!(files.len(), 11);
+    for file in files {
+        let overrides = Overrides { config_file: Some(file.clone()), ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        let unknown: Vec<_> =
+            warnings(&config).into_iter().filter(|line| line.starts_with("unknown")).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", file.display());
+    }
+}
+
+/// The keys that the golden broker was given; all other lines of its reply are Java's defaults or derived values.
+const GOLDEN_KEYS_GIVEN: &[&str] = &[
+    "authConfigPath",
+    "authenticationMetadataProvider",
+    "authorizationMetadataProvider",
+    "brokerClusterName",
+    "brokerIP1",
+    "brokerIP2",
+    "brokerName",
+    "compactionCqMappedFileSize",
+    "compactionMappedFileSize",
+    "enableLmq",
+    "enableMultiDispatch",
+    "enablePropertyFilter",
+    "fileReservedTime",
+    "listenPort",
+    "mappedFileSizeCommitLog",
+    "mappedFileSizeConsumeQueue",
+    "mappedFileSizeTimerLog",
+    "mapperFileSizeBatchConsumeQueue",
+    "maxHashSlotNum",
+    "maxIndexNum",
+    "namesrvAddr",
+    "osPageCacheBusyTimeOutMills",
+    "recallMessageEnable",
+    "reviveAckWaitMs",
+    "rocketmqHome",
+    "storePathCommitLog",
+    "storePathRootDir",
+    "timerRollWindowSlot",
+    "transactionCheckInterval",
+    "transactionTimeOut",
+    "waitTimeMillsInSendQueue",
+];
+
+/// Java 5.5.0's reply to GET_BROKER_CONFIG (26), byte for byte.
+#[test]
+fn rendered_as_java_does() {
+    let frame = "../../shared/golden/wire/5.5.0/json/frames/04033-26-GET_BROKER_CONFIG-resp.bin";
+    let frame = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(frame)).unwrap();
+    let header_bytes = u32::from_be_bytes(frame[4..8].try_into().unwrap()) & 0x00ff_ffff;
+    let java = &frame[8 + header_bytes as usize..];
+
+    let mut settings = Properties::parse(java).unwrap();
+    settings.0.retain(|name, _| GOLDEN_KEYS_GIVEN.contains(&name.as_str()));
+    assert_eq!(settings.0.len(), GOLDEN_KEYS_GIVEN.len());
+    let given = Overrides { settings, ..Overrides::default() };
+    let (config, _) = load(Arc::new(Environment::fixed("/h")), &given).unwrap();
+    for (ours, java) in config.render().lines().zip(str::from_utf8(java).unwrap().lines()) {
+        assert_eq!(ours, java);
+    }
+    assert_eq!(config.render().as_bytes(), java);
 }

@@ -83,12 +83,17 @@ impl Config {
     /// The value of one key as a `T`. An error names where the value came from.
     pub fn typed<T: FromText>(&self, class: &str, name: &str) -> Result<T, ConfigError> {
         let text = self.get(class, name);
-        T::from_text(text.as_deref()).ok_or_else(|| ConfigError::BadValue {
+        T::from_text(text.as_deref()).ok_or_else(|| self.bad_value(class, name, T::EXPECTED))
+    }
+
+    /// For a value that its kind allows and its use does not.
+    pub fn bad_value(&self, class: &str, name: &str, expected: &str) -> ConfigError {
+        ConfigError::BadValue {
             origin: self.origin(class, name),
             key: name.to_string(),
-            value: text.unwrap_or_default().into_owned(),
-            expected: T::EXPECTED.to_string(),
-        })
+            value: self.get(class, name).unwrap_or_default().into_owned(),
+            expected: expected.to_string(),
+        }
     }
 }
 

@@ -71,7 +71,8 @@ impl<'a> Deliveries<'a> {
 
     fn deliver_batch(&self, level: i32) -> Progress {
         let now_ms = self.now_ms();
-        let filter = DueFilter { now_ms, delay_ms: self.schedule.delay_ms(level).unwrap_or(0), next: Cell::new(None) };
+        let filter =
+            DueFilter { now_ms, delay_ms: self.schedule.delay_ms(level).unwrap_or(0), next: Cell::new(None) };
         let offset = self.schedule.offset(level);
         let request = GetRequest {
             topic: SCHEDULE_TOPIC_XXXX,
@@ -85,7 +86,9 @@ impl<'a> Deliveries<'a> {
             GetMessageStatus::Found => {}
             _ if offset < found.min_offset => return self.correct_offset(level, offset, found.min_offset),
             _ if offset > found.max_offset => return self.correct_offset(level, offset, found.max_offset),
-            GetMessageStatus::NoMatchedLogicQueue | GetMessageStatus::NoMessageInQueue => return Progress::Empty,
+            GetMessageStatus::NoMatchedLogicQueue | GetMessageStatus::NoMessageInQueue => {
+                return Progress::Empty;
+            }
             _ if filter.next.get().is_some() => {}
             GetMessageStatus::OffsetOverflowOne => return Progress::Empty,
             // Nothing readable here: go where the store says it goes on, as long as that is ahead.
@@ -98,7 +101,10 @@ impl<'a> Deliveries<'a> {
             let mut bytes = range.as_ref();
             while let Ok(Record::Message(stored)) = Record::decode(bytes) {
                 if let Err(error) = self.deliver(&stored) {
-                    tracing::warn!("level {level}: offset {} is not delivered yet: {error}", stored.queue_offset);
+                    tracing::warn!(
+                        "level {level}: offset {} is not delivered yet: {error}",
+                        stored.queue_offset
+                    );
                     return Progress::Until(self.now_ms() + RETRY_MS);
                 }
                 self.schedule.update_offset(level, stored.queue_offset + 1);

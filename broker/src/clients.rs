@@ -153,7 +153,7 @@ impl Clients {
         tables.groups_of_peer.entry(peer_id).or_default().producer.insert(group.to_owned());
         let known = tables.producers.entry(group.to_owned()).or_default().insert(peer_id, client.clone());
         if known.is_none() {
-            tracing::info!(target: "broker", "new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
+            tracing::info!("new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
         }
     }
 
@@ -190,7 +190,7 @@ impl Clients {
         let consumers = tables.consumers.values().flat_map(|group| group.clients.values());
         let producers = tables.producers.values().flat_map(HashMap::values);
         for client in consumers.chain(producers).filter(|client| now_ms - client.updated_ms > idle_ms_max) {
-            tracing::warn!(target: "broker", "client {} sent no heartbeat, connection {} is closed", client.client_id, client.peer.remote_addr());
+            tracing::warn!("client {} sent no heartbeat, connection {} is closed", client.client_id, client.peer.remote_addr());
             client.peer.close();
         }
     }
@@ -199,7 +199,7 @@ impl Clients {
     fn leave(&self, tables: &mut Tables, peer_id: u64, group_name: &str) -> Option<Notice> {
         let group = tables.consumers.get_mut(group_name)?;
         let client = group.clients.remove(&peer_id)?;
-        tracing::info!(target: "broker", "consumer of {group_name} left: {}", client.client_id);
+        tracing::info!("consumer of {group_name} left: {}", client.client_id);
         if group.clients.is_empty() {
             tables.consumers.remove(group_name);
             return None;
@@ -220,7 +220,7 @@ impl Tables {
     fn leave_producers(&mut self, peer_id: u64, group: &str) {
         let Some(clients) = self.producers.get_mut(group) else { return };
         if let Some(client) = clients.remove(&peer_id) {
-            tracing::info!(target: "broker", "producer of {group} left: {}", client.client_id);
+            tracing::info!("producer of {group} left: {}", client.client_id);
         }
         if clients.is_empty() {
             self.producers.remove(group);
@@ -235,13 +235,13 @@ impl ConsumerGroup {
         match before {
             None => {
                 let (id, addr) = (&client.client_id, client.peer.remote_addr());
-                tracing::info!(target: "broker", "new consumer in {group_name}: {id} {addr} {:?}", self.message_model);
+                tracing::info!("new consumer in {group_name}: {id} {addr} {:?}", self.message_model);
                 true
             }
             Some(before) => {
                 if before.client_id != client.client_id {
                     let (old, new) = (before.client_id, &client.client_id);
-                    tracing::error!(target: "broker", "one connection, two clients of {group_name}: {old}, now {new}");
+                    tracing::error!("one connection, two clients of {group_name}: {old}, now {new}");
                 }
                 false
             }
@@ -258,7 +258,7 @@ impl ConsumerGroup {
                 Some(_) => {}
                 None => {
                     changed = true;
-                    tracing::info!(target: "broker", "{group_name} subscribes {}", subscription.topic);
+                    tracing::info!("{group_name} subscribes {}", subscription.topic);
                 }
             }
             self.subscriptions.insert(subscription.topic.clone(), Arc::new(subscription.clone()));
@@ -267,7 +267,7 @@ impl ConsumerGroup {
         self.subscriptions.retain(|topic, _| data.subscription_data_set.iter().any(|s| s.topic == *topic));
         if self.subscriptions.len() < before {
             changed = true;
-            tracing::warn!(target: "broker", "{group_name} subscribes fewer topics than before");
+            tracing::warn!("{group_name} subscribes fewer topics than before");
         }
         changed
     }

@@ -22,21 +22,6 @@ pub type Handler = fn(&Arc<Broker>, &Arc<Peer>, Command) -> Result<Outcome, Refu
 /// Behind remarks that name a missing topic or group. Java: `FAQUrl.suggestTodo`.
 pub const FAQ: &str = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
 
-/// Bits of a topic's and the broker's permission. Java: `PermName`.
-pub mod perm {
-    pub const READ: i32 = 4;
-    pub const WRITE: i32 = 2;
-    pub const INHERIT: i32 = 1;
-
-    pub fn is_readable(perm: i32) -> bool {
-        perm & READ != 0
-    }
-
-    pub fn is_writeable(perm: i32) -> bool {
-        perm & WRITE != 0
-    }
-}
-
 /// A body in JSON; an absent one is Java's null, which its handlers fall over.
 fn json_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     if body.is_empty() {

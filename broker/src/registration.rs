@@ -52,6 +52,7 @@ pub struct RegistrationConfig {
     /// Kept within 10 and 60 seconds.
     pub register_name_server_period: Duration,
     pub register_broker_timeout: Duration,
+    pub connect_timeout: Duration,
     /// Each period, even if the name server has the table.
     pub force_register: bool,
     pub compressed_register: bool,
@@ -70,6 +71,7 @@ impl RegistrationConfig {
             broker_permission: broker.broker_permission,
             register_name_server_period: Duration::from_millis(broker.register_name_server_period_ms),
             register_broker_timeout: Duration::from_millis(broker.register_broker_timeout_ms),
+            connect_timeout: Duration::from_millis(settings.client.connect_timeout_ms),
             force_register: broker.force_register,
             compressed_register: broker.compressed_register,
         }
@@ -110,48 +112,47 @@ pub struct Registration {
     shared: Arc<Shared>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// For each name server, the number of the last round that it has had, or has failed to have.
-    done: Vec<watch::Receiver<u64>>,
-    rounds: watch::Receiver<Arc<Round>>,
+    done: Vec<watch::Sender<u64>>,
 }
 
 struct Shared {
     config: RegistrationConfig,
     client: Client<NoService>,
     topics: Arc<Topics>,
+    /// The latest round.
+    rounds: watch::Sender<Arc<Round>>,
     master: watch::Sender<MasterAddrs>,
 }
 
 impl Registration {
-    /// Starts to register. Called within a tokio runtime.
-    pub fn start(config: RegistrationConfig, client: ClientConfig, topics: Arc<Topics>) -> Registration {
-        let shared = Arc::new(Shared {
+    pub fn new(config: RegistrationConfig, topics: Arc<Topics>) -> Registration {
+        let client = ClientConfig { connect_timeout: config.connect_timeout, ..ClientConfig::default() };
+        let done = config.name_servers.iter().map(|_| watch::Sender::new(0)).collect();
+        let shared = Shared {
+            config,
             client: Client::new(client, Arc::new(NoService)),
             topics,
+            rounds: watch::Sender::new(Arc::new(Round::none())),
             master: watch::Sender::default(),
-            config,
-        });
-        let changes = shared.topics.changes();
-        let rounds = watch::Sender::new(Arc::new(Round::full(1, true, &shared)));
-        let mut registration = Registration {
-            tasks: Mutex::default(),
-            done: Vec::new(),
-            rounds: rounds.subscribe(),
-            shared: shared.clone(),
         };
-        for addr in &shared.config.name_servers {
-            let (done, is_done) = watch::channel(0);
+        Registration { shared: Arc::new(shared), tasks: Mutex::default(), done }
+    }
+
+    /// Starts to register. Called once, within a tokio runtime.
+    pub fn start(&self) {
+        let shared = &self.shared;
+        let mut tasks = self.tasks.lock();
+        for (addr, done) in shared.config.name_servers.iter().zip(&self.done) {
             let name_server = NameServer {
                 addr: addr.clone(),
                 shared: shared.clone(),
-                rounds: rounds.subscribe(),
-                done,
+                rounds: shared.rounds.subscribe(),
+                done: done.clone(),
                 has_table: false,
             };
-            registration.done.push(is_done);
-            registration.tasks.lock().push(tokio::spawn(name_server.follow()));
+            tasks.push(tokio::spawn(name_server.follow()));
         }
-        registration.tasks.lock().push(tokio::spawn(make_rounds(shared, changes, rounds)));
-        registration
+        tasks.push(tokio::spawn(make_rounds(shared.clone())));
     }
 
     /// Waits until every name server has the topics changed before the call, or has failed to take them; false if that
@@ -159,13 +160,12 @@ impl Registration {
     pub async fn when_registered(&self, patience: Duration) -> bool {
         let wanted = *self.shared.topics.changes().borrow();
         let registered = async {
-            let mut rounds = self.rounds.clone();
-            let number = match rounds.wait_for(|round| round.changes >= wanted).await {
-                Ok(round) => round.number,
-                Err(_) => return,
-            };
+            let mut rounds = self.shared.rounds.subscribe();
+            let has_changes = |round: &Arc<Round>| round.number > 0 && round.changes >= wanted;
+            // Neither channel closes: this holds both of its senders.
+            let number = rounds.wait_for(has_changes).await.map_or(0, |round| round.number);
             for done in &self.done {
-                let _ = done.clone().wait_for(|done| *done >= number).await;
+                let _ = done.subscribe().wait_for(|done| *done >= number).await;
             }
         };
         timeout(patience, registered).await.is_ok()
@@ -195,11 +195,9 @@ impl Registration {
 }
 
 /// Publishes rounds for the name servers' tasks.
-async fn make_rounds(
-    shared: Arc<Shared>,
-    mut changes: watch::Receiver<u64>,
-    rounds: watch::Sender<Arc<Round>>,
-) {
+async fn make_rounds(shared: Arc<Shared>) {
+    let mut changes = shared.topics.changes();
+    shared.rounds.send_replace(Arc::new(Round::full(1, true, &shared)));
     let period = shared.config.register_name_server_period.clamp(PERIOD_MIN, PERIOD_MAX);
     let mut next_period = Instant::now() + FIRST_PERIOD;
     for number in 2.. {
@@ -213,7 +211,7 @@ async fn make_rounds(
                 Round::full(number, shared.config.force_register, &shared)
             }
         };
-        rounds.send_replace(Arc::new(round));
+        shared.rounds.send_replace(Arc::new(round));
     }
 }
 
@@ -230,7 +228,6 @@ struct NameServer {
 impl NameServer {
     async fn follow(mut self) {
         let mut is_reachable = true;
-        self.rounds.mark_changed();
         while self.rounds.changed().await.is_ok() {
             let round = self.rounds.borrow_and_update().clone();
             let result = self.take(&round).await;

@@ -52,6 +52,7 @@ impl Default for ScheduleConfig {
 
 pub struct Schedule {
     config: ScheduleConfig,
+    store: Arc<MessageStore>,
     clock: Clock,
     file: TableFile,
     progress: Mutex<Progress>,
@@ -76,7 +77,12 @@ struct Signal {
 }
 
 impl Schedule {
-    pub fn load(path: &Path, config: ScheduleConfig, clock: Clock) -> Result<Schedule, LoadError> {
+    pub fn load(
+        path: &Path,
+        config: ScheduleConfig,
+        store: Arc<MessageStore>,
+        clock: Clock,
+    ) -> Result<Schedule, LoadError> {
         let (file, stored) = TableFile::open::<DelayOffsetSerializeWrapper>(path)?;
         let stored = stored.unwrap_or_default();
         let new_version = DataVersion { timestamp: clock.wall_ms(), ..DataVersion::default() };
@@ -88,6 +94,7 @@ impl Schedule {
         let idle = config.delay_levels_ms.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Schedule {
             config,
+            store,
             clock,
             file,
             progress: Mutex::new(progress),
@@ -132,16 +139,16 @@ impl Schedule {
     }
 
     /// Starts to deliver, from the stored offsets on. A master's task.
-    pub fn start(self: &Arc<Self>, store: Arc<MessageStore>) -> io::Result<()> {
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
         self.signal.lock().stopping = false;
         let schedule = self.clone();
-        let deliver = move || schedule.deliver_until_stopped(&store);
+        let deliver = move || schedule.deliver_until_stopped();
         *self.thread.lock() = Some(std::thread::Builder::new().name("schedule".to_owned()).spawn(deliver)?);
         Ok(())
     }
 
     /// Returns when nothing more is delivered and the offsets are on disk. Blocks for the message under way.
-    pub fn stop(&self) {
+    pub fn shutdown(&self) {
         self.signal.lock().stopping = true;
         self.signaled.notify_one();
         if let Some(thread) = self.thread.lock().take()
@@ -153,7 +160,7 @@ impl Schedule {
     }
 
     /// For the store's hook: wakes the thread if a message came to a level that it believes empty.
-    pub fn arrived(&self, arrived: &[Arrived<'_>]) {
+    pub fn messages_arrived(&self, arrived: &[Arrived<'_>]) {
         let mut is_waking = false;
         for message in arrived.iter().filter(|message| message.topic == SCHEDULE_TOPIC_XXXX) {
             let idle = usize::try_from(message.queue_id).ok().and_then(|level| self.idle.get(level));
@@ -209,8 +216,8 @@ impl Schedule {
         self.file.note_change();
     }
 
-    fn deliver_until_stopped(&self, store: &MessageStore) {
-        let mut deliveries = deliver::Deliveries::new(self, store);
+    fn deliver_until_stopped(&self) {
+        let mut deliveries = deliver::Deliveries::new(self);
         let mut persisted_ms = self.clock.monotonic_ms();
         while !self.signal.lock().stopping {
             let next_ms = deliveries.deliver_due();

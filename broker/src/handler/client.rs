@@ -1,6 +1,7 @@
 //! Clients come, stay and leave. Java: `ClientManageProcessor`, `ConsumerManageProcessor`.
 
-use super::{json_body, offset, ok, perm, pull, send};
+use super::{json_body, offset, ok, pull, send};
+use crate::topics::perm;
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::subscription::is_tag_type;
@@ -101,7 +102,7 @@ pub fn get_consumer_list_by_group(
     let group = required(header.consumer_group, "consumerGroup")?;
     let client_ids = |group: &ConsumerGroup| group.clients.values().map(|c| c.client_id.clone()).collect();
     let Some(consumer_id_list) = broker.clients.consumer_group(group, client_ids) else {
-        tracing::warn!(target: "broker", "{} asked for the consumers of {group}, which has none", peer.remote_addr());
+        tracing::warn!("{} asked for the consumers of {group}, which has none", peer.remote_addr());
         let remark = format!("no consumer for this group, {group}");
         let reply = Command::response(ResponseCode::SYSTEM_ERROR).with_remark(remark);
         return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));

@@ -1,9 +1,11 @@
 //! Pulls: 11 and 361. Java: `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
-use super::{FAQ, perm};
+use super::FAQ;
+use crate::topics::perm;
 use crate::broker::Broker;
 use crate::long_poll::Parked;
-use crate::store::{GetMessageResult, GetMessageStatus, GetRequest, PULL_BYTES_MAX};
+use crate::store::get::PULL_BYTES_MAX;
+use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
 use crate::subscription::{TagFilter, is_tag_type};
 use bytes::Bytes;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
@@ -246,7 +248,7 @@ fn subscribed_filter(
 }
 
 /// Bit of a group's forbidden table. Java: `PermName.INDEX_PERM_READ`.
-const INDEX_PERM_READ: i32 = 2;
+const INDEX_PERM_READ: u32 = 2;
 
 /// As Java answers with `enablePropertyFilter=false`, its default.
 pub(super) fn unsupported_filter(expression_type: &str) -> Refusal {
@@ -275,7 +277,7 @@ fn response_code(
         return code;
     }
     let (next, min, max) = (result.next_begin_offset, result.min_offset, result.max_offset);
-    tracing::warn!(target: "broker", "PULL_OFFSET_MOVED: {} asked for {offset}, is moved to {next} of {min}..{max}", group.group_name);
+    tracing::warn!("PULL_OFFSET_MOVED: {} asked for {offset}, is moved to {next} of {min}..{max}", group.group_name);
     // A slave leaves the correction to the master that it sends the consumer to.
     if broker.is_slave() && !broker.settings.store.offset_check_in_slave {
         return ResponseCode::PULL_RETRY_IMMEDIATELY;
@@ -304,10 +306,15 @@ fn reply(broker: &Broker, allowed: &Allowed, code: ResponseCode, result: &GetMes
 /// An admin has set the group back; the consumer is told where to go on.
 fn moved_to(broker: &Broker, wanted: &Wanted<'_>, offset: i64, allowed: &Allowed) -> Command {
     let result = GetMessageResult {
+        status: GetMessageStatus::OffsetOverflowBadly,
         next_begin_offset: offset,
         min_offset: broker.store.min_offset_in_queue(wanted.topic, wanted.queue_id),
         max_offset: broker.store.max_offset_in_queue(wanted.topic, wanted.queue_id),
-        ..GetMessageResult::empty(GetMessageStatus::OffsetOverflowBadly)
+        suggest_pulling_from_slave: false,
+        ranges: Vec::new(),
+        message_count: 0,
+        bytes: 0,
+        resident: true,
     };
     reply(broker, allowed, ResponseCode::PULL_OFFSET_MOVED, &result).with_remark("OFFSET_RESET")
 }

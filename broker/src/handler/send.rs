@@ -2,7 +2,8 @@
 
 mod properties;
 
-use super::{FAQ, perm};
+use super::FAQ;
+use crate::topics::perm;
 use crate::broker::Broker;
 use crate::store::{FlushOutcome, PutError};
 use crate::topic_validator;
@@ -199,7 +200,7 @@ impl<'a> Sent<'a> {
         let queue_nums = required(self.header.default_topic_queue_nums, "defaultTopicQueueNums")?;
         let topics = &self.broker.topics;
         let addr = self.peer.remote_addr();
-        tracing::warn!(target: "broker", "the topic {topic} not exist, producer: {addr}");
+        tracing::warn!("the topic {topic} not exist, producer: {addr}");
         // Writes topics.json: rare, and nobody may be told of the topic before.
         let created = tokio::task::block_in_place(|| {
             topics.create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag).or_else(
@@ -351,7 +352,7 @@ pub fn dead_letter_topic(broker: &Broker, group: &str) -> Result<(String, Arc<To
 fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
     let (code, remark) = match error {
         PutError::ServiceNotAvailable(why) => {
-            tracing::error!(target: "broker", "message refused: {why}");
+            tracing::error!("message refused: {why}");
             let remark = format!(
                 "service not available now. It may be caused by one of the following reasons: the broker's disk is \
                  full [{why}], messages are put to the slave, message store has been shut down, etc."
@@ -359,7 +360,7 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             (ResponseCode::SERVICE_NOT_AVAILABLE, remark)
         }
         PutError::CreateMappedFileFailed(why) => {
-            tracing::error!(target: "broker", "message refused: {why}");
+            tracing::error!("message refused: {why}");
             (ResponseCode::SYSTEM_ERROR, "create mapped file failed, server is busy or broken.".to_owned())
         }
         PutError::MessageIllegal(_) | PutError::PropertiesSizeExceeded => {

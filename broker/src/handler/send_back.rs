@@ -1,7 +1,8 @@
 //! A consumer gives a message back, to have it again later. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
 
 use super::send::{self, DLQ_QUEUE_NUMS, V3_4_9, dead_letter_topic, random_below};
-use super::{ok, perm};
+use super::ok;
+use crate::topics::perm;
 use crate::broker::Broker;
 use crate::store::PutError;
 use crate::topic_validator;
@@ -55,7 +56,7 @@ pub fn consumer_send_msg_back(
     let is_dead = stored.message.reconsume_times >= times_max || delay_level < 0;
     let (topic, queue_id, level) = if is_dead {
         let (topic, _) = dead_letter_topic(broker, group)?;
-        tracing::info!(target: "dlq", "{group} gives up on the message at {offset}: to {topic}");
+        tracing::info!("{group} gives up on the message at {offset}: to {topic}");
         (topic, random_below(DLQ_QUEUE_NUMS), 0)
     } else {
         let level = match delay_level {

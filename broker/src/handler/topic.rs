@@ -1,6 +1,7 @@
 //! Making and changing topics. Java: `AdminBrokerProcessor`.
 
 use super::ok;
+use crate::attributes::AttributeError;
 use crate::broker::Broker;
 use crate::topic_validator;
 use remoting::body::{TopicConfig, TopicFilterType};
@@ -17,7 +18,7 @@ pub fn update_and_create_topic(
     let header = CreateTopicRequestHeader::decode(&request.ext);
     let invalid = |remark: String| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
     let topic = header.topic.unwrap_or_default();
-    tracing::info!(target: "broker", "{} updates or creates the topic {topic}", peer.remote_addr());
+    tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
     if topic_validator::is_system_topic(topic) {
         return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));
@@ -26,6 +27,7 @@ pub fn update_and_create_topic(
         Some("MULTI_TAG") => TopicFilterType::MultiTag,
         _ => TopicFilterType::SingleTag,
     };
+    let failed = |error: AttributeError| Refusal::new(ResponseCode::SYSTEM_ERROR, error.to_string());
     let config = TopicConfig {
         topic_name: topic.to_owned(),
         read_queue_nums: required(header.read_queue_nums, "readQueueNums")?,
@@ -36,8 +38,7 @@ pub fn update_and_create_topic(
         order: required(header.order, "order")?,
         ..TopicConfig::default()
     };
-    let changes = header.attributes.unwrap_or_default();
-    let failed = |remark: String| Refusal::new(ResponseCode::SYSTEM_ERROR, remark);
-    tokio::task::block_in_place(|| broker.topics.update(config, changes)).map_err(failed)?;
+    let attributes = header.attributes.unwrap_or_default();
+    tokio::task::block_in_place(|| broker.topics.update(config, attributes)).map_err(failed)?;
     ok()
 }

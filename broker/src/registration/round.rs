@@ -24,6 +24,11 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// Before the first.
+    pub fn none() -> Round {
+        Round { number: 0, changes: 0, is_forced: false, changed: None, request: OnceLock::new() }
+    }
+
     /// All topics, as they are when the first name server gets them. Java: `registerBrokerAll`.
     pub fn full(number: u64, is_forced: bool, shared: &Shared) -> Round {
         let changes = *shared.topics.changes().borrow();

@@ -2,7 +2,7 @@
 
 use super::Schedule;
 use crate::store::get::PULL_BYTES_MAX;
-use crate::store::{GetMessageStatus, GetRequest, MessageFilter, MessageStore, PutError};
+use crate::store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
 use crate::topic_validator::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC_XXXX};
 use remoting::message::property::{self, REAL_QUEUE_ID, REAL_TOPIC};
 use remoting::message::{Message, Record, StoredMessage};
@@ -17,7 +17,6 @@ const RETRY_MS: i64 = 100;
 
 pub(super) struct Deliveries<'a> {
     schedule: &'a Schedule,
-    store: &'a MessageStore,
     /// By level from 1: when its next message is due on the wall clock. At first unknown, so now.
     due_ms: Vec<i64>,
 }
@@ -36,8 +35,8 @@ enum Progress {
 }
 
 impl<'a> Deliveries<'a> {
-    pub(super) fn new(schedule: &'a Schedule, store: &'a MessageStore) -> Deliveries<'a> {
-        Deliveries { schedule, store, due_ms: vec![NOW; schedule.config.delay_levels_ms.len()] }
+    pub(super) fn new(schedule: &'a Schedule) -> Deliveries<'a> {
+        Deliveries { schedule, due_ms: vec![NOW; schedule.config.delay_levels_ms.len()] }
     }
 
     /// Delivers what is due and returns when the next message will be, if there is one.
@@ -81,7 +80,7 @@ impl<'a> Deliveries<'a> {
             count_max: BATCH_MESSAGES_MAX,
             bytes_max: PULL_BYTES_MAX,
         };
-        let found = self.store.get_message(request, &filter);
+        let found = self.schedule.store.get_message(request, &filter);
         match found.status {
             GetMessageStatus::Found => {}
             _ if offset < found.min_offset => return self.correct_offset(level, offset, found.min_offset),
@@ -150,7 +149,7 @@ impl<'a> Deliveries<'a> {
             prepared_transaction_offset: 0,
             ..message.clone()
         };
-        self.store.append(&due).map(drop)
+        self.schedule.store.append(&due).map(drop)
     }
 
     fn now_ms(&self) -> i64 {

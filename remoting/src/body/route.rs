@@ -4,6 +4,7 @@ use super::topic::TopicQueueMappingInfo;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Body of GET_ROUTEINFO_BY_TOPIC and REGISTER_TOPIC_IN_NAMESRV. Java: `TopicRouteData`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct TopicRouteData {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueueData {
-    pub broker_name: String,
+    pub broker_name: Arc<str>,
     pub perm: i32,
     pub read_queue_nums: i32,
     pub topic_sys_flag: i32,
@@ -64,12 +65,12 @@ pub struct GetBrokerMemberGroupResponseBody {
     pub broker_member_group: Option<BrokerMemberGroup>,
 }
 
-/// Java: `TopicList`; a set there.
+/// Java: `TopicList`, a set there: no topic stands twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct TopicList<S: Ord> {
+pub struct TopicList<S> {
     pub broker_addr: Option<S>,
-    pub topic_list: BTreeSet<S>,
+    pub topic_list: Vec<S>,
 }
 
 /// Java: `KVTable`.

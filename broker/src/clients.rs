@@ -5,7 +5,7 @@ mod tests;
 
 use parking_lot::RwLock;
 use process::clock::Clock;
-use remoting::body::{ConsumerData, SubscriptionData};
+use remoting::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use remoting::header::client::ConsumerGroupRequestHeader;
 use remoting::{Command, Language, Peer, RequestCode};
 use std::collections::{HashMap, HashSet};
@@ -25,22 +25,18 @@ pub struct Client {
 /// A consumer group that has clients. Java: `ConsumerGroupInfo`.
 #[derive(Default)]
 pub struct ConsumerGroup {
-    /// `CONSUME_PASSIVELY` (push) or `CONSUME_ACTIVELY` (pull).
-    pub consume_type: String,
-    /// `CLUSTERING` or `BROADCASTING`.
-    pub message_model: String,
-    pub consume_from_where: String,
+    pub consume_type: Option<ConsumeType>,
+    pub message_model: Option<MessageModel>,
+    pub consume_from_where: Option<ConsumeFromWhere>,
     /// By topic.
     pub subscriptions: HashMap<String, Arc<SubscriptionData>>,
     /// By [`Peer::id`].
     pub clients: HashMap<u64, Client>,
-    /// The last heartbeat's; another one means that the clients disagree (heartbeat V2).
-    fingerprint: i32,
 }
 
 impl ConsumerGroup {
     pub fn is_broadcasting(&self) -> bool {
-        self.message_model == "BROADCASTING"
+        self.message_model == Some(MessageModel::Broadcasting)
     }
 }
 
@@ -83,6 +79,9 @@ pub struct Clients {
 struct Tables {
     consumers: HashMap<String, ConsumerGroup>,
     producers: HashMap<String, HashMap<u64, Client>>,
+    /// Each consumer group's last heartbeat's; another one means that its clients disagree (heartbeat V2). Outlives
+    /// the group, as Java's `consumerGroupHeartbeatTable`.
+    fingerprints: HashMap<String, i32>,
     /// Groups that a connection is in, so that its end costs no search.
     groups_of_peer: HashMap<u64, PeerGroups>,
 }
@@ -120,19 +119,18 @@ impl Clients {
             return false;
         }
         tables.groups_of_peer.entry(peer_id).or_default().consumer.insert(group_name.to_owned());
-        let is_new_group = !tables.consumers.contains_key(group_name);
+        let known = tables.fingerprints.insert(group_name.to_owned(), heartbeat.fingerprint);
+        let disagrees = known.is_some_and(|fingerprint| fingerprint != heartbeat.fingerprint);
         let group = tables.consumers.entry(group_name.to_owned()).or_default();
-        let disagrees = !is_new_group && group.fingerprint != heartbeat.fingerprint;
-        group.fingerprint = heartbeat.fingerprint;
-        group.consume_type.clone_from(&data.consume_type);
-        group.message_model.clone_from(&data.message_model);
-        group.consume_from_where.clone_from(&data.consume_from_where);
+        group.consume_type = data.consume_type;
+        group.message_model = data.message_model;
+        group.consume_from_where = data.consume_from_where;
         let joined = group.join(group_name, client);
         let resubscribed = heartbeat.with_subscriptions && group.subscribe(group_name, data);
         let changed = joined || resubscribed;
         let notice = (changed && heartbeat.notify).then(|| self.notice(group_name, group)).flatten();
         drop(tables);
-        notice.map_or((), Notice::send);
+        notice.into_iter().for_each(Notice::send);
         disagrees
     }
 
@@ -143,7 +141,7 @@ impl Clients {
         }
         let notice = self.leave(&mut tables, peer_id, group).filter(|_| notify);
         drop(tables);
-        notice.map_or((), Notice::send);
+        notice.into_iter().for_each(Notice::send);
     }
 
     pub fn register_producer(&self, client: &Client, group: &str) {
@@ -155,7 +153,7 @@ impl Clients {
         tables.groups_of_peer.entry(peer_id).or_default().producer.insert(group.to_owned());
         let known = tables.producers.entry(group.to_owned()).or_default().insert(peer_id, client.clone());
         if known.is_none() {
-            tracing::info!(target: "broker", "new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
+            tracing::info!("new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
         }
     }
 
@@ -192,7 +190,7 @@ impl Clients {
         let consumers = tables.consumers.values().flat_map(|group| group.clients.values());
         let producers = tables.producers.values().flat_map(HashMap::values);
         for client in consumers.chain(producers).filter(|client| now_ms - client.updated_ms > idle_ms_max) {
-            tracing::warn!(target: "broker", "client {} sent no heartbeat, connection {} is closed", client.client_id, client.peer.remote_addr());
+            tracing::warn!("client {} sent no heartbeat, connection {} is closed", client.client_id, client.peer.remote_addr());
             client.peer.close();
         }
     }
@@ -201,7 +199,7 @@ impl Clients {
     fn leave(&self, tables: &mut Tables, peer_id: u64, group_name: &str) -> Option<Notice> {
         let group = tables.consumers.get_mut(group_name)?;
         let client = group.clients.remove(&peer_id)?;
-        tracing::info!(target: "broker", "consumer of {group_name} left: {}", client.client_id);
+        tracing::info!("consumer of {group_name} left: {}", client.client_id);
         if group.clients.is_empty() {
             tables.consumers.remove(group_name);
             return None;
@@ -222,7 +220,7 @@ impl Tables {
     fn leave_producers(&mut self, peer_id: u64, group: &str) {
         let Some(clients) = self.producers.get_mut(group) else { return };
         if let Some(client) = clients.remove(&peer_id) {
-            tracing::info!(target: "broker", "producer of {group} left: {}", client.client_id);
+            tracing::info!("producer of {group} left: {}", client.client_id);
         }
         if clients.is_empty() {
             self.producers.remove(group);
@@ -237,13 +235,13 @@ impl ConsumerGroup {
         match before {
             None => {
                 let (id, addr) = (&client.client_id, client.peer.remote_addr());
-                tracing::info!(target: "broker", "new consumer in {group_name}: {id} {addr} {}", self.message_model);
+                tracing::info!("new consumer in {group_name}: {id} {addr} {:?}", self.message_model);
                 true
             }
             Some(before) => {
                 if before.client_id != client.client_id {
                     let (old, new) = (before.client_id, &client.client_id);
-                    tracing::error!(target: "broker", "one connection, two clients of {group_name}: {old}, now {new}");
+                    tracing::error!("one connection, two clients of {group_name}: {old}, now {new}");
                 }
                 false
             }
@@ -260,7 +258,7 @@ impl ConsumerGroup {
                 Some(_) => {}
                 None => {
                     changed = true;
-                    tracing::info!(target: "broker", "{group_name} subscribes {}", subscription.topic);
+                    tracing::info!("{group_name} subscribes {}", subscription.topic);
                 }
             }
             self.subscriptions.insert(subscription.topic.clone(), Arc::new(subscription.clone()));
@@ -269,7 +267,7 @@ impl ConsumerGroup {
         self.subscriptions.retain(|topic, _| data.subscription_data_set.iter().any(|s| s.topic == *topic));
         if self.subscriptions.len() < before {
             changed = true;
-            tracing::warn!(target: "broker", "{group_name} subscribes fewer topics than before");
+            tracing::warn!("{group_name} subscribes fewer topics than before");
         }
         changed
     }

@@ -45,21 +45,21 @@ impl Locks {
     pub fn unlock_batch(&self, group: &str, queues: &[MessageQueue], client_id: &str) {
         let mut groups = self.groups.lock();
         let Some(locks) = groups.get_mut(group) else {
-            tracing::warn!(target: "rebalance_lock", "unlock of {group}, which holds no lock, by {client_id}");
+            tracing::warn!(target: "broker::lock", "unlock of {group}, which holds no lock, by {client_id}");
             return;
         };
         for queue in queues {
             match locks.get(queue) {
                 Some(lock) if lock.client_id == client_id => {
                     locks.remove(queue);
-                    tracing::info!(target: "rebalance_lock", "{group} {queue:?} unlocked by {client_id}");
+                    tracing::info!(target: "broker::lock", "{group} {queue:?} unlocked by {client_id}");
                 }
                 Some(lock) => {
                     let holder = &lock.client_id;
-                    tracing::warn!(target: "rebalance_lock", "{group} {queue:?} is {holder}'s, not unlocked by {client_id}");
+                    tracing::warn!(target: "broker::lock", "{group} {queue:?} is {holder}'s, not unlocked by {client_id}");
                 }
                 None => {
-                    tracing::warn!(target: "rebalance_lock", "{group} {queue:?} is not locked, unlock by {client_id}");
+                    tracing::warn!(target: "broker::lock", "{group} {queue:?} is not locked, unlock by {client_id}");
                 }
             }
         }
@@ -81,7 +81,7 @@ fn try_lock(
 ) -> bool {
     match locks.get_mut(queue) {
         None => {
-            tracing::info!(target: "rebalance_lock", "{group} {queue:?} locked by {client_id}");
+            tracing::info!(target: "broker::lock", "{group} {queue:?} locked by {client_id}");
             locks.insert(queue.clone(), Lock { client_id: client_id.to_owned(), renewed_ms: now_ms });
             true
         }
@@ -92,12 +92,12 @@ fn try_lock(
         Some(lock) if lock.is_expired(now_ms) => {
             let before = std::mem::replace(&mut lock.client_id, client_id.to_owned());
             lock.renewed_ms = now_ms;
-            tracing::warn!(target: "rebalance_lock", "{group} {queue:?} passes from {before}, expired, to {client_id}");
+            tracing::warn!(target: "broker::lock", "{group} {queue:?} passes from {before}, expired, to {client_id}");
             true
         }
         Some(lock) => {
             let holder = &lock.client_id;
-            tracing::warn!(target: "rebalance_lock", "{group} {queue:?} is {holder}'s, not locked by {client_id}");
+            tracing::warn!(target: "broker::lock", "{group} {queue:?} is {holder}'s, not locked by {client_id}");
             false
         }
     }

@@ -65,14 +65,16 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     Ok(running)
 }
 
-fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
+/// Where a server with these settings listens; the broker's too.
+pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
     let bind = settings.bind_address.as_str();
     let unknown = |error| StartError::BindAddress(bind.to_owned(), error);
     let mut addrs = (bind, settings.listen_port).to_socket_addrs().map_err(unknown)?;
     addrs.next().ok_or_else(|| unknown(io::ErrorKind::AddrNotAvailable.into()))
 }
 
-fn server_config(settings: &NettyServerConfig) -> ServerConfig {
+/// The settings that sockets take; the broker's too.
+pub fn server_config(settings: &NettyServerConfig) -> ServerConfig {
     ServerConfig {
         backlog: i32::try_from(settings.server_socket_backlog).unwrap_or(i32::MAX),
         idle_max: Duration::from_secs(settings.server_channel_max_idle_time_s),

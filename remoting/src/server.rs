@@ -42,6 +42,37 @@ impl Default for ServerConfig {
 
 type Peers = Arc<Mutex<HashMap<u64, Arc<Peer>>>>;
 
+/// A bound socket that accepts nobody yet: a server that finds its port taken has changed nothing.
+pub struct Listener {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    config: ServerConfig,
+}
+
+impl Listener {
+    /// Must be called within a tokio runtime, like [`Listener::serve`].
+    pub fn bind(addr: SocketAddr, config: ServerConfig) -> io::Result<Listener> {
+        let listener = listen(addr, &config)?;
+        Ok(Listener { local_addr: listener.local_addr()?, listener, config })
+    }
+
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Starts to accept.
+    pub fn serve<S: Service>(self, service: Arc<S>) -> Server {
+        let Listener { listener, local_addr, config } = self;
+        let peers = Peers::default();
+        let idle_max = config.idle_max;
+        let tasks = [
+            tokio::spawn(accept(listener, config, service, peers.clone())),
+            tokio::spawn(close_idle(peers.clone(), idle_max)),
+        ];
+        Server { local_addr, peers, tasks }
+    }
+}
+
 /// A listening socket and its connections. Dropping it leaves them running: [`Server::shutdown`] ends them.
 pub struct Server {
     local_addr: SocketAddr,
@@ -52,15 +83,7 @@ pub struct Server {
 impl Server {
     /// Binds and starts to accept. Must be called within a tokio runtime.
     pub fn start<S: Service>(addr: SocketAddr, config: ServerConfig, service: Arc<S>) -> io::Result<Server> {
-        let listener = listen(addr, &config)?;
-        let local_addr = listener.local_addr()?;
-        let peers = Peers::default();
-        let idle_max = config.idle_max;
-        let tasks = [
-            tokio::spawn(accept(listener, config, service, peers.clone())),
-            tokio::spawn(close_idle(peers.clone(), idle_max)),
-        ];
-        Ok(Server { local_addr, peers, tasks })
+        Ok(Listener::bind(addr, config)?.serve(service))
     }
 
     pub fn local_addr(&self) -> SocketAddr {

@@ -90,6 +90,10 @@ settings! {
         /// Offsets of broadcasting consumers are kept too.
         pub enable_broadcast_offset_store: bool = "enableBroadcastOffsetStore",
         pub use_server_side_reset_offset: bool = "useServerSideResetOffset",
+        /// Commits from one version of the offset table to the next.
+        pub consumer_offset_update_version_step: u64 = "consumerOffsetUpdateVersionStep",
+        /// Queues of the topic in which popped messages wait.
+        pub revive_queue_num: i32 = "reviveQueueNum",
 
         /// `system busy` replies in place of waiting.
         pub broker_fast_failure_enable: bool = "brokerFastFailureEnable",
@@ -189,6 +193,8 @@ settings! {
 
         /// Delays by level from 1, such as `1s 5s 10s`; see [`MessageStoreConfig::delay_levels_ms`].
         pub message_delay_level: String = "messageDelayLevel",
+        /// The broker has the topic of messages with a delivery time of their own.
+        pub timer_wheel_enable: bool = "timerWheelEnable",
         /// Write `delayOffset.json` this often.
         pub flush_delay_offset_interval_ms: u64 = "flushDelayOffsetInterval",
 

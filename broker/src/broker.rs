@@ -7,6 +7,7 @@ use crate::handler::pull;
 use crate::locks::Locks;
 use crate::long_poll::{Arrival, LongPoll, Parked};
 use crate::offsets::ConsumerOffsets;
+use crate::registration::Registration;
 use crate::schedule::Schedule;
 use crate::store::{Arrived, MessageStore};
 use crate::topics::Topics;
@@ -31,6 +32,7 @@ pub struct Broker {
     pub groups: Groups,
     pub offsets: ConsumerOffsets,
     pub schedule: Arc<Schedule>,
+    pub registration: Registration,
     pub clients: Clients,
     pub locks: Locks,
     pub long_poll: LongPoll,
@@ -54,7 +56,7 @@ impl Broker {
 
     /// Where an admin has set the group to, once.
     pub fn reset_offset(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
-        let offset = self.offsets.query_then_erase_reset(topic, group, queue_id);
+        let offset = self.offsets.query_then_erase_reset(group, topic, queue_id);
         offset.filter(|_| self.settings.broker.use_server_side_reset_offset)
     }
 

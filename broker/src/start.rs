@@ -42,7 +42,6 @@ const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 pub struct Running {
     broker: Arc<Broker>,
     servers: Vec<Server>,
-    registration: Arc<Registration>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -50,11 +49,16 @@ pub struct Running {
 #[derive(Debug)]
 pub enum StartError {
     /// `bindAddress` or `brokerIP1` is no address.
-    Address { key: &'static str, value: String },
+    Address {
+        key: &'static str,
+        value: String,
+    },
     Listen(SocketAddr, io::Error),
     Store(OpenError),
     /// A config file that must not be taken for an empty one.
     Table(LoadError),
+    /// The system has no thread left.
+    Thread(io::Error),
     /// `messageDelayLevel` with a word that is no delay.
     DelayLevel(String),
 }
@@ -66,6 +70,7 @@ impl std::fmt::Display for StartError {
             StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
             StartError::Store(error) => error.fmt(f),
             StartError::Table(error) => error.fmt(f),
+            StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
             StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
@@ -84,30 +89,24 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
         }
     };
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
-    broker.schedule.start();
-    let registration = Arc::new(Registration::new(
-        RegistrationConfig::of(&broker.settings),
-        broker.topics.clone(),
-        broker.clock.clone(),
-    ));
+    broker.schedule.start().map_err(StartError::Thread)?;
     let mut listeners = listeners.into_iter();
     let mut servers: Vec<_> =
         listeners.next().map(|main| main.serve(Arc::new(Port::main(broker.clone())))).into_iter().collect();
     servers.extend(listeners.map(|fast| fast.serve(Arc::new(Port::fast(broker.clone())))));
-    let mut tasks = housekeeping(&broker);
-    let first = registration.clone();
-    let mut registering = tokio::spawn(async move { first.run().await });
-    registration.first_attempt(FIRST_REGISTRATION_PATIENCE).await;
-    let _ = &mut registering;
-    tasks.push(registering);
+    let tasks = housekeeping(&broker);
+    broker.registration.start();
+    broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
     announce(&broker.settings);
-    Ok(Running { broker, servers, registration, tasks })
+    Ok(Running { broker, servers, tasks })
 }
 
 /// The main port, then the fast one.
 fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
-    let main = listen_addr(&settings.server)
-        .map_err(|_| StartError::Address { key: "bindAddress", value: settings.server.bind_address.clone() })?;
+    let main = listen_addr(&settings.server).map_err(|_| StartError::Address {
+        key: "bindAddress",
+        value: settings.server.bind_address.clone(),
+    })?;
     let mut addrs = vec![main];
     // A port of 0 is any free one, for tests; it has no neighbours.
     if let Some(fast) = main.port().checked_sub(FAST_PORT_BELOW).filter(|port| *port > 0) {
@@ -120,27 +119,33 @@ fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartError> {
-    let delay_levels_ms = settings.store.delay_levels_ms().ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
+    let delay_levels_ms = settings
+        .store
+        .delay_levels_ms()
+        .ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
     let store_clock = clock.clone();
     let store = MessageStore::open(
         parts::store_config(&settings.store, delay_levels_ms.clone()),
         Arc::new(move || store_clock.wall_ms()),
     )
     .map_err(StartError::Store)?;
+    let schedule_config = parts::schedule_config(&settings, delay_levels_ms);
     let file = |name| settings.store.config_file(name);
     let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
-    let groups = Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
+    let groups =
+        Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
     let offsets =
         ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
-    let schedule =
-        Schedule::load(&file("delayOffset.json"), delay_levels_ms, store.clone(), clock.clone());
+    let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
+    let topics = Arc::new(topics.map_err(StartError::Table)?);
     let store_host = store_host(&settings)?;
     Ok(Arc::new(Broker {
         runtime: Handle::current(),
         store_host,
         uniq_keys: UniqKeys::new(store_host.ip()),
         store,
-        topics: Arc::new(topics.map_err(StartError::Table)?),
+        registration: Registration::new(RegistrationConfig::of(&settings), topics.clone()),
+        topics,
         groups: groups.map_err(StartError::Table)?,
         offsets: offsets.map_err(StartError::Table)?,
         schedule: Arc::new(schedule.map_err(StartError::Table)?),
@@ -155,7 +160,8 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
 /// Java makes a socket address of the two, which resolves a name.
 fn store_host(settings: &BrokerSettings) -> Result<SocketAddr, StartError> {
     let ip = settings.broker.broker_ip1.as_str();
-    let resolved = (ip, settings.server.listen_port).to_socket_addrs().ok().and_then(|mut addrs| addrs.next());
+    let resolved =
+        (ip, settings.server.listen_port).to_socket_addrs().ok().and_then(|mut addrs| addrs.next());
     resolved.ok_or_else(|| StartError::Address { key: "brokerIP1", value: ip.to_owned() })
 }
 
@@ -214,7 +220,7 @@ impl Running {
 
     /// Leaves the name servers, ends all connections, and puts everything on the disk.
     pub async fn shutdown(self) {
-        self.registration.shutdown().await;
+        self.broker.registration.shutdown().await;
         for server in self.servers {
             server.shutdown(SHUTDOWN_PATIENCE).await;
         }
@@ -227,6 +233,8 @@ impl Running {
             broker.schedule.shutdown();
             broker.store.shutdown();
             broker.offsets.persist();
+            broker.topics.persist();
+            broker.groups.persist();
         });
         if let Err(error) = saved.await {
             tracing::error!("the shutdown was not finished: {error}");

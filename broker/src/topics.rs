@@ -326,10 +326,7 @@ impl Topics {
             let topic = table.topics.get(&name)?.clone();
             Some((name, topic))
         });
-        TopicConfigSerializeWrapper {
-            data_version: table.data_version,
-            topic_config_table: topics.collect(),
-        }
+        TopicConfigSerializeWrapper { data_version: table.data_version, topic_config_table: topics.collect() }
     }
 
     fn put_changed(&self, table: &mut Table, topic: TopicConfig) -> Arc<TopicConfig> {

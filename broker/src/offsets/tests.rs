@@ -73,7 +73,7 @@ fn javas_files_are_read() {
                 "flow" => "lmqConsumerOffset.json",
                 _ => "consumerOffset.json",
             };
-            let java = golden::config_file(version, scenario, file).unwrap();
+            let java = golden::config_file(version, scenario, file);
             let mut read: ConsumerOffsetSerializeWrapper = json::from_slice(&java).unwrap();
             let lab = Lab::new();
             std::fs::write(lab.path(), &java).unwrap();

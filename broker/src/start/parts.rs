@@ -3,6 +3,7 @@
 use crate::config::{BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
+use crate::schedule::ScheduleConfig;
 use crate::store::{self, StoreConfig};
 use crate::topics::TopicsConfig;
 use std::time::Duration;
@@ -34,6 +35,14 @@ pub(super) fn offsets_config(settings: &BrokerSettings) -> OffsetsConfig {
     OffsetsConfig {
         use_server_side_reset_offset: settings.broker.use_server_side_reset_offset,
         consumer_offset_update_version_step: settings.broker.consumer_offset_update_version_step,
+    }
+}
+
+pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i64>) -> ScheduleConfig {
+    ScheduleConfig {
+        delay_levels_ms,
+        flush_delay_offset_interval: Duration::from_millis(settings.store.flush_delay_offset_interval_ms),
+        ..ScheduleConfig::default()
     }
 }
 
@@ -70,4 +79,3 @@ pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i
         ..StoreConfig::default()
     }
 }
-

@@ -48,7 +48,7 @@ fn topic(name: &str) -> TopicConfig {
 
 #[test]
 fn a_new_broker_has_the_topics_of_javas() {
-    let java = golden::config_file("5.5.0", "core", "topics.json").unwrap();
+    let java = golden::config_file("5.5.0", "core", "topics.json");
     let java: TopicConfigSerializeWrapper = json::from_slice(&java).unwrap();
     let is_made_later = |name: &str| name.contains("Sh_");
     let expected: Vec<_> =
@@ -82,7 +82,7 @@ fn settings_choose_among_them() {
 fn javas_files_come_back_as_they_were() {
     for version in golden::VERSIONS {
         for scenario in golden::SCENARIOS {
-            let java = golden::config_file(version, scenario, "topics.json").unwrap();
+            let java = golden::config_file(version, scenario, "topics.json");
             let lab = Lab::new();
             let topics = lab.load_with(&java);
             let read: TopicConfigSerializeWrapper = json::from_slice(&java).unwrap();

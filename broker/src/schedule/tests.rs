@@ -270,10 +270,10 @@ fn the_thread_delivers_and_sleeps() {
     wait_until("idle", || schedule.idle.iter().all(|idle| idle.load(Ordering::Acquire)));
     lab.send(&schedule, 3, "not now");
     for (level, body) in [(2, "a"), (1, "b")] {
-        let sent = Instant::now();
+        let sent_ms = lab.clock.wall_ms();
         lab.send(&schedule, level, body);
         wait_until("delivery", || lab.delivered().iter().any(|(delivered, _)| delivered == body));
-        assert!(sent.elapsed() >= Duration::from_millis(schedule.delay_ms(level).unwrap() as u64));
+        assert!(lab.clock.wall_ms() - sent_ms >= schedule.delay_ms(level).unwrap());
     }
     schedule.shutdown();
     assert_eq!(lab.schedule().offsets(), [(1, 1), (2, 1), (3, 0)].into());

@@ -20,16 +20,16 @@ pub struct KvConfig {
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Content {
-    config_table: BTreeMap<String, KVTableContent>,
+    config_table: BTreeMap<String, Namespace>,
 }
 
-type KVTableContent = BTreeMap<String, String>;
+type Namespace = BTreeMap<String, String>;
 
 impl KvConfig {
     /// Without a file the table is empty; one that cannot be read is an error, as we would overwrite it.
     pub fn load(path: PathBuf) -> Result<KvConfig, LoadError> {
-        let content = files::load(&path, |bytes| json::from_slice::<Content>(bytes))?.into_content().unwrap_or_default();
-        Ok(KvConfig { path, content })
+        let content = files::load(&path, |bytes| json::from_slice::<Content>(bytes))?;
+        Ok(KvConfig { path, content: content.into_content().unwrap_or_default() })
     }
 
     pub fn get(&self, namespace: &str, key: &str) -> Option<&str> {
@@ -42,9 +42,13 @@ impl KvConfig {
         Some(json::to_bytes(&KVTable { table: table.clone() }))
     }
 
-    pub fn put(&mut self, namespace: &str, key: &str, value: &str) -> Result<(), FileError> {
+    /// No value takes the key away: Java keeps a null, which it neither shows nor saves.
+    pub fn put(&mut self, namespace: &str, key: &str, value: Option<&str>) -> Result<(), FileError> {
         let table = self.content.config_table.entry(namespace.to_owned()).or_default();
-        table.insert(key.to_owned(), value.to_owned());
+        match value {
+            Some(value) => drop(table.insert(key.to_owned(), value.to_owned())),
+            None => drop(table.remove(key)),
+        }
         self.persist()
     }
 
@@ -70,8 +74,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("namesrv/kvConfig.json");
         let mut kv = KvConfig::load(path.clone()).unwrap();
-        kv.put(ORDER_TOPIC_CONFIG, "T", "broker-a:4;broker-b:4").unwrap();
-        kv.put("ns", "k", "1").unwrap();
+        kv.put(ORDER_TOPIC_CONFIG, "T", Some("broker-a:4;broker-b:4")).unwrap();
+        kv.put("ns", "k", Some("1")).unwrap();
         kv.delete("ns", "k").unwrap();
         kv.delete("absent", "k").unwrap();
         assert_eq!(

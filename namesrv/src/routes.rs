@@ -9,7 +9,8 @@ pub mod removal;
 mod tests;
 
 use remoting::body::{
-    BrokerData, DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicQueueMappingInfo,
+    BrokerData, DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper,
+    TopicQueueMappingInfo,
 };
 use remoting::connection::Peer;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -126,12 +127,12 @@ pub struct MinBrokerIdChange {
 impl Routes {
     /// Whether this registration with this data version would change no topic.
     pub fn holds(&self, registration: &Registration, version: DataVersion, rules: Rules) -> bool {
-        let known = self.brokers.get(registration.name).and_then(|broker| broker.broker_addrs.get(&registration.id));
+        let known =
+            self.brokers.get(registration.name).and_then(|broker| broker.broker_addrs.get(&registration.id));
         let live = self.live.get(&BrokerAddr::new(registration.cluster, registration.addr));
         known.is_some_and(|addr| addr == registration.addr)
-            && live.is_some_and(|live| {
-                live.data_version == version && live.complete_at == Some(self.removals)
-            })
+            && live
+                .is_some_and(|live| live.data_version == version && live.complete_at == Some(self.removals))
             && !rules.delete_topic_with_broker_registration
     }
 
@@ -191,7 +192,9 @@ impl Routes {
         let live = self.live.get(&BrokerAddr::new(cluster, holder));
         let newer = live.is_some_and(|live| live.data_version.state_version > state_version);
         if newer {
-            tracing::warn!("broker {name} {id} {addr} is ignored: {holder} has a newer state than {state_version}");
+            tracing::warn!(
+                "broker {name} {id} {addr} is ignored: {holder} has a newer state than {state_version}"
+            );
         }
         newer
     }
@@ -236,7 +239,13 @@ impl Routes {
     }
 
     /// `is_changed`: also if the table has an entry already.
-    fn register_queues(&mut self, broker_name: &Arc<str>, topic: &TopicConfig, is_changed: bool, read_only: bool) {
+    fn register_queues(
+        &mut self,
+        broker_name: &Arc<str>,
+        topic: &TopicConfig,
+        is_changed: bool,
+        read_only: bool,
+    ) {
         let queues = QueueData {
             broker_name: broker_name.clone(),
             perm: if read_only { topic.perm & !PERM_WRITE } else { topic.perm },
@@ -307,7 +316,11 @@ impl Routes {
         let (min_id, min_addr) = addrs.first_key_value()?;
         let all = offline_addr.is_some() || addrs.len() == 1;
         Some(MinBrokerIdChange {
-            recipients: addrs.iter().filter(|(id, _)| all || *id != min_id).map(|(_, addr)| addr.clone()).collect(),
+            recipients: addrs
+                .iter()
+                .filter(|(id, _)| all || *id != min_id)
+                .map(|(_, addr)| addr.clone())
+                .collect(),
             min_broker_id: *min_id,
             min_broker_addr: min_addr.clone(),
             offline_broker_addr: offline_addr.map(str::to_owned),
@@ -353,7 +366,8 @@ impl Routes {
 
     fn change_perm(&mut self, broker_name: &str, change: impl Fn(i32) -> i32) -> i32 {
         let mut count = 0;
-        for queues in self.topics.values_mut().flatten().filter(|queues| &*queues.broker_name == broker_name) {
+        for queues in self.topics.values_mut().flatten().filter(|queues| &*queues.broker_name == broker_name)
+        {
             queues.perm = change(queues.perm);
             count += 1;
         }

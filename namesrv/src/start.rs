@@ -9,7 +9,7 @@ use process::files::LoadError;
 use remoting::Codec;
 use remoting::server::{Server, ServerConfig};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -28,8 +28,8 @@ pub struct Running {
 #[derive(Debug)]
 pub enum StartError {
     KvConfig(LoadError),
-    /// `bindAddress` is no address.
-    BindAddress(String),
+    /// `bindAddress` is neither an address nor the name of one.
+    BindAddress(String, io::Error),
     Listen(SocketAddr, io::Error),
 }
 
@@ -37,7 +37,7 @@ impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             StartError::KvConfig(error) => error.fmt(f),
-            StartError::BindAddress(text) => write!(f, "bindAddress={text} is no IP address"),
+            StartError::BindAddress(text, error) => write!(f, "bindAddress={text}: {error}"),
             StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
         }
     }
@@ -67,9 +67,10 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
 
 /// Where a server with these settings listens; the broker's too.
 pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
-    let bind = &settings.bind_address;
-    let ip = bind.parse().map_err(|_| StartError::BindAddress(bind.clone()))?;
-    Ok(SocketAddr::new(ip, settings.listen_port))
+    let bind = settings.bind_address.as_str();
+    let unknown = |error| StartError::BindAddress(bind.to_owned(), error);
+    let mut addrs = (bind, settings.listen_port).to_socket_addrs().map_err(unknown)?;
+    addrs.next().ok_or_else(|| unknown(io::ErrorKind::AddrNotAvailable.into()))
 }
 
 /// The settings that sockets take; the broker's too.

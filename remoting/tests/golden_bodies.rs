@@ -195,3 +195,43 @@ fn config_files_are_written_as_java_does() {
         }
     }
 }
+
+/// A short walk through broken bodies: each is read or refused, none is a panic or takes long.
+#[test]
+fn mangled_bodies_are_read_or_refused() {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % below as u64) as usize
+    };
+    const SPICE: &[&str] =
+        &["{", "}", "[", "]", "\"", "'", ":", ",", "null", "\\u", "\\", "-", "1e999", "{\"$ref\":\"$", "é"];
+    for frame in json_frames("5.5.0") {
+        for _ in 0..20 {
+            let mut body = frame.body.clone();
+            for _ in 0..1 + next(4) {
+                let at = next(body.len().max(1));
+                match next(4) {
+                    0 => body.truncate(at),
+                    1 if at < body.len() => body[at] = next(256) as u8,
+                    2 if at < body.len() => drop(body.remove(at)),
+                    _ => drop(body.splice(at.min(body.len()).., SPICE[next(SPICE.len())].bytes())),
+                }
+            }
+            let _ = json::from_slice::<Value>(&body);
+            let _ = json::from_slice::<TopicRouteData>(&body);
+            let _ = json::from_slice::<HeartbeatData>(&body);
+            let _ = json::from_slice::<LockBatchRequestBody>(&body);
+            let _ = json::from_slice::<SubscriptionGroupWrapper>(&body);
+            let _ = json::from_slice::<ConsumerOffsetSerializeWrapper>(&body);
+            let _ = RegisterBrokerBody::peek_data_version(&body);
+            let _ = RegisterBrokerBody::decode(&body, false, 513);
+            let mut compressed = RegisterBrokerBody::default().encode(true);
+            let at = next(compressed.len());
+            compressed[at] = next(256) as u8;
+            let _ = RegisterBrokerBody::decode(&compressed, true, 513);
+        }
+    }
+}

@@ -204,7 +204,8 @@ impl Get<'_> {
 
     fn scan(&self, entries: Entries, scan: &mut Scan) {
         let scanned_bytes_max =
-            self.config.max_filter_message_size.max(self.request.count_max * QUEUE_ENTRY_BYTES) as i64;
+            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(QUEUE_ENTRY_BYTES))
+                as i64;
         for (offset, entry) in entries {
             let scanned_bytes = (offset - self.request.offset) * QUEUE_ENTRY_BYTES as i64;
             if offset >= scan.result.max_offset
@@ -257,7 +258,7 @@ impl Get<'_> {
             return false;
         }
         let bytes = bytes.saturating_add(entry.size.max(0) as usize);
-        if message_count + 1 > self.request.count_max || bytes > scan.bytes_max {
+        if message_count >= self.request.count_max || bytes > scan.bytes_max {
             return true;
         }
         let config = self.config;
@@ -277,7 +278,7 @@ impl Get<'_> {
     fn is_resident(&self, scan: &Scan) -> bool {
         let hot_from = self.opened_at.max(scan.log_end - HOT_BYTES);
         scan.first_added.is_none_or(|first| first >= hot_from)
-            || scan.result.ranges.iter().all(MappedRange::is_resident)
+            || MappedRange::are_resident(&scan.result.ranges)
     }
 }
 

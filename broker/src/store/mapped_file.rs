@@ -131,6 +131,9 @@ impl MappedFile {
     }
 }
 
+/// Of pages between two ranges, asked for along with them.
+const SPAN_GAP_BYTES_MAX: usize = 16 << 10;
+
 /// Bytes of a mapped file, for a socket to send without a copy. Keeps the mapping alive: deleting the file does not
 /// invalidate it.
 #[derive(Clone, Debug)]
@@ -155,8 +158,16 @@ impl MappedRange {
         self.len == 0
     }
 
-    pub fn is_resident(&self) -> bool {
-        self.file.is_resident(self.offset, self.len)
+    /// Whether all ranges are in memory; neighbourhoods of [`SPAN_GAP_BYTES_MAX`] are asked for in one system call.
+    pub fn are_resident(ranges: &[Self]) -> bool {
+        let close = |one: &Self, next: &Self| {
+            let gap = next.offset.checked_sub(one.offset + one.len);
+            Arc::ptr_eq(&one.file, &next.file) && gap.is_some_and(|gap| gap <= SPAN_GAP_BYTES_MAX)
+        };
+        ranges.chunk_by(close).all(|span| {
+            let (first, last) = (&span[0], &span[span.len() - 1]);
+            first.file.is_resident(first.offset, last.offset + last.len - first.offset)
+        })
     }
 
     /// Takes `next` in if it lies right behind; gives it back otherwise.
@@ -262,7 +273,7 @@ mod tests {
         let apart = range.join(file.range(8, 2).unwrap()).unwrap_err();
         assert_eq!(apart.as_ref(), b"lo");
         range.join(file.range(7, 3).unwrap()).unwrap();
-        assert!(range.is_resident());
+        assert!(MappedRange::are_resident(&[range.clone(), file.range(5000, 3).unwrap()]));
         file.touch(0, usize::MAX);
         file.sync(5, 5).unwrap();
         std::fs::remove_file(&path).unwrap();

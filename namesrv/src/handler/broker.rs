@@ -2,7 +2,7 @@
 
 use crate::kv_config::ORDER_TOPIC_CONFIG;
 use crate::routes::removal::Leaving;
-use crate::routes::{BrokerAddr, Registration, Topics};
+use crate::routes::{BrokerAddr, Registered, Registration, Topics};
 use crate::server::NameServer;
 use remoting::body::{
     DataVersion, GetBrokerMemberGroupResponseBody, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper,
@@ -24,11 +24,19 @@ pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command)
         tracing::warn!("registration from {}: crc32 not match", peer.remote_addr());
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "crc32 not match"));
     }
+    let id = required(header.broker_id, "brokerId")?;
+    let (Some(cluster), Some(addr), Some(name)) =
+        (header.cluster_name, header.broker_addr, header.broker_name)
+    else {
+        // Java answers so too, and is left with a null in its tables.
+        tracing::warn!("registration from {} without cluster, address or name", peer.remote_addr());
+        return Ok(registration_reply(server, &Registered::default()));
+    };
     let registration = Registration {
-        cluster: required(header.cluster_name, "clusterName")?,
-        addr: required(header.broker_addr, "brokerAddr")?,
-        name: required(header.broker_name, "brokerName")?,
-        id: required(header.broker_id, "brokerId")?,
+        cluster,
+        addr,
+        name,
+        id,
         ha_server_addr: header.ha_server_addr,
         zone_name: header.zone_name,
         heartbeat_timeout_millis: header.heartbeat_timeout_millis,
@@ -41,17 +49,22 @@ pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command)
         None => read_topics(&body, header.compressed, request.version)?,
     };
     let registered = server.register(&registration, topics, filter_servers);
-    let registered = registered.map_err(|_| Refusal::new(ResponseCode::SYSTEM_ERROR, "register broker failed"))?;
-    let response = RegisterBrokerResponseHeader {
+    let registered =
+        registered.map_err(|_| Refusal::new(ResponseCode::SYSTEM_ERROR, "register broker failed"))?;
+    Ok(registration_reply(server, &registered))
+}
+
+fn registration_reply(server: &NameServer, registered: &Registered) -> Command {
+    let header = RegisterBrokerResponseHeader {
         ha_server_addr: registered.ha_server_addr.as_deref(),
         master_addr: registered.master_addr.as_deref(),
         ..Default::default()
     };
-    let mut reply = Command::success().with_ext(response.encode());
-    if server.settings().return_order_topic_config_to_broker {
-        reply = reply.with_body(server.kv().read().namespace(ORDER_TOPIC_CONFIG).unwrap_or_default());
+    let reply = Command::success().with_ext(header.encode());
+    if !server.settings().return_order_topic_config_to_broker {
+        return reply;
     }
-    Ok(reply)
+    reply.with_body(server.kv().read().namespace(ORDER_TOPIC_CONFIG).unwrap_or_default())
 }
 
 /// Brokers repeat their registration, some with megabytes of topics, every half minute: most bring no news.
@@ -131,11 +144,16 @@ pub fn get_broker_cluster_info(server: &NameServer, _: &Arc<Peer>, _: &Command) 
     Ok(Command::success().with_body(json::to_bytes(&server.routes().read().cluster_info())))
 }
 
-pub fn get_broker_member_group(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn get_broker_member_group(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     let header = GetBrokerMemberGroupRequestHeader::decode(&request.ext);
     let group = server.routes().read().member_group(header.cluster_name, header.broker_name);
     let body = GetBrokerMemberGroupResponseBody { broker_member_group: Some(group) };
-    Ok(Command::success().with_body(json::to_bytes(&body)))
+    // Java forgets to take back the remark that it starts with (quirks.md A14).
+    Ok(Command::success().with_remark("not set any response code").with_body(json::to_bytes(&body)))
 }
 
 pub fn wipe_write_perm_of_broker(

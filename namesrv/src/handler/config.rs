@@ -9,7 +9,11 @@ use std::sync::Arc;
 /// What no update may change, whatever `configBlackList` says. Java: `DefaultRequestProcessor.initConfigBlackList`.
 const BLACK_LIST: [&str; 4] = ["configBlackList", "configStorePath", "kvConfigPath", "rocketmqHome"];
 
-pub fn update_namesrv_config(server: &NameServer, peer: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn update_namesrv_config(
+    server: &NameServer,
+    peer: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     tracing::info!("{} updates the configuration", peer.remote_addr());
     if request.body.is_empty() {
         return Ok(Command::success());

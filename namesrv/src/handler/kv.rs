@@ -11,11 +11,8 @@ pub fn put_kv_config(server: &NameServer, _: &Arc<Peer>, request: &Command) -> R
     let (Some(namespace), Some(key)) = (header.namespace, header.key) else {
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "namespace or key is null"));
     };
-    // Java keeps a null, which it then neither shows nor saves.
-    if let Some(value) = header.value {
-        tracing::info!("kv config {namespace} {key} = {value}");
-        log_failure(server.kv().write().put(namespace, key, value));
-    }
+    tracing::info!("kv config {namespace} {key} = {:?}", header.value);
+    log_failure(server.kv().write().put(namespace, key, header.value));
     Ok(Command::success())
 }
 
@@ -43,7 +40,11 @@ pub fn delete_kv_config(server: &NameServer, _: &Arc<Peer>, request: &Command) -
     Ok(Command::success())
 }
 
-pub fn get_kvlist_by_namespace(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn get_kvlist_by_namespace(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     let namespace = GetKVListByNamespaceRequestHeader::decode(&request.ext).namespace.unwrap_or("null");
     match server.kv().read().namespace(namespace) {
         Some(table) => Ok(Command::success().with_body(table)),

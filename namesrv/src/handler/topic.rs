@@ -12,7 +12,11 @@ use std::sync::Arc;
 /// Java: ordinal of `MQVersion.V4_9_4`; from then on clients read standard JSON only.
 const V4_9_4: i32 = 401;
 
-pub fn get_routeinfo_by_topic(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn get_routeinfo_by_topic(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     let settings = server.settings();
     if settings.need_wait_for_service && server.age_ms() < settings.wait_for_service_s * 1000 {
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "name server not ready"));
@@ -51,7 +55,11 @@ fn encode_route(mut route: TopicRouteData, header: &GetRouteInfoRequestHeader, v
     }
 }
 
-pub fn delete_topic_in_namesrv(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn delete_topic_in_namesrv(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     let header = DeleteTopicFromNamesrvRequestHeader::decode(&request.ext);
     if let Some(topic) = header.topic {
         tracing::info!("topic {topic} deleted, cluster {:?}", header.cluster_name);
@@ -64,7 +72,11 @@ pub fn delete_topic_in_namesrv(server: &NameServer, _: &Arc<Peer>, request: &Com
     Ok(Command::success())
 }
 
-pub fn register_topic_in_namesrv(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn register_topic_in_namesrv(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     let header = RegisterTopicRequestHeader::decode(&request.ext);
     let body = request.body.bytes();
     if body.is_empty() {
@@ -87,12 +99,20 @@ pub fn get_all_topic_list_from_nameserver(
     listed(enabled, || topics(&server.routes().read().all_topics()))
 }
 
-pub fn get_topics_by_cluster(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+pub fn get_topics_by_cluster(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
     let cluster = GetTopicsByClusterRequestHeader::decode(&request.ext).cluster.unwrap_or_default();
     listed(server.settings().enable_topic_list, || topics(&server.routes().read().topics_of_cluster(cluster)))
 }
 
-pub fn get_system_topic_list_from_ns(server: &NameServer, _: &Arc<Peer>, _: &Command) -> Result<Command, Refusal> {
+pub fn get_system_topic_list_from_ns(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    _: &Command,
+) -> Result<Command, Refusal> {
     listed(true, || topics(&server.routes().read().system_topics()))
 }
 
@@ -100,7 +120,11 @@ pub fn get_unit_topic_list(server: &NameServer, _: &Arc<Peer>, _: &Command) -> R
     listed(server.settings().enable_topic_list, || topics(&server.routes().read().unit_topics()))
 }
 
-pub fn get_has_unit_sub_topic_list(server: &NameServer, _: &Arc<Peer>, _: &Command) -> Result<Command, Refusal> {
+pub fn get_has_unit_sub_topic_list(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    _: &Command,
+) -> Result<Command, Refusal> {
     listed(server.settings().enable_topic_list, || topics(&server.routes().read().has_unit_sub_topics()))
 }
 
@@ -109,7 +133,9 @@ pub fn get_has_unit_sub_ununit_topic_list(
     _: &Arc<Peer>,
     _: &Command,
 ) -> Result<Command, Refusal> {
-    listed(server.settings().enable_topic_list, || topics(&server.routes().read().has_unit_sub_ununit_topics()))
+    listed(server.settings().enable_topic_list, || {
+        topics(&server.routes().read().has_unit_sub_ununit_topics())
+    })
 }
 
 fn topics(list: &TopicList<&str>) -> Vec<u8> {

@@ -39,7 +39,8 @@ impl Routes {
         if self.filter_servers.is_empty() {
             return BTreeMap::new();
         }
-        let addrs = brokers.iter().flat_map(|broker| broker.broker_addrs.values().map(move |addr| (broker, addr)));
+        let addrs =
+            brokers.iter().flat_map(|broker| broker.broker_addrs.values().map(move |addr| (broker, addr)));
         let found = addrs.filter_map(|(broker, addr)| {
             Some((addr.clone(), self.filter_servers.get(&BrokerAddr::new(&broker.cluster, addr))?.clone()))
         });
@@ -134,9 +135,12 @@ pub fn keep_zone(route: &mut TopicRouteData, zone_name: &str) {
         !broker.broker_addrs.contains_key(&MASTER_ID)
             || broker.zone_name.as_deref().is_some_and(|zone| zone.to_lowercase() == zone_name.to_lowercase())
     };
-    let (kept, removed): (Vec<_>, Vec<_>) = std::mem::take(&mut route.broker_datas).into_iter().partition(is_kept);
+    let (kept, removed): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut route.broker_datas).into_iter().partition(is_kept);
     route.broker_datas = kept;
-    route.queue_datas.retain(|queues| !removed.iter().any(|broker| *broker.broker_name == *queues.broker_name));
+    route
+        .queue_datas
+        .retain(|queues| !removed.iter().any(|broker| *broker.broker_name == *queues.broker_name));
     for addr in removed.iter().flat_map(|broker| broker.broker_addrs.values()) {
         route.filter_server_table.remove(addr);
     }

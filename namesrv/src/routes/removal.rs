@@ -21,7 +21,11 @@ impl Routes {
         let mut notices = BTreeMap::new();
         for Leaving { broker: key, name, id } in leaving {
             let was_live = self.live.remove(key).is_some();
-            tracing::info!("broker {name} {id} {} of cluster {} leaves, live: {was_live}", key.addr, key.cluster);
+            tracing::info!(
+                "broker {name} {id} {} of cluster {} leaves, live: {was_live}",
+                key.addr,
+                key.cluster
+            );
             self.filter_servers.remove(key);
             let Some(broker) = self.brokers.get_mut(name) else { continue };
             let was_lowest = broker.broker_addrs.first_key_value().is_some_and(|(lowest, _)| lowest == id);
@@ -40,7 +44,11 @@ impl Routes {
         }
         self.remove_queues(&gone);
         self.make_read_only(&reduced);
-        if rules.notify_min_broker_id_changed { notices.into_values().flatten().collect() } else { Vec::new() }
+        if rules.notify_min_broker_id_changed {
+            notices.into_values().flatten().collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn remove_from_cluster(&mut self, cluster: &str, name: &str) {
@@ -82,8 +90,10 @@ impl Routes {
 
     /// Brokers that said nothing for longer than they promised, and their connections. Java: `scanNotActiveBroker`.
     pub fn silent(&self, now_ms: i64) -> Vec<(BrokerAddr, Arc<Peer>)> {
-        let silent =
-            self.live.iter().filter(|(_, live)| live.last_update_ms.saturating_add(live.silence_max_ms) < now_ms);
+        let silent = self
+            .live
+            .iter()
+            .filter(|(_, live)| live.last_update_ms.saturating_add(live.silence_max_ms) < now_ms);
         silent.map(|(key, live)| (key.clone(), live.connection.clone())).collect()
     }
 
@@ -107,7 +117,8 @@ impl Routes {
 
     fn find(&self, key: &BrokerAddr) -> Option<(&str, i64)> {
         let in_cluster = self.brokers.values().filter(|broker| broker.cluster == key.cluster);
-        let mut named = in_cluster.flat_map(|broker| broker.broker_addrs.iter().map(move |addr| (broker, addr)));
+        let mut named =
+            in_cluster.flat_map(|broker| broker.broker_addrs.iter().map(move |addr| (broker, addr)));
         let (broker, (id, _)) = named.find(|(_, (_, addr))| **addr == key.addr)?;
         Some((&broker.broker_name, *id))
     }
@@ -120,7 +131,9 @@ impl Routes {
 
     /// Java: `deleteTopic(topic, clusterName)`.
     pub fn delete_topic_of_cluster(&mut self, topic: &str, cluster: &str) {
-        let (Some(names), Some(queues)) = (self.clusters.get(cluster), self.topics.get_mut(topic)) else { return };
+        let (Some(names), Some(queues)) = (self.clusters.get(cluster), self.topics.get_mut(topic)) else {
+            return;
+        };
         self.removals += 1;
         queues.retain(|queues| !names.contains(&*queues.broker_name));
         if queues.is_empty() {

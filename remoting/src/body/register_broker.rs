@@ -85,7 +85,8 @@ impl RegisterBrokerBody {
     /// The data version of a body that is not compressed and lists no filter servers, without reading the topics behind
     /// it; None also where the body is not written quite as Java does.
     pub fn peek_data_version(body: &[u8]) -> Option<DataVersion> {
-        let rest = body.strip_prefix(br#"{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":"#)?;
+        let rest =
+            body.strip_prefix(br#"{"filterServerList":[],"topicConfigSerializeWrapper":{"dataVersion":"#)?;
         let end = memchr::memchr(b'}', rest)? + 1;
         json::from_slice(&rest[..end]).ok()
     }

@@ -101,7 +101,7 @@ impl Lab {
 
     fn make_topic(&self, name: &str) {
         let topic = TopicConfig { topic_name: name.to_owned(), ..TopicConfig::default() };
-        self.topics.update(topic, "").unwrap();
+        self.topics.update(topic).unwrap();
     }
 
     fn all_topics(&self) -> Vec<String> {

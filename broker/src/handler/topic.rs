@@ -4,10 +4,10 @@ use super::ok;
 use crate::attributes::{self, AttributeError};
 use crate::broker::Broker;
 use crate::topic_validator;
-use remoting::body::{TopicConfig, TopicFilterType};
+use remoting::body::{TopicConfig, TopicFilterType, TopicList};
 use remoting::header::required;
 use remoting::header::topic::CreateTopicRequestHeader;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,4 +67,14 @@ fn answer_when_registered(
         peer.reply(opaque, Command::success());
     });
     Ok(Outcome::Later)
+}
+
+pub fn get_system_topic_list_from_broker(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    _request: Command,
+) -> Result<Outcome, Refusal> {
+    let topic_list = broker.topics.system_topics().into_iter().collect();
+    let body = json::to_bytes(&TopicList { broker_addr: None, topic_list });
+    Ok(Outcome::Now(Command::success().with_body(body)))
 }

@@ -1,7 +1,7 @@
 //! Making and changing topics. Java: `AdminBrokerProcessor`.
 
 use super::ok;
-use crate::attributes::AttributeError;
+use crate::attributes::{self, AttributeError};
 use crate::broker::Broker;
 use crate::topic_validator;
 use remoting::body::{TopicConfig, TopicFilterType, TopicList};
@@ -9,6 +9,12 @@ use remoting::header::required;
 use remoting::header::topic::CreateTopicRequestHeader;
 use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Not to be `MIXED`: Java's `enableMixedMessageType` is false unless set.
+const ADD_MESSAGE_TYPE: &str = "+message.type";
+/// A dead name server delays an answer no longer; callers wait for 3 or 5 seconds.
+const REGISTRATION_PATIENCE: Duration = Duration::from_secs(1);
 
 pub fn update_and_create_topic(
     broker: &Arc<Broker>,
@@ -36,11 +42,31 @@ pub fn update_and_create_topic(
         topic_filter_type,
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
         order: required(header.order, "order")?,
-        ..TopicConfig::default()
+        attributes: attributes::parse(header.attributes.unwrap_or_default()).map_err(failed)?,
     };
-    let attributes = header.attributes.unwrap_or_default();
-    tokio::task::block_in_place(|| broker.topics.update(config, attributes)).map_err(failed)?;
-    ok()
+    if config.attributes.get(ADD_MESSAGE_TYPE).is_some_and(|message_type| message_type == "MIXED") {
+        return Err(invalid("MIXED message type is not supported.".to_owned()));
+    }
+    tokio::task::block_in_place(|| broker.topics.update(config)).map_err(failed)?;
+    answer_when_registered(broker, peer, &request)
+}
+
+/// Tools ask the name server for the topic next, so it must know it by then, as Java's does.
+fn answer_when_registered(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: &Command,
+) -> Result<Outcome, Refusal> {
+    if request.is_oneway() {
+        return ok();
+    }
+    let (broker, peer, opaque) = (broker.clone(), peer.clone(), request.opaque);
+    let runtime = broker.runtime.clone();
+    runtime.spawn(async move {
+        broker.registration.when_registered(REGISTRATION_PATIENCE).await;
+        peer.reply(opaque, Command::success());
+    });
+    Ok(Outcome::Later)
 }
 
 pub fn get_system_topic_list_from_broker(

@@ -1,3 +1,4 @@
+
 //! The harness of the compatibility tests: starts our servers and Java's, in containers or as plain processes, and asks
 //! both the same questions.
 //!

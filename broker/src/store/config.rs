@@ -1,0 +1,120 @@
+//! What the store is told. The broker maps its properties to this; names and defaults are Java's
+//! (`org.apache.rocketmq.store.config.MessageStoreConfig`, 5.5.0).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Now in milliseconds since the epoch. The one source of time of the store; tests pass their own.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+pub fn system_clock() -> Clock {
+    Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushDiskType {
+    AsyncFlush,
+    SyncFlush,
+}
+
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    pub store_path_root_dir: PathBuf,
+    /// `None`: `commitlog` under the root.
+    pub store_path_commit_log: Option<PathBuf>,
+    pub mapped_file_size_commit_log: u64,
+    /// Rounded up to whole entries, as `getMappedFileSizeConsumeQueue` does.
+    pub mapped_file_size_consume_queue: u64,
+    pub flush_disk_type: FlushDiskType,
+    pub flush_interval_commit_log: Duration,
+    pub flush_commit_log_least_pages: u64,
+    pub flush_commit_log_thorough_interval: Duration,
+    pub flush_interval_consume_queue: Duration,
+    pub flush_consume_queue_least_pages: u64,
+    pub flush_consume_queue_thorough_interval: Duration,
+    pub sync_flush_timeout: Duration,
+    /// Longest body in bytes.
+    pub max_message_size: usize,
+    pub check_crc_on_recover: bool,
+    /// Files looked at, at most, to find where recovery starts.
+    pub commit_log_recover_max_num: usize,
+    pub max_transfer_bytes_on_message_in_memory: usize,
+    pub max_transfer_count_on_message_in_memory: usize,
+    pub max_transfer_bytes_on_message_in_disk: usize,
+    pub max_transfer_count_on_message_in_disk: usize,
+    pub max_filter_message_size: usize,
+    pub travel_cq_file_num_when_get_message: usize,
+    pub access_message_in_memory_max_ratio: u64,
+    pub os_page_cache_busy_timeout: Duration,
+    /// Delay of each level from 1 on, in milliseconds (`messageDelayLevel`).
+    pub delay_levels_ms: Vec<i64>,
+    /// A slave: appends are refused and offsets are not corrected.
+    pub slave: bool,
+    pub offset_check_in_slave: bool,
+    /// Ours alone: queue files mapped at once, at most; beyond it the longest unused are let go.
+    pub queue_mappings_max: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            store_path_root_dir: PathBuf::from("store"),
+            store_path_commit_log: None,
+            mapped_file_size_commit_log: 1 << 30,
+            mapped_file_size_consume_queue: 6_000_000,
+            flush_disk_type: FlushDiskType::AsyncFlush,
+            flush_interval_commit_log: Duration::from_millis(500),
+            flush_commit_log_least_pages: 4,
+            flush_commit_log_thorough_interval: Duration::from_secs(10),
+            flush_interval_consume_queue: Duration::from_millis(1000),
+            flush_consume_queue_least_pages: 2,
+            flush_consume_queue_thorough_interval: Duration::from_secs(60),
+            sync_flush_timeout: Duration::from_secs(5),
+            max_message_size: 4 << 20,
+            check_crc_on_recover: true,
+            commit_log_recover_max_num: 10,
+            max_transfer_bytes_on_message_in_memory: 256 << 10,
+            max_transfer_count_on_message_in_memory: 32,
+            max_transfer_bytes_on_message_in_disk: 64 << 10,
+            max_transfer_count_on_message_in_disk: 8,
+            max_filter_message_size: 16_000,
+            travel_cq_file_num_when_get_message: 1,
+            access_message_in_memory_max_ratio: 40,
+            os_page_cache_busy_timeout: Duration::from_secs(1),
+            delay_levels_ms: default_delay_levels_ms(),
+            slave: false,
+            offset_check_in_slave: false,
+            queue_mappings_max: 16_384,
+        }
+    }
+}
+
+/// `1s 5s 10s 30s 1m 2m ... 10m 20m 30m 1h 2h`.
+fn default_delay_levels_ms() -> Vec<i64> {
+    let seconds = [1, 5, 10, 30].into_iter();
+    let minutes = (1..=10).chain([20, 30, 60, 120]).map(|minute| minute * 60);
+    seconds.chain(minutes).map(|second| second * 1000).collect()
+}
+
+impl StoreConfig {
+    pub fn commit_log_dir(&self) -> PathBuf {
+        self.store_path_commit_log.clone().unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
+    }
+
+    pub fn consume_queue_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("consumequeue")
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.store_path_root_dir
+    }
+
+    /// Deliver time of a message of a delay level that was stored at `store_timestamp_ms`
+    /// (`DefaultMessageStore.computeDeliverTimestamp`); levels beyond the table count as its last.
+    pub fn deliver_timestamp_ms(&self, level: i32, store_timestamp_ms: i64) -> Option<i64> {
+        let level = usize::try_from(level).ok()?.min(self.delay_levels_ms.len());
+        let delay_ms = self.delay_levels_ms.get(level.checked_sub(1)?)?;
+        Some(store_timestamp_ms + delay_ms)
+    }
+}

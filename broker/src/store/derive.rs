@@ -1,0 +1,262 @@
+//! From the log to the queues: a thread of its own reads what was appended and tells each [`Dispatcher`]
+//! (`DefaultMessageStore.ReputMessageService`, `CommitLogDispatcher`).
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use remoting::message::{Record, StoredMessage, property, sys_flag, tags_code};
+use tracing::{error, warn};
+
+use super::commit_log::CommitLog;
+use super::config::{FlushDiskType, StoreConfig};
+use super::layout::QueueEntry;
+use super::queues::Queues;
+use super::{Arrived, OnArrived};
+
+/// Log bytes handled before parked pulls are woken, at most.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// After a batch the thread naps instead of waiting for the next append to wake it: under load that saves producers a
+/// wake-up a message, for so much delay at most.
+const NAP: Duration = Duration::from_micros(400);
+/// When a dispatcher cannot write, try again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// `TopicValidator.RMQ_SYS_SCHEDULE_TOPIC`.
+pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+
+/// A record on its way to queues and indexes (`DispatchRequest`).
+#[derive(Debug)]
+pub struct Dispatch<'a> {
+    pub stored: StoredMessage<'a>,
+    /// Hash of the tags; in [`SCHEDULE_TOPIC`] the deliver time in milliseconds.
+    pub tags_code: i64,
+}
+
+impl<'a> Dispatch<'a> {
+    pub fn new(config: &StoreConfig, stored: StoredMessage<'a>) -> Self {
+        let tags_code = tags_code_of(config, &stored);
+        Self { stored, tags_code }
+    }
+}
+
+fn tags_code_of(config: &StoreConfig, stored: &StoredMessage<'_>) -> i64 {
+    let properties = &*stored.message.properties;
+    if stored.message.topic == SCHEDULE_TOPIC
+        && let Some(level) = property::find(properties, property::DELAY_TIME_LEVEL)
+        && let Ok(level) = level.parse()
+        && let Some(deliver_ms) = config.deliver_timestamp_ms(level, stored.store_timestamp_ms)
+    {
+        return deliver_ms;
+    }
+    property::find(properties, property::TAGS).map_or(0, tags_code)
+}
+
+/// Something derived from the log. Called in log order, by one thread, again for a record if it has failed, and after a
+/// crash for records it may know already.
+pub trait Dispatcher: Send + Sync {
+    fn dispatch(&self, dispatch: &Dispatch<'_>) -> io::Result<()>;
+}
+
+/// Builds the consume queues (`CommitLogDispatcherBuildConsumeQueue`).
+impl Dispatcher for Queues {
+    fn dispatch(&self, dispatch: &Dispatch<'_>) -> io::Result<()> {
+        let stored = &dispatch.stored;
+        let message = &stored.message;
+        if !is_for_queue(message.sys_flag) {
+            return Ok(());
+        }
+        let Some(queue) = self.find_or_create(&message.topic, message.queue_id) else {
+            error!(
+                offset = stored.physical_offset,
+                topic = &*message.topic,
+                "no topic for a queue, record left out"
+            );
+            return Ok(());
+        };
+        let entry = QueueEntry {
+            physical_offset: stored.physical_offset,
+            size: stored.size as i32,
+            tags_code: dispatch.tags_code,
+        };
+        if queue.put(stored.queue_offset, entry)? {
+            self.mark_dirty(&queue);
+        }
+        Ok(())
+    }
+}
+
+/// Prepared and rolled back transactions are not for consumers.
+pub fn is_for_queue(sys_flag: i32) -> bool {
+    matches!(sys_flag::transaction(sys_flag), sys_flag::TRANSACTION_NOT | sys_flag::TRANSACTION_COMMIT)
+}
+
+/// How far deriving has come, and the thread's sleep.
+#[derive(Default)]
+pub struct Derive {
+    /// First byte of the log not dispatched yet.
+    from: AtomicI64,
+    /// Start and store time of the last dispatched record.
+    last_offset: AtomicI64,
+    last_timestamp_ms: AtomicI64,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+/// What a step reads and feeds.
+pub struct Line<'a> {
+    pub config: &'a StoreConfig,
+    pub log: &'a CommitLog,
+    pub dispatchers: &'a [&'a dyn Dispatcher],
+}
+
+impl Line<'_> {
+    /// Where deriving must stop: with SYNC_FLUSH consumers see only what is on disk (`CommitLog.getConfirmOffset`).
+    fn end(&self) -> i64 {
+        match self.config.flush_disk_type {
+            FlushDiskType::SyncFlush => self.log.flushed_where(),
+            FlushDiskType::AsyncFlush => self.log.max_offset(),
+        }
+    }
+}
+
+impl Derive {
+    pub fn set_from(&self, offset: i64) {
+        self.from.store(offset, Ordering::Release);
+    }
+
+    pub fn from(&self) -> i64 {
+        self.from.load(Ordering::Acquire)
+    }
+
+    /// Start and store time of the last dispatched record; zeros before the first.
+    pub fn last(&self) -> (i64, i64) {
+        (self.last_offset.load(Ordering::Acquire), self.last_timestamp_ms.load(Ordering::Acquire))
+    }
+
+    /// To be called when the end has moved. Costs a load unless the thread sleeps.
+    pub fn wake(&self) {
+        // The sleeper says that it sleeps and then looks at the end; we moved the end and now look whether it sleeps.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed)
+            && self.asleep.swap(false, Ordering::AcqRel)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Has the thread end once it has dispatched everything up to the end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.asleep.store(false, Ordering::Release);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// The thread.
+    pub fn run(&self, line: &Line<'_>, on_arrived: &mut OnArrived) {
+        let _ = self.thread.set(thread::current());
+        loop {
+            match self.step(line, on_arrived) {
+                Ok(true) => thread::park_timeout(NAP),
+                Ok(false) if self.stop.load(Ordering::Acquire) => return,
+                Ok(false) => self.sleep(line),
+                Err(error) => {
+                    error!(%error, offset = self.from(), "cannot write what the log says, will try again");
+                    if self.stop.load(Ordering::Acquire) {
+                        return;
+                    }
+                    thread::park_timeout(RETRY_AFTER);
+                }
+            }
+        }
+    }
+
+    fn sleep(&self, line: &Line<'_>) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.from() < line.end() || self.stop.load(Ordering::Acquire) {
+            self.asleep.store(false, Ordering::Relaxed);
+            return;
+        }
+        while self.asleep.load(Ordering::Acquire) {
+            thread::park();
+        }
+    }
+
+    /// Dispatches a batch. False if there is nothing to dispatch.
+    fn step(&self, line: &Line<'_>, on_arrived: &mut OnArrived) -> io::Result<bool> {
+        let min_offset = line.log.min_offset();
+        if self.from() < min_offset {
+            warn!(from = self.from(), min_offset, "the log was cleaned up faster than it was derived");
+            self.set_from(min_offset);
+        }
+        let (from, end) = (self.from(), line.end());
+        if from >= end {
+            return Ok(false);
+        }
+        let Some((file, at, len)) = line.log.rest_of_file(from, end) else { return Ok(false) };
+        let Some(bytes) = file.read(at, len) else { return Ok(false) };
+        let mut batch = Vec::new();
+        let dispatched = self.dispatch_batch(line, bytes, &mut batch);
+        let arrived: Vec<_> = batch.iter().map(arrived).collect();
+        if !arrived.is_empty() {
+            on_arrived(&arrived);
+        }
+        dispatched.map(|()| true)
+    }
+
+    fn dispatch_batch<'a>(
+        &self,
+        line: &Line<'_>,
+        bytes: &'a [u8],
+        batch: &mut Vec<Dispatch<'a>>,
+    ) -> io::Result<()> {
+        let first = self.from();
+        let mut read = 0;
+        while read < bytes.len().min(BATCH_BYTES_MAX) {
+            let from = first + read as i64;
+            let mut stored = match Record::decode(&bytes[read..]) {
+                Ok(Record::Message(stored)) => stored,
+                Ok(Record::Blank) => {
+                    self.set_from(line.log.roll_next_file(from));
+                    return Ok(());
+                }
+                Err(error) => {
+                    // As Java's master: go on behind what can be read of this file.
+                    error!(%error, offset = from, "no record in the log where one should be, rest of file left out");
+                    self.set_from(first + bytes.len() as i64);
+                    return Ok(());
+                }
+            };
+            stored.physical_offset = from;
+            let dispatch = Dispatch::new(line.config, stored);
+            line.dispatchers.iter().try_for_each(|dispatcher| dispatcher.dispatch(&dispatch))?;
+            read += dispatch.stored.size;
+            self.last_timestamp_ms.store(dispatch.stored.store_timestamp_ms, Ordering::Release);
+            self.last_offset.store(from, Ordering::Release);
+            self.set_from(first + read as i64);
+            if is_for_queue(dispatch.stored.message.sys_flag) {
+                batch.push(dispatch);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arrived<'a>(dispatch: &'a Dispatch<'_>) -> Arrived<'a> {
+    let stored = &dispatch.stored;
+    Arrived {
+        topic: &stored.message.topic,
+        queue_id: stored.message.queue_id,
+        max_offset: stored.queue_offset + 1,
+        tags_code: dispatch.tags_code,
+        store_timestamp_ms: stored.store_timestamp_ms,
+        properties: &stored.message.properties,
+    }
+}

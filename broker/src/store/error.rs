@@ -1,0 +1,76 @@
+//! Why the store did not do what it was asked.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a message was not appended. Each is one of Java's `PutMessageStatus` (named in brackets).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutError {
+    /// Not started, shutting down, a slave, or the disk refuses writes. [SERVICE_NOT_AVAILABLE]
+    ServiceNotAvailable(String),
+    /// The next log file could not be made. [CREATE_MAPPED_FILE_FAILED]
+    CreateMappedFileFailed(String),
+    /// Topic, body or record too long, or flags that a batch must not have. [MESSAGE_ILLEGAL]
+    MessageIllegal(String),
+    /// Properties beyond 32,767 bytes. [PROPERTIES_SIZE_EXCEEDED]
+    PropertiesSizeExceeded,
+    /// Another append has held the lock too long. [OS_PAGE_CACHE_BUSY]
+    OsPageCacheBusy,
+    /// A batch body that does not split, or beyond `max_message_size`: Java throws, its caller answers SYSTEM_ERROR with
+    /// this text.
+    BatchIllegal(String),
+}
+
+impl fmt::Display for PutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServiceNotAvailable(why) => write!(f, "store not writable: {why}"),
+            Self::CreateMappedFileFailed(why) => write!(f, "cannot make the next commit log file: {why}"),
+            Self::MessageIllegal(why) | Self::BatchIllegal(why) => f.write_str(why),
+            Self::PropertiesSizeExceeded => f.write_str("properties longer than 32767 bytes"),
+            Self::OsPageCacheBusy => f.write_str("page cache busy"),
+        }
+    }
+}
+
+impl std::error::Error for PutError {}
+
+/// Why a store does not open or start.
+#[derive(Debug)]
+pub enum OpenError {
+    /// A running broker, ours or Java's, holds the lock.
+    Locked(PathBuf),
+    /// Directory or file that cannot be read, made or written.
+    Io { path: PathBuf, source: io::Error },
+    /// A log file whose size is not the configured one.
+    WrongFileSize { path: PathBuf, bytes: u64, expected: u64 },
+}
+
+impl OpenError {
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked(path) => write!(f, "store is locked by a running broker: {}", path.display()),
+            Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::WrongFileSize { path, bytes, expected } => {
+                write!(f, "{} has {bytes} bytes, configured are {expected}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

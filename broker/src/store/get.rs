@@ -1,0 +1,288 @@
+//! Reading a queue: `DefaultMessageStore.getMessage`.
+
+use std::sync::Arc;
+
+use super::commit_log::CommitLog;
+use super::config::StoreConfig;
+use super::consume_queue::{ConsumeQueue, Entries};
+use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+use super::mapped_file::MappedRange;
+
+/// How a read went (`GetMessageStatus`). The broker maps each to a response code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GetMessageStatus {
+    Found,
+    NoMatchedMessage,
+    MessageWasRemoving,
+    OffsetFoundNull,
+    OffsetOverflowBadly,
+    OffsetOverflowOne,
+    OffsetTooSmall,
+    NoMatchedLogicQueue,
+    NoMessageInQueue,
+}
+
+impl GetMessageStatus {
+    /// Java's constant: the remark of a pull reply.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Found => "FOUND",
+            Self::NoMatchedMessage => "NO_MATCHED_MESSAGE",
+            Self::MessageWasRemoving => "MESSAGE_WAS_REMOVING",
+            Self::OffsetFoundNull => "OFFSET_FOUND_NULL",
+            Self::OffsetOverflowBadly => "OFFSET_OVERFLOW_BADLY",
+            Self::OffsetOverflowOne => "OFFSET_OVERFLOW_ONE",
+            Self::OffsetTooSmall => "OFFSET_TOO_SMALL",
+            Self::NoMatchedLogicQueue => "NO_MATCHED_LOGIC_QUEUE",
+            Self::NoMessageInQueue => "NO_MESSAGE_IN_QUEUE",
+        }
+    }
+}
+
+/// Decides which messages a read returns (`org.apache.rocketmq.store.MessageFilter`).
+pub trait MessageFilter {
+    /// By the tags code in the queue, before the record is touched.
+    fn matches_queue_entry(&self, tags_code: i64) -> bool;
+
+    /// By the whole stored record ([`remoting::message::record::properties`] gives its properties).
+    fn matches_record(&self, _record: &[u8]) -> bool {
+        true
+    }
+}
+
+/// The filter that lets everything through.
+pub struct Everything;
+
+impl MessageFilter for Everything {
+    fn matches_queue_entry(&self, _tags_code: i64) -> bool {
+        true
+    }
+}
+
+/// What to read. Counts and bytes are further bounded by the `max_transfer_*` of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRequest<'a> {
+    pub topic: &'a str,
+    pub queue_id: i32,
+    pub offset: i64,
+    pub count_max: usize,
+    /// Bytes of records; [`PULL_BYTES_MAX`] for none.
+    pub bytes_max: usize,
+}
+
+/// `MAX_PULL_MSG_SIZE`: for requests without a limit of their own.
+pub const PULL_BYTES_MAX: usize = 128 << 20;
+
+/// What was read (`GetMessageResult`).
+#[derive(Debug)]
+pub struct GetMessageResult {
+    pub status: GetMessageStatus,
+    pub next_begin_offset: i64,
+    pub min_offset: i64,
+    pub max_offset: i64,
+    pub suggest_pulling_from_slave: bool,
+    /// The records, in order; neighbours in the log share a range.
+    pub ranges: Vec<MappedRange>,
+    pub message_count: usize,
+    /// Bytes of all ranges.
+    pub bytes: usize,
+    /// Whether the ranges are in memory; if not, sending them may wait for the disk.
+    pub resident: bool,
+}
+
+/// What was written less than this many bytes ago, by this process, is taken to be in memory without asking the kernel.
+const HOT_BYTES: i64 = 64 << 20;
+
+impl GetMessageResult {
+    /// A result without messages.
+    pub(super) fn empty(
+        status: GetMessageStatus,
+        next_begin_offset: i64,
+        min_offset: i64,
+        max_offset: i64,
+    ) -> Self {
+        Self {
+            status,
+            next_begin_offset,
+            min_offset,
+            max_offset,
+            suggest_pulling_from_slave: false,
+            ranges: Vec::new(),
+            message_count: 0,
+            bytes: 0,
+            resident: true,
+        }
+    }
+
+    fn add(&mut self, range: MappedRange) {
+        self.bytes += range.len();
+        self.message_count += 1;
+        self.status = GetMessageStatus::Found;
+        let apart = match self.ranges.last_mut() {
+            Some(last) => last.join(range).err(),
+            None => Some(range),
+        };
+        self.ranges.extend(apart);
+    }
+}
+
+/// One read of one queue.
+pub(super) struct Get<'a> {
+    pub config: &'a StoreConfig,
+    pub log: &'a CommitLog,
+    pub queue: &'a Arc<ConsumeQueue>,
+    pub request: GetRequest<'a>,
+    pub filter: &'a dyn MessageFilter,
+    /// Bytes of the log that Java takes to be in memory.
+    pub memory_bytes: i64,
+    /// Where the log ended when this process opened it.
+    pub opened_at: i64,
+}
+
+/// How far scanning the queue has come.
+struct Scan {
+    result: GetMessageResult,
+    log_end: i64,
+    bytes_max: usize,
+    /// Messages before this offset of the log are in a file that is being removed.
+    removing_until: i64,
+    last_physical_offset: i64,
+    first_added: Option<i64>,
+}
+
+impl Get<'_> {
+    pub fn run(&self) -> GetMessageResult {
+        let offset = self.request.offset;
+        let (min, max) = (self.queue.min_offset(), self.queue.max_offset());
+        let (status, next) = if max == 0 {
+            (GetMessageStatus::NoMessageInQueue, 0)
+        } else if offset < min {
+            (GetMessageStatus::OffsetTooSmall, min)
+        } else if offset == max {
+            (GetMessageStatus::OffsetOverflowOne, offset)
+        } else if offset > max {
+            (GetMessageStatus::OffsetOverflowBadly, max)
+        } else {
+            return self.read(min, max);
+        };
+        GetMessageResult::empty(status, corrected(self.config, offset, next), min, max)
+    }
+
+    fn read(&self, min: i64, max: i64) -> GetMessageResult {
+        let mut scan = Scan {
+            result: GetMessageResult::empty(
+                GetMessageStatus::NoMatchedMessage,
+                self.request.offset,
+                min,
+                max,
+            ),
+            log_end: self.log.max_offset(),
+            bytes_max: self.request.bytes_max.clamp(100, PULL_BYTES_MAX),
+            removing_until: i64::MIN,
+            last_physical_offset: 0,
+            first_added: None,
+        };
+        let mut files = 0;
+        while scan.result.bytes == 0
+            && scan.result.next_begin_offset < max
+            && files < self.config.travel_cq_file_num_when_get_message
+        {
+            files += 1;
+            let next = scan.result.next_begin_offset;
+            let Some(entries) = self.queue.entries(next) else {
+                scan.result.status = GetMessageStatus::OffsetFoundNull;
+                let rolled = self.queue.roll_next_file(next);
+                scan.result.next_begin_offset = corrected(self.config, next, rolled);
+                break;
+            };
+            self.scan(entries, &mut scan);
+        }
+        scan.result.suggest_pulling_from_slave = scan.log_end - scan.last_physical_offset > self.memory_bytes;
+        scan.result.resident = self.is_resident(&scan);
+        scan.result
+    }
+
+    fn scan(&self, entries: Entries, scan: &mut Scan) {
+        let scanned_bytes_max =
+            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(QUEUE_ENTRY_BYTES))
+                as i64;
+        for (offset, entry) in entries {
+            let scanned_bytes = (offset - self.request.offset) * QUEUE_ENTRY_BYTES as i64;
+            if offset >= scan.result.max_offset
+                || scanned_bytes >= scanned_bytes_max
+                || self.is_full(scan, &entry)
+                || scan.result.bytes >= scan.bytes_max
+            {
+                break;
+            }
+            scan.last_physical_offset = entry.physical_offset;
+            scan.result.next_begin_offset = offset + 1;
+            if entry.physical_offset >= scan.removing_until {
+                self.take(entry, scan);
+            }
+        }
+    }
+
+    fn take(&self, entry: QueueEntry, scan: &mut Scan) {
+        let nothing_yet = scan.result.bytes == 0;
+        if !self.filter.matches_queue_entry(entry.tags_code) {
+            if nothing_yet {
+                scan.result.status = GetMessageStatus::NoMatchedMessage;
+            }
+            return;
+        }
+        let range =
+            usize::try_from(entry.size).ok().and_then(|size| self.log.range(entry.physical_offset, size));
+        let Some(range) = range else {
+            if nothing_yet {
+                scan.result.status = GetMessageStatus::MessageWasRemoving;
+            }
+            scan.removing_until = self.log.roll_next_file(entry.physical_offset);
+            return;
+        };
+        if !self.filter.matches_record(range.as_ref()) {
+            if nothing_yet {
+                scan.result.status = GetMessageStatus::NoMatchedMessage;
+            }
+            return;
+        }
+        scan.first_added.get_or_insert(entry.physical_offset);
+        scan.result.add(range);
+        scan.removing_until = i64::MIN;
+    }
+
+    /// `DefaultMessageStore.isTheBatchFull`: never before the first message.
+    fn is_full(&self, scan: &Scan, entry: &QueueEntry) -> bool {
+        let GetMessageResult { bytes, message_count, .. } = scan.result;
+        if bytes == 0 || message_count == 0 {
+            return false;
+        }
+        let bytes = bytes.saturating_add(entry.size.max(0) as usize);
+        if message_count >= self.request.count_max || bytes > scan.bytes_max {
+            return true;
+        }
+        let config = self.config;
+        let in_memory = scan.log_end - entry.physical_offset <= self.memory_bytes;
+        let (bytes_max, count_max) = match in_memory {
+            true => (
+                config.max_transfer_bytes_on_message_in_memory,
+                config.max_transfer_count_on_message_in_memory,
+            ),
+            false => {
+                (config.max_transfer_bytes_on_message_in_disk, config.max_transfer_count_on_message_in_disk)
+            }
+        };
+        bytes > bytes_max || message_count >= count_max
+    }
+
+    fn is_resident(&self, scan: &Scan) -> bool {
+        let hot_from = self.opened_at.max(scan.log_end - HOT_BYTES);
+        scan.first_added.is_none_or(|first| first >= hot_from)
+            || MappedRange::are_resident(&scan.result.ranges)
+    }
+}
+
+/// `nextOffsetCorrection`: a slave leaves wrong offsets as they are unless told otherwise.
+pub(super) fn corrected(config: &StoreConfig, old: i64, new: i64) -> i64 {
+    if config.slave && !config.offset_check_in_slave { old } else { new }
+}

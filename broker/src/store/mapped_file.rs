@@ -1,0 +1,316 @@
+//! Files mapped into memory: the only unsafe code of the workspace.
+//!
+//! Blocks are reserved before anything is written through a mapping: a mapped write that meets a hole which a full disk
+//! cannot fill ends the process with SIGBUS. Writing is by one thread at a time, always behind what readers were told
+//! of, so that a slice handed out never changes.
+#![allow(unsafe_code)]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+/// What the kernel flushes and maps by, in bytes (`DefaultMappedFile.OS_PAGE_SIZE`).
+pub const PAGE_BYTES: usize = 4096;
+
+/// A file mapped as a whole, shared and writable (`DefaultMappedFile`). No descriptor is kept.
+#[derive(Debug)]
+pub struct MappedFile {
+    map: MmapRaw,
+    /// Offset of the file's first byte in its sequence of files: its name.
+    start: i64,
+}
+
+/// How much of a file gets disk blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    All,
+    /// None yet: see [`reserve`].
+    Nothing,
+}
+
+impl MappedFile {
+    /// Makes a file of zeros. If that fails, no file is left.
+    pub fn create(path: &Path, start: i64, bytes: usize, what: Reserve) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let made = file.set_len(bytes as u64).and_then(|()| match what {
+            Reserve::All => allocate(&file, 0, 0, bytes),
+            Reserve::Nothing => Ok(()),
+        });
+        made.and_then(|()| Self::map(&file, start)).inspect_err(|_| {
+            let _ = std::fs::remove_file(path);
+        })
+    }
+
+    pub fn open(path: &Path, start: i64) -> io::Result<Self> {
+        Self::map(&OpenOptions::new().read(true).write(true).open(path)?, start)
+    }
+
+    fn map(file: &File, start: i64) -> io::Result<Self> {
+        Ok(Self { map: MmapOptions::new().map_raw(file)?, start })
+    }
+
+    pub fn start(&self) -> i64 {
+        self.start
+    }
+
+    /// Bytes of the whole file.
+    pub fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.map.len() == 0
+    }
+
+    /// Copies `bytes` to `at`. False, and nothing written, if they do not fit.
+    ///
+    /// For one writer at a time (the append lock, the derive thread), behind all that readers were told of, into blocks
+    /// that are reserved.
+    #[must_use]
+    pub fn write(&self, at: usize, bytes: &[u8]) -> bool {
+        if !self.contains(at, bytes.len()) {
+            return false;
+        }
+        // SAFETY: in bounds by the check above; by the contract no reader has a slice of this region and no other
+        // thread writes to it; `bytes` cannot overlap it, since slices of the mapping end before it.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.map.as_mut_ptr().add(at), bytes.len()) };
+        true
+    }
+
+    /// The bytes at `at`, which must lie before the writer's position.
+    pub fn read(&self, at: usize, len: usize) -> Option<&[u8]> {
+        if !self.contains(at, len) {
+            return None;
+        }
+        // SAFETY: in bounds by the check above, mapped as long as `self` lives, and not written any more by the
+        // contract of `write`.
+        Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(at), len) })
+    }
+
+    pub fn range(self: &Arc<Self>, at: usize, len: usize) -> Option<MappedRange> {
+        self.contains(at, len).then(|| MappedRange { file: Arc::clone(self), offset: at, len })
+    }
+
+    fn contains(&self, at: usize, len: usize) -> bool {
+        at.checked_add(len).is_some_and(|end| end <= self.map.len())
+    }
+
+    /// Makes the pages of a region present and writable, so that writing to them later does not fault. A kernel that
+    /// cannot do that leaves it to the write.
+    pub fn touch(&self, at: usize, len: usize) {
+        let at = page_floor(at.min(self.map.len()));
+        let len = len.min(self.map.len() - at);
+        if len > 0 {
+            let _ = self.map.advise_range(Advice::PopulateWrite, at, len);
+        }
+    }
+
+    /// Waits until the pages of a region are on disk.
+    pub fn sync(&self, at: usize, len: usize) -> io::Result<()> {
+        let from = page_floor(at);
+        self.map.flush_range(from, at + len - from)
+    }
+
+    /// Whether every page of a region is in memory. True when the kernel does not say.
+    pub fn is_resident(&self, at: usize, len: usize) -> bool {
+        if !self.contains(at, len) || len == 0 {
+            return true;
+        }
+        let from = page_floor(at);
+        let mut present = vec![0u8; (at + len - from).div_ceil(PAGE_BYTES)];
+        // SAFETY: the region lies in the mapping, starts on a page, and `present` has a byte for each of its pages.
+        let answer = unsafe {
+            let start = self.map.as_mut_ptr().add(from).cast();
+            libc::mincore(start, at + len - from, present.as_mut_ptr())
+        };
+        answer != 0 || present.iter().all(|page| page & 1 == 1)
+    }
+}
+
+/// Of pages between two ranges, asked for along with them.
+const SPAN_GAP_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes of a mapped file, for a socket to send without a copy. Keeps the mapping alive: deleting the file does not
+/// invalidate it.
+#[derive(Clone, Debug)]
+pub struct MappedRange {
+    file: Arc<MappedFile>,
+    offset: usize,
+    len: usize,
+}
+
+impl AsRef<[u8]> for MappedRange {
+    fn as_ref(&self) -> &[u8] {
+        self.file.read(self.offset, self.len).unwrap_or_default()
+    }
+}
+
+impl MappedRange {
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether all ranges are in memory; neighbourhoods of [`SPAN_GAP_BYTES_MAX`] are asked for in one system call.
+    pub fn are_resident(ranges: &[Self]) -> bool {
+        let close = |one: &Self, next: &Self| {
+            let gap = next.offset.checked_sub(one.offset + one.len);
+            Arc::ptr_eq(&one.file, &next.file) && gap.is_some_and(|gap| gap <= SPAN_GAP_BYTES_MAX)
+        };
+        ranges.chunk_by(close).all(|span| {
+            let (first, last) = (&span[0], &span[span.len() - 1]);
+            first.file.is_resident(first.offset, last.offset + last.len - first.offset)
+        })
+    }
+
+    /// Takes `next` in if it lies right behind; gives it back otherwise.
+    pub fn join(&mut self, next: Self) -> Result<(), Self> {
+        if !Arc::ptr_eq(&self.file, &next.file) || self.offset + self.len != next.offset {
+            return Err(next);
+        }
+        self.len += next.len;
+        Ok(())
+    }
+}
+
+fn page_floor(at: usize) -> usize {
+    at - at % PAGE_BYTES
+}
+
+/// Gives a region of a file its disk blocks; contents stay.
+pub fn reserve(path: &Path, at: usize, len: usize) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    allocate(&file, 0, at, len)
+}
+
+/// Makes a region of a file read as zeros, with disk blocks for all of it or for none.
+pub fn zero(path: &Path, at: usize, len: usize, blocks: Reserve) -> io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let punch = || allocate(&file, libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE, at, len);
+    if blocks == Reserve::Nothing {
+        return punch();
+    }
+    match allocate(&file, libc::FALLOC_FL_ZERO_RANGE, at, len) {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            punch()?;
+            allocate(&file, 0, at, len)
+        }
+        other => other,
+    }
+}
+
+fn allocate(file: &File, mode: i32, at: usize, len: usize) -> io::Result<()> {
+    if len == 0 {
+        return Ok(());
+    }
+    loop {
+        // SAFETY: a system call on a descriptor that `file` keeps open; it touches no memory of ours.
+        let answer = unsafe { libc::fallocate(file.as_raw_fd(), mode, at as i64, len as i64) };
+        if answer == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Takes the lock that Java's `FileChannel.tryLock(0, 1, false)` takes: the file's first byte, for writing. Held until
+/// `file` is closed. False if another process, or another store of this one, has it.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    // SAFETY: plain data, for which all zeros is a valid value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    lock.l_type = libc::F_WRLCK as libc::c_short;
+    lock.l_whence = libc::SEEK_SET as libc::c_short;
+    lock.l_len = 1;
+    // An open-file lock meets Java's process lock as another owner's, and unlike it also keeps two stores of one process
+    // apart.
+    // SAFETY: a system call on a descriptor that `file` keeps open, with a struct that outlives it.
+    let answer = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    if answer == 0 {
+        return Ok(true);
+    }
+    match io::Error::last_os_error() {
+        error if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        error => Err(error),
+    }
+}
+
+/// Bytes of memory of the machine.
+pub fn physical_memory_bytes() -> u64 {
+    // SAFETY: asks for two numbers.
+    let (pages, page_bytes) =
+        unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    u64::try_from(pages).unwrap_or(0) * u64::try_from(page_bytes).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn write_read_and_join() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0");
+        let file = Arc::new(MappedFile::create(&path, 0, 2 * PAGE_BYTES, Reserve::All).unwrap());
+        assert!(file.write(5, b"hello"));
+        assert!(!file.write(2 * PAGE_BYTES - 4, b"hello"));
+        assert!(!file.write(usize::MAX, b"h"));
+        assert_eq!(file.read(5, 5), Some(&b"hello"[..]));
+        assert_eq!(file.read(2 * PAGE_BYTES, 1), None);
+        let mut range = file.range(5, 2).unwrap();
+        let apart = range.join(file.range(8, 2).unwrap()).unwrap_err();
+        assert_eq!(apart.as_ref(), b"lo");
+        range.join(file.range(7, 3).unwrap()).unwrap();
+        assert!(MappedRange::are_resident(&[range.clone(), file.range(5000, 3).unwrap()]));
+        file.touch(0, usize::MAX);
+        file.sync(5, 5).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        drop(file);
+        assert_eq!(range.as_ref(), b"hello");
+    }
+
+    #[test]
+    fn zero_keeps_what_lies_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0");
+        std::fs::write(&path, [7u8; 10_000]).unwrap();
+        zero(&path, 5000, 3000, Reserve::All).unwrap();
+        zero(&path, 8000, 2000, Reserve::Nothing).unwrap();
+        reserve(&path, 0, 10_000).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes[..5000].iter().all(|&byte| byte == 7) && bytes[5000..].iter().all(|&byte| byte == 0));
+        assert_eq!(bytes.len(), 10_000);
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_is_not_left_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0");
+        assert!(MappedFile::create(&path, 0, 1 << 60, Reserve::All).is_err());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_lock_has_one_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let first = File::create(&path).unwrap();
+        let second = OpenOptions::new().write(true).open(&path).unwrap();
+        assert!(try_lock(&first).unwrap());
+        assert!(!try_lock(&second).unwrap());
+        drop(first);
+        assert!(try_lock(&second).unwrap());
+    }
+}

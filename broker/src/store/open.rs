@@ -1,0 +1,243 @@
+//! Opening, starting and stopping a store: its lock, its `abort` file, its threads.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+use tracing::{error, info};
+
+use super::append::Ahead;
+use super::checkpoint::Checkpoint;
+use super::commit_log::CommitLog;
+use super::config::{Clock, FlushDiskType, StoreConfig};
+use super::consume_queue::Trust;
+use super::derive::{Derive, Dispatcher, Line};
+use super::error::OpenError;
+use super::file_queue::sync_dir;
+use super::flush::Flusher;
+use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
+use super::mapped_file;
+use super::queues::Queues;
+use super::recover::Recovery;
+use super::{MessageStore, OnArrived, Parts};
+
+impl MessageStore {
+    /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
+    /// sizes is left as it was.
+    pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        let root = config.root();
+        fs::create_dir_all(root).map_err(OpenError::io(root))?;
+        let lock_file = lock(root)?;
+        let log = CommitLog::load(&config, Arc::clone(&clock))?;
+        let clean = !root.join(ABORT_FILE).exists();
+        let checkpoint_path = root.join(CHECKPOINT_FILE);
+        let checkpoint = Checkpoint::open(&checkpoint_path).map_err(OpenError::io(checkpoint_path))?;
+        let trust = match clean {
+            true => Trust::All,
+            // 0: never noted, or by 4.9.7.
+            false => Trust::UpTo(
+                Some(checkpoint.fields().logics_physical_offset).filter(|&at| at > 0).unwrap_or(-1),
+            ),
+        };
+        let queues = Queues::load(&config, trust)?;
+        let dispatchers: [&dyn Dispatcher; 1] = [&queues];
+        Recovery {
+            config: &config,
+            log: &log,
+            queues: &queues,
+            dispatchers: &dispatchers,
+            checkpoint: &checkpoint,
+            clean,
+        }
+        .run()?;
+        let opened_at = log.max_offset();
+        let derive = Derive::default();
+        derive.set_from(opened_at);
+        let memory_bytes = (mapped_file::physical_memory_bytes() / 100)
+            .saturating_mul(config.access_message_in_memory_max_ratio);
+        let parts = Parts {
+            config,
+            log,
+            queues,
+            checkpoint,
+            ahead: Ahead::default(),
+            flusher: Flusher::default(),
+            derive,
+            queue_flush: QueueFlush::default(),
+        };
+        Ok(Arc::new(Self {
+            clock,
+            parts: Arc::new(parts),
+            memory_bytes: i64::try_from(memory_bytes).unwrap_or(i64::MAX),
+            opened_at,
+            running: AtomicBool::new(false),
+            threads: Mutex::default(),
+            lock_file: Mutex::new(Some(lock_file)),
+        }))
+    }
+
+    /// Marks the store as in use (`abort`) and starts its threads.
+    pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
+        let root = self.parts.config.root();
+        let abort = root.join(ABORT_FILE);
+        fs::write(&abort, std::process::id().to_string()).map_err(OpenError::io(&abort))?;
+        // Without its name on disk a power cut would look like a clean stop.
+        sync_dir(root).map_err(OpenError::io(root))?;
+        self.parts.log.prepare_tail();
+        self.spawn("store-derive", move |parts| {
+            let dispatchers: [&dyn Dispatcher; 1] = [&parts.queues];
+            let line = Line { config: &parts.config, log: &parts.log, dispatchers: &dispatchers };
+            parts.derive.run(&line, &mut on_arrived);
+        })?;
+        self.spawn("store-flush-log", |parts| {
+            let Parts { config, log, checkpoint, flusher, derive, .. } = parts;
+            flusher.run(config, log, checkpoint, || derive.wake());
+        })?;
+        if self.parts.config.flush_disk_type == FlushDiskType::SyncFlush {
+            self.spawn("store-flush-watch", |parts| parts.flusher.watch())?;
+        }
+        self.spawn("store-ahead", |parts| parts.ahead.run(&parts.log))?;
+        self.spawn("store-flush-queues", |parts| parts.queue_flush.run(parts))?;
+        self.running.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce(&Parts) + Send + 'static) -> Result<(), OpenError> {
+        let parts = Arc::clone(&self.parts);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&parts));
+        self.threads.lock().push(thread.map_err(OpenError::io(self.parts.config.root()))?);
+        Ok(())
+    }
+
+    /// Flushes and derives everything, removes `abort` and unlocks. Reads go on, appends are refused.
+    pub fn shutdown(&self) {
+        let was_running = self.running.swap(false, Ordering::AcqRel);
+        self.stop_threads();
+        let Some(lock_file) = self.lock_file.lock().take() else { return };
+        if was_running {
+            self.close_clean();
+        }
+        drop(lock_file);
+    }
+
+    fn close_clean(&self) {
+        let Parts { log, queues, checkpoint, flusher, derive, .. } = &*self.parts;
+        let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
+        if !flushed || derive.from() < log.max_offset() {
+            error!("not everything came to disk: the next start will recover");
+            return;
+        }
+        note_queues_flushed(checkpoint, derive.last());
+        let root = self.parts.config.root();
+        let closed = checkpoint
+            .flush()
+            .and_then(|()| fs::remove_file(root.join(ABORT_FILE)))
+            .and_then(|()| sync_dir(root));
+        match closed {
+            Ok(()) => info!(offset = log.max_offset(), "store closed"),
+            Err(error) => error!(%error, "cannot close the store cleanly: the next start will recover"),
+        }
+    }
+
+    /// Log first: under SYNC_FLUSH deriving waits for it.
+    fn stop_threads(&self) {
+        let Parts { ahead, flusher, derive, queue_flush, .. } = &*self.parts;
+        let mut threads = self.threads.lock();
+        let mut join = |name: &str| {
+            for thread in threads.extract_if(.., |thread| thread.thread().name() == Some(name)) {
+                if thread.join().is_err() {
+                    error!(name, "thread has panicked");
+                }
+            }
+        };
+        ahead.stop();
+        join("store-ahead");
+        flusher.stop();
+        join("store-flush-log");
+        join("store-flush-watch");
+        derive.stop();
+        join("store-derive");
+        queue_flush.stop();
+        join("store-flush-queues");
+    }
+}
+
+/// A store that is dropped without [`MessageStore::shutdown`] is left as a crash leaves it.
+impl Drop for MessageStore {
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}
+
+fn lock(root: &Path) -> Result<fs::File, OpenError> {
+    let path = root.join(LOCK_FILE);
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(OpenError::io(&path))?;
+    if !mapped_file::try_lock(&file).map_err(OpenError::io(&path))? {
+        return Err(OpenError::Locked(path));
+    }
+    file.write_all_at(LOCK_TEXT.as_bytes(), 0).map_err(OpenError::io(path))?;
+    Ok(file)
+}
+
+fn note_queues_flushed(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {
+    if timestamp_ms > 0 {
+        checkpoint.update(|fields| {
+            fields.logics_msg_timestamp = timestamp_ms;
+            fields.logics_physical_offset = offset;
+        });
+    }
+}
+
+/// The thread that brings queues and checkpoint to disk (`ConsumeQueueStore.FlushConsumeQueueService`).
+#[derive(Default)]
+pub struct QueueFlush {
+    stop: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl QueueFlush {
+    fn stop(&self) {
+        *self.stop.lock() = true;
+        self.wake.notify_one();
+    }
+
+    fn run(&self, parts: &Parts) {
+        let config = &parts.config;
+        let mut thorough_at = Instant::now() + config.flush_consume_queue_thorough_interval;
+        loop {
+            {
+                let mut stop = self.stop.lock();
+                if !*stop {
+                    self.wake.wait_for(&mut stop, config.flush_interval_consume_queue);
+                }
+                if *stop {
+                    return;
+                }
+            }
+            let thorough = Instant::now() >= thorough_at;
+            if let Err(error) = flush_queues(parts, thorough) {
+                error!(%error, "cannot write the checkpoint");
+            }
+            if thorough {
+                thorough_at = Instant::now() + config.flush_consume_queue_thorough_interval;
+            }
+        }
+    }
+}
+
+fn flush_queues(parts: &Parts, thorough: bool) -> io::Result<()> {
+    // Before the flush: what is derived while it runs may not be covered by it.
+    let last = parts.derive.last();
+    let least_pages = if thorough { 0 } else { parts.config.flush_consume_queue_least_pages };
+    if parts.queues.flush(least_pages) && thorough {
+        note_queues_flushed(&parts.checkpoint, last);
+    }
+    parts.checkpoint.flush()
+}

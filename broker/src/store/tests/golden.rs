@@ -1,0 +1,220 @@
+//! Stores that real Java brokers left behind (`shared/golden/stores`): what we find in them is what Java finds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::*;
+
+const VERSIONS: [&str; 2] = ["4.9.7", "5.5.0"];
+const SCENARIOS: [&str; 6] = ["core", "flow", "big", "ipv6", "cqext", "default"];
+
+fn golden(version: &str, scenario: &str) -> PathBuf {
+    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/stores");
+    stores.join(version).join(scenario)
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .unwrap()
+}
+
+/// A copy of a store and the configuration that it was made with.
+fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
+    let golden = golden(version, scenario);
+    let manifest = json(&golden.join("manifest.json"));
+    let mut scratch = Scratch::new();
+    let archive = if scenario == "default" { "store.tar.zst" } else { "store.tar.gz" };
+    let unpack = if scenario == "default" { "zstd -d --long=27" } else { "gzip -d" };
+    let done = Command::new("tar")
+        .args(["-x", "-S", "--no-same-owner", "-I", unpack, "-f"])
+        .arg(golden.join(archive))
+        .current_dir(scratch.dir.path())
+        .status()
+        .unwrap();
+    assert!(done.success(), "cannot unpack {version}/{scenario}");
+    let conf = &manifest["brokerConf"];
+    let number = |key: &str| conf[key].as_str().map(|text| text.parse::<u64>().unwrap());
+    let java = StoreConfig::default();
+    let config = &mut scratch.config;
+    config.mapped_file_size_commit_log =
+        number("mappedFileSizeCommitLog").unwrap_or(java.mapped_file_size_commit_log);
+    config.mapped_file_size_consume_queue =
+        number("mappedFileSizeConsumeQueue").unwrap_or(java.mapped_file_size_consume_queue);
+    if let Some(levels) = conf["messageDelayLevel"].as_str() {
+        config.delay_levels_ms = levels.split(' ').map(delay_ms).collect();
+    }
+    (scratch, manifest)
+}
+
+fn delay_ms(level: &str) -> i64 {
+    let (number, unit) = level.split_at(level.len() - 1);
+    let unit_ms = match unit {
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        other => panic!("{other}"),
+    };
+    number.parse::<i64>().unwrap() * unit_ms
+}
+
+type Ranges = BTreeMap<(String, i32), (i64, i64)>;
+
+/// Min and max of each queue that has messages, but for those in batch queues, which come later.
+fn expected_ranges(state: &Value) -> Ranges {
+    let mut ranges = Ranges::new();
+    for (topic, queues) in state["queues"].as_object().unwrap() {
+        for (queue_id, range) in queues.as_object().unwrap() {
+            let (min, max) = (range["min"].as_i64().unwrap(), range["max"].as_i64().unwrap());
+            if max > 0 {
+                ranges.insert((topic.clone(), queue_id.parse().unwrap()), (min, max));
+            }
+        }
+    }
+    ranges
+}
+
+fn ranges(store: &MessageStore) -> Ranges {
+    let queues = store.queues();
+    let ids = queues.iter().flat_map(|(topic, ids)| ids.iter().map(move |id| (topic.as_str(), *id)));
+    ids.map(|(topic, id)| {
+        let range = (store.min_offset_in_queue(topic, id), store.max_offset_in_queue(topic, id));
+        ((topic.to_owned(), id), range)
+    })
+    .filter(|(_, range)| range.1 > 0)
+    .collect()
+}
+
+fn assert_state(store: &MessageStore, state: &Value, what: &str) {
+    assert_eq!(store.max_phy_offset(), state["maxPhyOffset"].as_i64().unwrap(), "{what}: end of the log");
+    assert_eq!(store.min_phy_offset(), state["minPhyOffset"].as_i64().unwrap(), "{what}: begin of the log");
+    assert_eq!(ranges(store), expected_ranges(state), "{what}: queues");
+}
+
+/// All bytes of the consume queue files by name, without the zeros at their ends.
+fn queue_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(next) = dirs.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                dirs.push(entry.path());
+                continue;
+            }
+            let mut bytes = fs::read(entry.path()).unwrap();
+            bytes.truncate(bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
+            if !bytes.is_empty() {
+                found.insert(entry.path().strip_prefix(dir).unwrap().to_owned(), bytes);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn offsets_as_java_finds_them() {
+    for version in VERSIONS {
+        for scenario in SCENARIOS {
+            let what = format!("{version}/{scenario}");
+            let (scratch, manifest) = unpack(version, scenario);
+            let before = queue_files(&scratch.config.consume_queue_dir());
+            assert!(!before.is_empty(), "{what}");
+            let store = scratch.open();
+            assert_state(&store, &manifest["state"], &what);
+            drop(store);
+            assert!(
+                queue_files(&scratch.config.consume_queue_dir()) == before,
+                "{what}: opening changed a queue"
+            );
+        }
+    }
+}
+
+#[test]
+fn queues_built_from_javas_log_are_javas_queues() {
+    // Not flow and cqext: entries of multi-dispatch queues and addresses of queue extensions come later. Not default:
+    // gigabytes of zeros to unpack.
+    for version in VERSIONS {
+        for scenario in ["core", "big", "ipv6"] {
+            let what = format!("{version}/{scenario}");
+            let (scratch, manifest) = unpack(version, scenario);
+            let javas = queue_files(&scratch.config.consume_queue_dir());
+            fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
+            let store = scratch.open();
+            assert_state(&store, &manifest["state"], &what);
+            let ours = queue_files(&scratch.config.consume_queue_dir());
+            assert!(ours.keys().eq(javas.keys()), "{what}: {:?} {:?}", ours.keys(), javas.keys());
+            for (path, bytes) in &javas {
+                assert!(ours[path] == *bytes, "{what}: {}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_message_is_read_as_java_reads_it() {
+    for version in VERSIONS {
+        for scenario in ["core", "flow", "ipv6"] {
+            let what = format!("{version}/{scenario}");
+            let (scratch, _) = unpack(version, scenario);
+            let store = scratch.open();
+            let mut seen = 0;
+            for line in fs::read_to_string(golden(version, scenario).join("messages.jsonl")).unwrap().lines()
+            {
+                let line: Value = serde_json::from_str(line).unwrap();
+                let offset = line["physicalOffset"].as_i64().unwrap();
+                let range =
+                    store.look_message_by_offset(offset).unwrap_or_else(|| panic!("{what}: {offset}"));
+                assert_eq!(range.len() as i64, line["size"].as_i64().unwrap(), "{what}: {offset}");
+                assert!(store.look_message_by_offset(offset + 1).is_none());
+                seen += 1;
+            }
+            assert!(seen > 10, "{what}");
+        }
+    }
+}
+
+#[test]
+fn damaged_stores_recover_as_javas_do() {
+    for version in VERSIONS {
+        let variants = json(&golden(version, "crash").join("variants.json"));
+        for variant in variants.as_array().unwrap() {
+            let what = format!("{version}/crash/{}", variant["name"].as_str().unwrap());
+            let (scratch, _) = unpack(version, "crash");
+            variant["ops"].as_array().unwrap().iter().for_each(|op| damage(scratch.config.root(), op));
+            let store = scratch.open();
+            let recovered = &variant["recovered"];
+            // Where Java itself fails, whatever lies before the damage is there.
+            if recovered["loadOk"] == true {
+                assert_state(&store, recovered, &what);
+            } else {
+                assert!(store.max_phy_offset() > 1 << 20, "{what}");
+            }
+        }
+    }
+}
+
+fn damage(root: &Path, op: &Value) {
+    let path = root.join(op["path"].as_str().unwrap());
+    let at = || op["offset"].as_u64().unwrap() as usize;
+    let overwrite = |with: &[u8]| {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at()..at() + with.len()].copy_from_slice(with);
+        fs::write(&path, bytes).unwrap();
+    };
+    match op["op"].as_str().unwrap() {
+        "zero" => overwrite(&vec![0; op["length"].as_u64().unwrap() as usize]),
+        "write" => {
+            let hex = op["hex"].as_str().unwrap();
+            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+            overwrite(&(0..hex.len()).step_by(2).map(byte).collect::<Vec<_>>());
+        }
+        "delete" if path.is_dir() => fs::remove_dir_all(&path).unwrap(),
+        "delete" => fs::remove_file(&path).unwrap(),
+        other => panic!("{other}"),
+    }
+}

@@ -1,0 +1,153 @@
+//! Every way that a read ends, limits, offsets by time.
+
+use super::*;
+
+fn store_of(scratch: &Scratch, count: usize) -> Arc<MessageStore> {
+    let store = scratch.start();
+    for index in 0..count {
+        let tags = if index % 2 == 0 { "A" } else { "B" };
+        store.append(&message("T", 0, &[index as u8; 100], tags)).unwrap();
+    }
+    derived(&store);
+    store
+}
+
+#[test]
+fn every_status() {
+    let scratch = Scratch::new();
+    let store = store_of(&scratch, 10);
+    let ask = |offset| {
+        let result = get(&store, "T", 0, offset);
+        (result.status, result.next_begin_offset, result.min_offset, result.max_offset)
+    };
+    assert_eq!(ask(0), (GetMessageStatus::Found, 10, 0, 10));
+    assert_eq!(ask(-1), (GetMessageStatus::OffsetTooSmall, 0, 0, 10));
+    assert_eq!(ask(10), (GetMessageStatus::OffsetOverflowOne, 10, 0, 10));
+    assert_eq!(ask(11), (GetMessageStatus::OffsetOverflowBadly, 10, 0, 10));
+    assert_eq!(ask(i64::MAX), (GetMessageStatus::OffsetOverflowBadly, 10, 0, 10));
+    let nobody = get(&store, "T", 1, 5);
+    assert_eq!((nobody.status, nobody.next_begin_offset), (GetMessageStatus::NoMessageInQueue, 0));
+}
+
+struct Tag(i64);
+
+impl MessageFilter for Tag {
+    fn matches_queue_entry(&self, tags_code: i64) -> bool {
+        tags_code == self.0
+    }
+}
+
+struct LastByte(u8);
+
+impl MessageFilter for LastByte {
+    fn matches_queue_entry(&self, _: i64) -> bool {
+        true
+    }
+
+    fn matches_record(&self, record: &[u8]) -> bool {
+        let Ok(Record::Message(record)) = Record::decode(record) else { return false };
+        record.message.body.last() == Some(&self.0)
+    }
+}
+
+#[test]
+fn filters_move_on_past_what_they_leave_out() {
+    let scratch = Scratch::new();
+    let store = store_of(&scratch, 10);
+    let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
+    let tagged = store.get_message(request, &Tag(i64::from(b'B')));
+    assert_eq!(
+        (tagged.status, tagged.message_count, tagged.next_begin_offset),
+        (GetMessageStatus::Found, 5, 10)
+    );
+    assert_eq!(tagged.ranges.len(), 5, "no neighbours");
+    let none = store.get_message(request, &Tag(7));
+    assert_eq!((none.status, none.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 10));
+    let by_record = store.get_message(request, &LastByte(9));
+    assert_eq!(bodies(&by_record), [[9; 100]]);
+}
+
+#[test]
+fn limits_of_count_bytes_and_scanning() {
+    let mut scratch = Scratch::new();
+    scratch.config.max_filter_message_size = 20 * 40;
+    let store = store_of(&scratch, 50);
+    let record_bytes = store.look_message_by_offset(0).unwrap().len();
+    let ask = |count_max, bytes_max| {
+        let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max, bytes_max };
+        let result = store.get_message(request, &Everything);
+        (result.message_count, result.next_begin_offset)
+    };
+    assert_eq!(ask(3, 1 << 20), (3, 3));
+    assert_eq!(ask(100, 1 << 20), (32, 32), "maxTransferCountOnMessageInMemory");
+    assert_eq!(ask(100, record_bytes * 2 + 1), (2, 2));
+    assert_eq!(ask(100, 1), (1, 1), "never less than one");
+    assert_eq!(ask(0, 1 << 20), (1, 1));
+    let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
+    let scanned = store.get_message(request, &Tag(7));
+    assert_eq!((scanned.status, scanned.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 40));
+}
+
+#[test]
+fn a_read_ends_at_a_queue_file() {
+    let scratch = Scratch::new();
+    let store = store_of(&scratch, 60);
+    let result = get(&store, "T", 0, 40);
+    assert_eq!((result.message_count, result.next_begin_offset), (10, 50), "50 entries a file");
+}
+
+#[test]
+fn more_queues_than_may_be_mapped() {
+    let mut scratch = Scratch::new();
+    scratch.config.queue_mappings_max = 3;
+    let store = scratch.start();
+    for round in 0..4 {
+        for queue_id in 0..20 {
+            store.append(&message("T", queue_id, &[round; 10], "A")).unwrap();
+        }
+    }
+    derived(&store);
+    for queue_id in 0..20 {
+        assert_eq!(drain(&store, "T", queue_id), [[0; 10], [1; 10], [2; 10], [3; 10]]);
+    }
+    store.shutdown();
+    drop(store);
+    let store = scratch.open();
+    assert_eq!(store.queues(), [("T".to_owned(), (0..20).collect())]);
+}
+
+#[test]
+fn offsets_by_time() {
+    let scratch = Scratch::new();
+    let store = scratch.start();
+    // Offsets 0..60 at 1000, 60..120 at 3000: the run of equal times crosses queue files of 50 entries.
+    for time in [1000, 3000] {
+        scratch.now_ms.store(time, Ordering::Relaxed);
+        for _ in 0..60 {
+            store.append(&message("T", 0, b"x", "A")).unwrap();
+        }
+    }
+    derived(&store);
+    let ask = |time, boundary| store.offset_in_queue_by_time("T", 0, time, boundary);
+    let lower = [0, 1000, 2000, 3000, 4000].map(|time| ask(time, Boundary::Lower));
+    assert_eq!(lower, [0, 0, 60, 60, 120]);
+    // As Java: the search stays in one queue file, and behind the last message answers with it.
+    let upper = [0, 1000, 2000, 3000, 4000].map(|time| ask(time, Boundary::Upper));
+    assert_eq!(upper, [0, 59, 59, 119, 119]);
+    assert_eq!(store.message_store_timestamp("T", 0, 60), 3000);
+    assert_eq!(store.message_store_timestamp("T", 0, 120), -1);
+    assert_eq!((store.earliest_message_time("T", 0), store.earliest_message_time_of_store()), (1000, 1000));
+    assert_eq!(store.earliest_message_time("T", 1), -1);
+    assert_eq!(store.offset_in_queue_by_time("U", 0, 1000, Boundary::Lower), 0);
+}
+
+#[test]
+fn a_range_outlives_its_file() {
+    let scratch = Scratch::new();
+    let store = store_of(&scratch, 3);
+    let result = get(&store, "T", 0, 0);
+    store.shutdown();
+    drop(store);
+    std::fs::remove_dir_all(scratch.config.root()).unwrap();
+    assert_eq!(bodies(&result).len(), 3);
+}

@@ -1,0 +1,136 @@
+//! Message properties: `name 0x01 value 0x02 ...` (`MessageDecoder.string2messageProperties`).
+//!
+//! 4.9 leaves the last 0x02 out, 5.x writes it; both occur in one log and both are read. When a name occurs twice the
+//! last one counts. An entry without a value is not an entry.
+
+const NAME_VALUE_SEPARATOR: char = '\u{1}';
+const PROPERTY_SEPARATOR: char = '\u{2}';
+
+// Names, from org.apache.rocketmq.common.message.MessageConst.
+pub const KEYS: &str = "KEYS";
+pub const TAGS: &str = "TAGS";
+pub const WAIT_STORE_MSG_OK: &str = "WAIT";
+pub const DELAY_TIME_LEVEL: &str = "DELAY";
+pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+pub const REAL_TOPIC: &str = "REAL_TOPIC";
+pub const REAL_QUEUE_ID: &str = "REAL_QID";
+pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
+pub const PRODUCER_GROUP: &str = "PGROUP";
+pub const MIN_OFFSET: &str = "MIN_OFFSET";
+pub const MAX_OFFSET: &str = "MAX_OFFSET";
+pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
+pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
+pub const MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
+pub const MSG_REGION: &str = "MSG_REGION";
+pub const TRACE_SWITCH: &str = "TRACE_ON";
+pub const UNIQ_KEY: &str = "UNIQ_KEY";
+pub const CLUSTER: &str = "CLUSTER";
+pub const INNER_NUM: &str = "INNER_NUM";
+pub const INNER_BASE: &str = "INNER_BASE";
+pub const INNER_MULTI_DISPATCH: &str = "INNER_MULTI_DISPATCH";
+pub const INNER_MULTI_QUEUE_OFFSET: &str = "INNER_MULTI_QUEUE_OFFSET";
+pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
+pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
+pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
+
+/// The entries of a properties string in order, duplicates included.
+pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {
+    properties.split(PROPERTY_SEPARATOR).filter_map(|entry| {
+        let (name, value) = entry.split_once(NAME_VALUE_SEPARATOR)?;
+        (!name.is_empty() && !value.is_empty()).then_some((name, value))
+    })
+}
+
+/// The value of `name`, without building a map.
+pub fn find<'a>(properties: &'a str, name: &str) -> Option<&'a str> {
+    iter(properties).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
+}
+
+/// Adds one entry at the end, closing an unclosed last entry first.
+pub fn append(properties: &mut String, name: &str, value: &str) {
+    if !properties.is_empty() && !properties.ends_with(PROPERTY_SEPARATOR) {
+        properties.push(PROPERTY_SEPARATOR);
+    }
+    properties.push_str(name);
+    properties.push(NAME_VALUE_SEPARATOR);
+    properties.push_str(value);
+    properties.push(PROPERTY_SEPARATOR);
+}
+
+/// Properties as a small ordered map, for code that changes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Properties(Vec<(String, String)>);
+
+impl Properties {
+    pub fn parse(properties: &str) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in iter(properties) {
+            parsed.put(name, value);
+        }
+        parsed
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|entry| entry.0 == name).map(|entry| entry.1.as_str())
+    }
+
+    pub fn put(&mut self, name: &str, value: &str) {
+        match self.0.iter_mut().find(|entry| entry.0 == name) {
+            Some(entry) => value.clone_into(&mut entry.1),
+            None => self.0.push((name.to_owned(), value.to_owned())),
+        }
+    }
+
+    pub fn remove(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|entry| entry.0 == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|entry| (entry.0.as_str(), entry.1.as_str()))
+    }
+
+    /// The string as 5.x writes it: every entry closed (`MessageDecoder.messageProperties2String`).
+    pub fn encode(&self) -> String {
+        let mut text =
+            String::with_capacity(self.0.iter().map(|(name, value)| name.len() + value.len() + 2).sum());
+        for (name, value) in self.iter() {
+            append(&mut text, name, value);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_endings_read_alike() {
+        let open = "UNIQ_KEY\u{1}A\u{2}TAGS\u{1}T";
+        let closed = "UNIQ_KEY\u{1}A\u{2}TAGS\u{1}T\u{2}";
+        assert_eq!(Properties::parse(open), Properties::parse(closed));
+        assert_eq!(Properties::parse(open).encode(), closed);
+        assert_eq!(find(open, TAGS), Some("T"));
+        assert_eq!(find(open, KEYS), None);
+    }
+
+    #[test]
+    fn entries_that_java_drops() {
+        let odd = "\u{1}v\u{2}noValue\u{1}\u{2}noSeparator\u{2}\u{2}a\u{1}1\u{2}a\u{1}2\u{1}3";
+        assert_eq!(iter(odd).collect::<Vec<_>>(), [("a", "1"), ("a", "2\u{1}3")]);
+        assert_eq!(find(odd, "a"), Some("2\u{1}3"));
+        assert_eq!(Properties::parse(odd).get("a"), Some("2\u{1}3"));
+    }
+
+    #[test]
+    fn append_closes_what_is_open() {
+        let mut text = String::from("TAGS\u{1}T");
+        append(&mut text, CLUSTER, "c");
+        assert_eq!(text, "TAGS\u{1}T\u{2}CLUSTER\u{1}c\u{2}");
+        let mut map = Properties::parse(&text);
+        map.put(TAGS, "U");
+        assert_eq!(map.remove(CLUSTER), Some("c".to_owned()));
+        assert_eq!(map.encode(), "TAGS\u{1}U\u{2}");
+    }
+}

@@ -164,6 +164,7 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![],
+            as_root: false,
         }
     }
 
@@ -182,6 +183,7 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![(jars, AccessMode::ReadOnly)],
+            as_root: false,
         }
     }
 
@@ -191,6 +193,39 @@ impl Lab {
             Place::Docker => Job::in_container(spec, &self.network),
             Place::Process => Job::as_process(spec),
         }
+    }
+
+    /// The same, on the network interfaces of another job: its ports are taken there.
+    pub fn start_beside(&self, spec: &Spec, other: &Job) -> Job {
+        match other {
+            Job::Container { container, .. } => {
+                Job::in_container(spec, &format!("container:{}", container.id()))
+            }
+            Job::Process { .. } => Job::as_process(spec),
+        }
+    }
+
+    /// How to run Maven on a project below the checkout. Everything it needs is fetched here first: a lab's network leads
+    /// nowhere.
+    pub fn maven(&self, project: &Path, home: &Path, options: &[String]) -> Spec {
+        let mut argv = vec!["mvn".to_string(), "-B".into(), "-f".into(), project.display().to_string()];
+        argv.extend_from_slice(options);
+        let user_home = PathBuf::from(std::env::var_os("HOME").expect("HOME is set"));
+        let mut env = environment(home);
+        if self.place == Place::Docker {
+            oracle::fetch_for_maven(&argv);
+            let repository = user_home.join(".m2/repository").display().to_string();
+            // Offline, whatever repository a file once came from.
+            argv.extend(["-o".into(), "-llr".into(), format!("-Dmaven.repo.local={repository}")]);
+        } else {
+            env = vec![("HOME".into(), user_home.display().to_string())];
+        }
+        argv.push("test".into());
+        let mounts = vec![
+            (project.to_path_buf(), AccessMode::ReadWrite),
+            (user_home.join(".m2"), AccessMode::ReadWrite),
+        ];
+        Spec { image: IMAGE_JAVA, argv, env, home: home.to_path_buf(), mounts, as_root: true }
     }
 
     pub fn name_server(&self, edition: Edition, name: &str) -> Running {

@@ -166,8 +166,7 @@ pub const CASES: &[Case] = &[
         codes: &[1, 1, 1],
         script: |s| {
             for code in [29, 30, 31] {
-                let reply =
-                    s.quietly(Command::request(code, &[("topic", "TBW102")], b""));
+                let reply = s.quietly(Command::request(code, &[("topic", "TBW102")], b""));
                 s.note_code(reply.code);
             }
         },

@@ -171,6 +171,7 @@ impl Lab {
     /// How to start a class of RocketMQ's jars of one version.
     pub fn java(&self, version: &str, home: &Path, class: &str) -> Spec {
         let jars = oracle::jars(version);
+        quiet_logback(home);
         let mut argv = vec!["java".to_string()];
         argv.extend(oracle::JAVA_FLAGS.map(String::from));
         argv.push(format!("-Duser.home={}", home.display()));
@@ -324,6 +325,15 @@ pub fn write_conf(path: &Path, defaults: &[(&str, &dyn Display)], overrides: &[(
 /// Containers run as another user than the tests.
 fn open_to_all(directory: &Path) {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("our own directory");
+}
+
+/// 4.9's servers do not start without their logback files; 5.x has them in its jars.
+fn quiet_logback(home: &Path) {
+    let conf = home.join("conf");
+    fs::create_dir_all(&conf).expect("the home directory is writable");
+    for file in ["logback_broker.xml", "logback_namesrv.xml"] {
+        fs::write(conf.join(file), "<configuration/>\n").expect("the home directory is writable");
+    }
 }
 
 fn environment(home: &Path) -> Vec<(String, String)> {

@@ -1,1 +1,22 @@
+//! The broker: `mqbroker`.
+
+pub mod attributes;
+pub mod broker;
+pub mod clients;
+pub mod config;
+mod dispatch;
+#[cfg(test)]
+mod golden;
+pub mod groups;
+pub mod handler;
+pub mod locks;
+pub mod long_poll;
+pub mod offsets;
+pub mod registration;
+pub mod schedule;
+pub mod start;
 pub mod store;
+pub mod subscription;
+mod table_file;
+pub mod topic_validator;
+pub mod topics;

@@ -1,1 +1,10 @@
+//! What both server processes need and is not the wire: configuration, the command line, log files, safe replacement
+//! of small files, the clock and signals. Knows nothing about topics, sockets or stores.
 
+pub mod clock;
+pub mod config;
+pub mod files;
+pub mod flags;
+pub mod logs;
+pub mod properties;
+pub mod signals;

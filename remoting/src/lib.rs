@@ -1,1 +1,20 @@
+//! RocketMQ's wire: nothing here knows a topic's meaning, a store or a file.
+
+pub mod body;
+pub mod client;
+pub mod code;
+pub mod command;
+pub mod connection;
+pub mod ext_fields;
+pub mod frame;
+pub mod header;
+pub mod json;
 pub mod message;
+pub mod refusal;
+pub mod server;
+
+pub use code::{RequestCode, ResponseCode};
+pub use command::{Body, Codec, Command, Language};
+pub use connection::{CallError, Outcome, Peer, Service};
+pub use ext_fields::ExtFields;
+pub use refusal::Refusal;

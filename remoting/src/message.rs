@@ -6,6 +6,7 @@ pub mod id;
 pub mod property;
 pub mod record;
 pub mod sys_flag;
+pub mod uniq_key;
 
 pub use property::Properties;
 pub use record::{Message, Record, RecordError, RecordPatch, StoredMessage};

@@ -1,0 +1,96 @@
+//! The parts of a broker, put together. Java: `BrokerController`.
+
+use crate::clients::Clients;
+use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
+use crate::groups::Groups;
+use crate::handler::pull;
+use crate::locks::Locks;
+use crate::long_poll::{Arrival, LongPoll, Parked};
+use crate::offsets::ConsumerOffsets;
+use crate::registration::Registration;
+use crate::schedule::Schedule;
+use crate::store::{Arrived, MessageStore};
+use crate::topics::Topics;
+use process::clock::Clock;
+use remoting::ExtFields;
+use remoting::message::{property, uniq_key::UniqKeys};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
+pub struct Broker {
+    pub settings: BrokerSettings,
+    pub clock: Clock,
+    /// Where late replies are made.
+    pub runtime: Handle,
+    /// This broker in stored messages and in offset ids: `brokerIP1:listenPort`.
+    pub store_host: SocketAddr,
+    pub uniq_keys: UniqKeys,
+    pub store: Arc<MessageStore>,
+    pub topics: Arc<Topics>,
+    pub groups: Groups,
+    pub offsets: ConsumerOffsets,
+    pub schedule: Arc<Schedule>,
+    pub registration: Registration,
+    pub clients: Clients,
+    pub locks: Locks,
+    pub long_poll: LongPoll,
+}
+
+impl Broker {
+    pub fn is_slave(&self) -> bool {
+        self.settings.store.broker_role == BrokerRole::Slave
+    }
+
+    pub fn flushes_synchronously(&self) -> bool {
+        self.settings.store.flush_disk_type == FlushDiskType::SyncFlush
+    }
+
+    /// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.
+    pub fn sent_ext(&self, mut ext: ExtFields) -> ExtFields {
+        ext.push(property::MSG_REGION, &self.settings.broker.region_id);
+        ext.push(property::TRACE_SWITCH, self.settings.broker.trace_on);
+        ext
+    }
+
+    /// Where an admin has set the group to, once.
+    pub fn reset_offset(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
+        let offset = self.offsets.query_then_erase_reset(group, topic, queue_id);
+        offset.filter(|_| self.settings.broker.use_server_side_reset_offset)
+    }
+
+    /// New messages can be read. Called by the store's derive thread, once a batch.
+    pub fn messages_arrived(self: &Arc<Broker>, arrived: &[Arrived<'_>]) {
+        self.schedule.messages_arrived(arrived);
+        if self.long_poll.is_empty() {
+            return;
+        }
+        let arrivals = arrived.iter().map(|message| Arrival {
+            topic: message.topic,
+            queue_id: message.queue_id,
+            max_offset: message.max_offset,
+            tags_code: Some(message.tags_code),
+        });
+        self.answer(self.long_poll.take_woken(arrivals));
+    }
+
+    /// The queue has messages, whatever their tags.
+    pub fn queue_grew(self: &Arc<Broker>, topic: &str, queue_id: i32, max_offset: i64) {
+        let arrival = Arrival { topic, queue_id, max_offset, tags_code: None };
+        self.answer(self.long_poll.take_woken([arrival]));
+    }
+
+    /// Serves pulls that were parked, on a task of their own.
+    pub fn answer(self: &Arc<Broker>, woken: Vec<Parked>) {
+        if woken.is_empty() {
+            return;
+        }
+        let broker = self.clone();
+        self.runtime.spawn(async move {
+            for parked in woken {
+                pull::wake(&broker, parked);
+            }
+        });
+    }
+}

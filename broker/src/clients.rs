@@ -1,0 +1,278 @@
+//! Who is connected: producers and consumers by group. Java: `ProducerManager`, `ConsumerManager`, `ConsumerGroupInfo`.
+
+#[cfg(test)]
+mod tests;
+
+use parking_lot::RwLock;
+use process::clock::Clock;
+use remoting::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
+use remoting::header::client::ConsumerGroupRequestHeader;
+use remoting::{Command, Language, Peer, RequestCode};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// One client on one connection. Java: `ClientChannelInfo`.
+#[derive(Clone)]
+pub struct Client {
+    pub peer: Arc<Peer>,
+    pub client_id: String,
+    pub language: Language,
+    pub version: i32,
+    /// Last heartbeat, on the monotonic clock.
+    pub updated_ms: u64,
+}
+
+/// A consumer group that has clients. Java: `ConsumerGroupInfo`.
+#[derive(Default)]
+pub struct ConsumerGroup {
+    pub consume_type: Option<ConsumeType>,
+    pub message_model: Option<MessageModel>,
+    pub consume_from_where: Option<ConsumeFromWhere>,
+    /// By topic.
+    pub subscriptions: HashMap<String, Arc<SubscriptionData>>,
+    /// By [`Peer::id`].
+    pub clients: HashMap<u64, Client>,
+}
+
+impl ConsumerGroup {
+    pub fn is_broadcasting(&self) -> bool {
+        self.message_model == Some(MessageModel::Broadcasting)
+    }
+}
+
+/// Tells the clients of a group that it has changed. Collected under the table's lock, sent without it.
+#[must_use = "the clients are not told yet"]
+pub struct Notice {
+    group: String,
+    peers: Vec<Arc<Peer>>,
+}
+
+impl Notice {
+    /// Java: `Broker2Client.notifyConsumerIdsChanged`.
+    pub fn send(self) {
+        let header = ConsumerGroupRequestHeader { consumer_group: Some(&self.group), ..Default::default() };
+        for peer in &self.peers {
+            peer.send_oneway(Command::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, header.encode()));
+        }
+    }
+}
+
+/// What a heartbeat says about one consumer group.
+pub struct ConsumerHeartbeat<'a> {
+    pub data: &'a ConsumerData,
+    /// False: the subscriptions stay as they are (heartbeat V2 without them).
+    pub with_subscriptions: bool,
+    /// 0 for heartbeats of before V2.
+    pub fingerprint: i32,
+    /// The group's own `notifyConsumerIdsChangedEnable`.
+    pub notify: bool,
+}
+
+pub struct Clients {
+    clock: Clock,
+    /// The broker's `notifyConsumerIdsChangedEnable`.
+    notify: bool,
+    tables: RwLock<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    consumers: HashMap<String, ConsumerGroup>,
+    producers: HashMap<String, HashMap<u64, Client>>,
+    /// Each consumer group's last heartbeat's; another one means that its clients disagree (heartbeat V2). Outlives
+    /// the group, as Java's `consumerGroupHeartbeatTable`.
+    fingerprints: HashMap<String, i32>,
+    /// Groups that a connection is in, so that its end costs no search.
+    groups_of_peer: HashMap<u64, PeerGroups>,
+}
+
+#[derive(Default)]
+struct PeerGroups {
+    consumer: HashSet<String>,
+    producer: HashSet<String>,
+}
+
+impl Clients {
+    pub fn new(clock: Clock, notify: bool) -> Clients {
+        Clients { clock, notify, tables: RwLock::default() }
+    }
+
+    /// A client of now, to register.
+    pub fn client(&self, peer: &Arc<Peer>, client_id: String, language: Language, version: i32) -> Client {
+        Client { peer: peer.clone(), client_id, language, version, updated_ms: self.clock.monotonic_ms() }
+    }
+
+    /// Runs `look` on the group, if it has clients.
+    pub fn consumer_group<R>(&self, group: &str, look: impl FnOnce(&ConsumerGroup) -> R) -> Option<R> {
+        self.tables.read().consumers.get(group).map(look)
+    }
+
+    /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said,
+    /// so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`).
+    pub fn register_consumer(&self, client: &Client, heartbeat: &ConsumerHeartbeat<'_>) -> bool {
+        let data = heartbeat.data;
+        let group_name = data.group_name.as_str();
+        let mut tables = self.tables.write();
+        let peer_id = client.peer.id();
+        // A connection that closed while its heartbeat was on the way would stay in the tables for good.
+        if !client.peer.is_open() {
+            return false;
+        }
+        tables.groups_of_peer.entry(peer_id).or_default().consumer.insert(group_name.to_owned());
+        let known = tables.fingerprints.insert(group_name.to_owned(), heartbeat.fingerprint);
+        let disagrees = known.is_some_and(|fingerprint| fingerprint != heartbeat.fingerprint);
+        let group = tables.consumers.entry(group_name.to_owned()).or_default();
+        group.consume_type = data.consume_type;
+        group.message_model = data.message_model;
+        group.consume_from_where = data.consume_from_where;
+        let joined = group.join(group_name, client);
+        let resubscribed = heartbeat.with_subscriptions && group.subscribe(group_name, data);
+        let changed = joined || resubscribed;
+        let notice = (changed && heartbeat.notify).then(|| self.notice(group_name, group)).flatten();
+        drop(tables);
+        notice.into_iter().for_each(Notice::send);
+        disagrees
+    }
+
+    pub fn unregister_consumer(&self, peer_id: u64, group: &str, notify: bool) {
+        let mut tables = self.tables.write();
+        if let Some(groups) = tables.groups_of_peer.get_mut(&peer_id) {
+            groups.consumer.remove(group);
+        }
+        let notice = self.leave(&mut tables, peer_id, group).filter(|_| notify);
+        drop(tables);
+        notice.into_iter().for_each(Notice::send);
+    }
+
+    pub fn register_producer(&self, client: &Client, group: &str) {
+        let mut tables = self.tables.write();
+        if !client.peer.is_open() {
+            return;
+        }
+        let peer_id = client.peer.id();
+        tables.groups_of_peer.entry(peer_id).or_default().producer.insert(group.to_owned());
+        let known = tables.producers.entry(group.to_owned()).or_default().insert(peer_id, client.clone());
+        if known.is_none() {
+            tracing::info!("new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
+        }
+    }
+
+    pub fn unregister_producer(&self, peer_id: u64, group: &str) {
+        let mut tables = self.tables.write();
+        if let Some(groups) = tables.groups_of_peer.get_mut(&peer_id) {
+            groups.producer.remove(group);
+        }
+        tables.leave_producers(peer_id, group);
+    }
+
+    /// The connection is gone. Java: `doChannelCloseEvent`.
+    pub fn closed(&self, peer_id: u64) {
+        // Most connections that end never sent a heartbeat.
+        if !self.tables.read().groups_of_peer.contains_key(&peer_id) {
+            return;
+        }
+        let mut tables = self.tables.write();
+        let Some(groups) = tables.groups_of_peer.remove(&peer_id) else { return };
+        for group in &groups.producer {
+            tables.leave_producers(peer_id, group);
+        }
+        let notices: Vec<_> =
+            groups.consumer.iter().filter_map(|group| self.leave(&mut tables, peer_id, group)).collect();
+        drop(tables);
+        notices.into_iter().for_each(Notice::send);
+    }
+
+    /// Closes the connections of clients that sent no heartbeat for longer than `idle_ms_max`; their end takes them
+    /// off the tables. Java: `scanNotActiveChannel`.
+    pub fn close_expired(&self, idle_ms_max: u64) {
+        let now_ms = self.clock.monotonic_ms();
+        let tables = self.tables.read();
+        let consumers = tables.consumers.values().flat_map(|group| group.clients.values());
+        let producers = tables.producers.values().flat_map(HashMap::values);
+        for client in consumers.chain(producers).filter(|client| now_ms - client.updated_ms > idle_ms_max) {
+            tracing::warn!(
+                "client {} sent no heartbeat, connection {} is closed",
+                client.client_id,
+                client.peer.remote_addr()
+            );
+            client.peer.close();
+        }
+    }
+
+    /// Takes the connection out of the group and says whom to tell.
+    fn leave(&self, tables: &mut Tables, peer_id: u64, group_name: &str) -> Option<Notice> {
+        let group = tables.consumers.get_mut(group_name)?;
+        let client = group.clients.remove(&peer_id)?;
+        tracing::info!("consumer of {group_name} left: {}", client.client_id);
+        if group.clients.is_empty() {
+            tables.consumers.remove(group_name);
+            return None;
+        }
+        self.notice(group_name, group)
+    }
+
+    fn notice(&self, group_name: &str, group: &ConsumerGroup) -> Option<Notice> {
+        if !self.notify || group.is_broadcasting() {
+            return None;
+        }
+        let peers = group.clients.values().map(|client| client.peer.clone()).collect();
+        Some(Notice { group: group_name.to_owned(), peers })
+    }
+}
+
+impl Tables {
+    fn leave_producers(&mut self, peer_id: u64, group: &str) {
+        let Some(clients) = self.producers.get_mut(group) else { return };
+        if let Some(client) = clients.remove(&peer_id) {
+            tracing::info!("producer of {group} left: {}", client.client_id);
+        }
+        if clients.is_empty() {
+            self.producers.remove(group);
+        }
+    }
+}
+
+impl ConsumerGroup {
+    /// True if the connection was not in the group. Java: `updateChannel`.
+    fn join(&mut self, group_name: &str, client: &Client) -> bool {
+        let before = self.clients.insert(client.peer.id(), client.clone());
+        match before {
+            None => {
+                let (id, addr) = (&client.client_id, client.peer.remote_addr());
+                tracing::info!("new consumer in {group_name}: {id} {addr} {:?}", self.message_model);
+                true
+            }
+            Some(before) => {
+                if before.client_id != client.client_id {
+                    let (old, new) = (before.client_id, &client.client_id);
+                    tracing::error!("one connection, two clients of {group_name}: {old}, now {new}");
+                }
+                false
+            }
+        }
+    }
+
+    /// True if topics came or went. A newer subscription of a known topic replaces the old one without notice.
+    /// Java: `updateSubscription`.
+    fn subscribe(&mut self, group_name: &str, data: &ConsumerData) -> bool {
+        let mut changed = false;
+        for subscription in &data.subscription_data_set {
+            match self.subscriptions.get(&subscription.topic) {
+                Some(old) if subscription.sub_version <= old.sub_version => continue,
+                Some(_) => {}
+                None => {
+                    changed = true;
+                    tracing::info!("{group_name} subscribes {}", subscription.topic);
+                }
+            }
+            self.subscriptions.insert(subscription.topic.clone(), Arc::new(subscription.clone()));
+        }
+        let before = self.subscriptions.len();
+        self.subscriptions.retain(|topic, _| data.subscription_data_set.iter().any(|s| s.topic == *topic));
+        if self.subscriptions.len() < before {
+            changed = true;
+            tracing::warn!("{group_name} subscribes fewer topics than before");
+        }
+        changed
+    }
+}

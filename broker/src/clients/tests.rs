@@ -1,0 +1,101 @@
+use super::*;
+use std::time::Duration;
+
+fn consumer(group: &str, topics: &[(&str, i64)]) -> ConsumerData {
+    let subscription = |(topic, version): &(&str, i64)| SubscriptionData {
+        topic: (*topic).into(),
+        sub_string: "*".into(),
+        sub_version: *version,
+        ..SubscriptionData::default()
+    };
+    ConsumerData {
+        group_name: group.into(),
+        message_model: Some(MessageModel::Clustering),
+        consume_type: Some(ConsumeType::ConsumePassively),
+        subscription_data_set: topics.iter().map(subscription).collect(),
+        ..ConsumerData::default()
+    }
+}
+
+fn beat<'a>(data: &'a ConsumerData, fingerprint: i32) -> ConsumerHeartbeat<'a> {
+    ConsumerHeartbeat { data, with_subscriptions: true, fingerprint, notify: true }
+}
+
+fn topics(clients: &Clients, group: &str) -> Vec<(String, i64)> {
+    let of_group = |group: &ConsumerGroup| {
+        let mut topics: Vec<_> =
+            group.subscriptions.values().map(|s| (s.topic.clone(), s.sub_version)).collect();
+        topics.sort();
+        topics
+    };
+    clients.consumer_group(group, of_group).unwrap_or_default()
+}
+
+fn join(clients: &Clients, client_id: &str) -> Client {
+    clients.client(&Peer::detached(), client_id.into(), Language::JAVA, 513)
+}
+
+#[test]
+fn subscriptions_follow_the_newest_heartbeat() {
+    let clients = Clients::new(Clock::test(0), true);
+    let client = join(&clients, "c1");
+    clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1), ("b", 1)]), 0));
+    assert_eq!(topics(&clients, "g"), [("a".into(), 1), ("b".into(), 1)]);
+    clients.register_consumer(&client, &beat(&consumer("g", &[("a", 2), ("c", 1)]), 0));
+    assert_eq!(topics(&clients, "g"), [("a".into(), 2), ("c".into(), 1)]);
+    clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1), ("c", 1)]), 0));
+    assert_eq!(topics(&clients, "g"), [("a".into(), 2), ("c".into(), 1)], "an older version changes nothing");
+    let without = consumer("g", &[]);
+    let heartbeat = ConsumerHeartbeat { with_subscriptions: false, ..beat(&without, 0) };
+    clients.register_consumer(&client, &heartbeat);
+    assert_eq!(topics(&clients, "g").len(), 2);
+}
+
+#[test]
+fn another_fingerprint_is_a_subscription_change() {
+    let clients = Clients::new(Clock::test(0), true);
+    let client = join(&clients, "c1");
+    let data = consumer("g", &[("a", 1)]);
+    assert!(!clients.register_consumer(&client, &beat(&data, 7)), "the first of a group");
+    assert!(!clients.register_consumer(&client, &beat(&data, 7)));
+    assert!(clients.register_consumer(&client, &beat(&data, 8)));
+    assert!(!clients.register_consumer(&client, &beat(&data, 8)));
+}
+
+#[test]
+fn a_closed_connection_is_in_no_group() {
+    let clients = Clients::new(Clock::test(0), true);
+    let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));
+    let data = consumer("g", &[("a", 1)]);
+    clients.register_consumer(&one, &beat(&data, 0));
+    clients.register_consumer(&two, &beat(&data, 0));
+    clients.register_producer(&one, "p");
+    clients.closed(one.peer.id());
+    let ids = |group: &ConsumerGroup| group.clients.values().map(|c| c.client_id.clone()).collect::<Vec<_>>();
+    assert_eq!(clients.consumer_group("g", ids), Some(vec!["c2".to_owned()]));
+    assert!(clients.tables.read().producers.is_empty());
+    clients.unregister_consumer(two.peer.id(), "g", true);
+    assert!(clients.consumer_group("g", ids).is_none());
+    clients.closed(two.peer.id());
+    assert!(clients.tables.read().groups_of_peer.is_empty());
+
+    two.peer.close();
+    clients.register_consumer(&two, &beat(&data, 0));
+    assert!(clients.consumer_group("g", ids).is_none(), "its heartbeat comes too late");
+}
+
+#[test]
+fn silent_clients_are_disconnected() {
+    let clock = Clock::test(0);
+    let clients = Clients::new(clock.clone(), true);
+    let (consumer_client, producer_client) = (join(&clients, "c"), join(&clients, "p"));
+    clients.register_consumer(&consumer_client, &beat(&consumer("g", &[("a", 1)]), 0));
+    clients.register_producer(&producer_client, "p");
+    clock.advance(Duration::from_secs(120));
+    clients.close_expired(120_000);
+    assert!(consumer_client.peer.is_open() && producer_client.peer.is_open());
+    clock.advance(Duration::from_millis(1));
+    clients.register_producer(&clients.client(&producer_client.peer, "p".into(), Language::JAVA, 513), "p");
+    clients.close_expired(120_000);
+    assert!(!consumer_client.peer.is_open() && producer_client.peer.is_open());
+}

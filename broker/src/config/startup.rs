@@ -1,0 +1,190 @@
+//! From files, arguments and surroundings to checked settings, by the rules of Java's `BrokerStartup`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use process::config::netty::{
+    NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig,
+};
+use process::config::{Class, Config, ConfigError, Environment, Settings};
+use process::properties::Properties;
+
+use super::keys_broker::{BROKER_CONFIG, BROKER_IDENTITY};
+use super::keys_other::{AUTH_CONFIG, BROKER_STARTUP};
+use super::keys_store::MESSAGE_STORE_CONFIG;
+use super::{BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, MessageStoreConfig};
+
+/// The classes whose keys a broker knows.
+pub const CLASSES: &[&Class] = &[
+    &BROKER_IDENTITY,
+    &BROKER_CONFIG,
+    &NETTY_SERVER_CONFIG,
+    &NETTY_CLIENT_CONFIG,
+    &MESSAGE_STORE_CONFIG,
+    &AUTH_CONFIG,
+    &BROKER_STARTUP,
+];
+
+/// What Java's `BrokerController` registers with its `Configuration`, in that order.
+const SHOWN: &[&str] =
+    &["BrokerIdentity", "BrokerConfig", "NettyServerConfig", "NettyClientConfig", "MessageStoreConfig"];
+
+/// What `mqbroker -p` and `-m` print.
+pub const PRINTED: &[&str] = &["BrokerConfig", "NettyServerConfig", "NettyClientConfig", "AuthConfig"];
+
+const DEFAULT_LISTEN_PORT: u16 = 10911;
+
+/// Why a broker cannot start with its configuration; its text is one line for a human.
+#[derive(Debug)]
+pub enum BrokerConfigError {
+    Config(ConfigError),
+    /// Not `host:port;host:port`.
+    NamesrvAddr(String),
+    /// A slave needs an id above the master's 0.
+    SlaveBrokerId(i64),
+    /// Two ways of electing a master at once.
+    ControllerAndDLedger,
+}
+
+impl fmt::Display for BrokerConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BrokerConfigError::Config(error) => error.fmt(f),
+            BrokerConfigError::NamesrvAddr(address) => write!(
+                f,
+                "The Name Server Address[{address}] illegal, please set it as follows, \
+                 \"127.0.0.1:9876;192.168.0.1:9876\""
+            ),
+            BrokerConfigError::SlaveBrokerId(id) => write!(f, "Slave's brokerId must be > 0, and is {id}"),
+            BrokerConfigError::ControllerAndDLedger => {
+                f.write_str("The config enableControllerMode and enableDLegerCommitLog cannot both be true.")
+            }
+        }
+    }
+}
+
+impl std::error::Error for BrokerConfigError {}
+
+impl From<ConfigError> for BrokerConfigError {
+    fn from(error: ConfigError) -> Self {
+        BrokerConfigError::Config(error)
+    }
+}
+
+/// What the command line says over the configuration file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `-c`.
+    pub config_file: Option<PathBuf>,
+    /// `-n`.
+    pub namesrv_addr: Option<String>,
+    /// `key=value` arguments.
+    pub settings: Properties,
+}
+
+/// The values, and the settings read from them, after all of `BrokerStartup`'s checks.
+pub fn load(
+    environment: Arc<Environment>,
+    overrides: &Overrides,
+) -> Result<(Config, BrokerSettings), BrokerConfigError> {
+    let mut config = values(environment, overrides)?;
+    check_namesrv_addr(config.read::<BrokerConfig>()?.namesrv_addr.as_deref())?;
+    derive_broker_id(&mut config)?;
+    derive_ha_port(&mut config)?;
+    derive_bit_map_length(&mut config)?;
+    let settings = BrokerSettings::read(&config)?;
+    if settings.store.delay_levels_ms().is_none() {
+        let expected = "delays such as \"1s 5s 10m 2h 1d\"";
+        return Err(config.bad_value("MessageStoreConfig", "messageDelayLevel", expected).into());
+    }
+    Ok((config, settings))
+}
+
+/// The values as the user gave them: what `-p` shows, before any check.
+pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let mut config = Config::new(CLASSES, SHOWN, environment);
+    config.derive("NettyServerConfig", "listenPort", DEFAULT_LISTEN_PORT);
+    config.derive("MessageStoreConfig", "haListenPort", 0);
+    if let Some(path) = &overrides.config_file {
+        config.load_file(path)?;
+    }
+    let mut arguments = overrides.settings.clone();
+    if let Some(addresses) = &overrides.namesrv_addr {
+        arguments.insert("namesrvAddr", addresses.as_str());
+    }
+    config.set_all("command line", &arguments)?;
+    Ok(config)
+}
+
+/// What to log once at start: keys without effect and unknown keys.
+pub fn warnings(config: &Config) -> Vec<String> {
+    config.warnings(&[
+        (BrokerIdentity::CLASS, BrokerIdentity::KEYS),
+        (BrokerConfig::CLASS, BrokerConfig::KEYS),
+        (MessageStoreConfig::CLASS, MessageStoreConfig::KEYS),
+        (NettyServerConfig::CLASS, NettyServerConfig::KEYS),
+        (NettyClientConfig::CLASS, NettyClientConfig::KEYS),
+        // A file's `listenPort` reaches Java's BrokerConfig too, where nothing reads it.
+        (BrokerConfig::CLASS, &["listenPort", "rocketmqHome"]),
+    ])
+}
+
+fn check_namesrv_addr(addresses: Option<&str>) -> Result<(), BrokerConfigError> {
+    let Some(addresses) = addresses else { return Ok(()) };
+    let well_formed = |address: &str| {
+        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    // Java's split drops empty parts at the end only.
+    if addresses.trim_end_matches(';').split(';').all(|address| well_formed(address.trim())) {
+        Ok(())
+    } else {
+        Err(BrokerConfigError::NamesrvAddr(addresses.to_string()))
+    }
+}
+
+/// Without an elected master the role decides the id.
+fn derive_broker_id(config: &mut Config) -> Result<(), BrokerConfigError> {
+    let controller_mode: bool = config.typed("BrokerConfig", "enableControllerMode")?;
+    let dledger: bool = config.typed("MessageStoreConfig", "enableDLegerCommitLog")?;
+    let role: BrokerRole = config.typed("MessageStoreConfig", "brokerRole")?;
+    let id: i64 = config.typed("BrokerIdentity", "brokerId")?;
+    if controller_mode && dledger {
+        return Err(BrokerConfigError::ControllerAndDLedger);
+    }
+    match role {
+        _ if controller_mode => {}
+        BrokerRole::Slave if id <= 0 => return Err(BrokerConfigError::SlaveBrokerId(id)),
+        BrokerRole::Slave => {}
+        BrokerRole::AsyncMaster | BrokerRole::SyncMaster => config.derive("BrokerIdentity", "brokerId", 0),
+    }
+    Ok(())
+}
+
+/// Slaves connect one port above the clients, unless the user says otherwise. A `listenPort` of 0 (any free port, for
+/// tests) makes this one any free port too.
+fn derive_ha_port(config: &mut Config) -> Result<(), BrokerConfigError> {
+    let given: i32 = config.typed("MessageStoreConfig", "haListenPort")?;
+    let listen_port: u16 = config.typed("NettyServerConfig", "listenPort")?;
+    if given <= 0 && listen_port > 0 {
+        config.derive("MessageStoreConfig", "haListenPort", u32::from(listen_port) + 1);
+    }
+    Ok(())
+}
+
+/// The bits of the Bloom filter that `ConsumerFilterManager` makes of the two keys (`BloomFilter.createByFn`): whole
+/// bytes that keep the error rate for so many consumers.
+fn derive_bit_map_length(config: &mut Config) -> Result<(), ConfigError> {
+    let error_percent: i32 = config.typed("BrokerConfig", "maxErrorRateOfBloomFilter")?;
+    let consumers: i32 = config.typed("BrokerConfig", "expectConsumerNumUseFilter")?;
+    if !(1..100).contains(&error_percent) {
+        return Err(config.bad_value("BrokerConfig", "maxErrorRateOfBloomFilter", "an integer from 1 to 99"));
+    }
+    if consumers < 1 {
+        return Err(config.bad_value("BrokerConfig", "expectConsumerNumUseFilter", "an integer above 0"));
+    }
+    let rate = f64::from(error_percent) / 100.0;
+    let bits = (f64::from(consumers) * (1.0 / rate).log2() * std::f64::consts::LOG2_E).ceil();
+    config.derive("MessageStoreConfig", "bitMapLengthConsumeQueueExt", (bits / 8.0).ceil() as i64 * 8);
+    Ok(())
+}

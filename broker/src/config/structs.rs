@@ -1,0 +1,285 @@
+//! The typed structs. A key that has a field here is a key that we act on.
+
+use std::path::{Path, PathBuf};
+
+use process::config::netty::{NettyClientConfig, NettyServerConfig};
+use process::config::{Config, ConfigError, FromText};
+use process::settings;
+
+/// All of a broker's settings, as one read of its [`Config`].
+#[derive(Clone, Debug)]
+pub struct BrokerSettings {
+    pub identity: BrokerIdentity,
+    pub broker: BrokerConfig,
+    pub store: MessageStoreConfig,
+    pub server: NettyServerConfig,
+    pub client: NettyClientConfig,
+}
+
+impl BrokerSettings {
+    pub fn read(config: &Config) -> Result<BrokerSettings, ConfigError> {
+        Ok(BrokerSettings {
+            identity: config.read()?,
+            broker: config.read()?,
+            store: config.read()?,
+            server: config.read()?,
+            client: config.read()?,
+        })
+    }
+
+    /// `brokerIP1:listenPort`, under which the broker registers (`BrokerController.getBrokerAddr`).
+    pub fn broker_addr(&self) -> String {
+        format!("{}:{}", self.broker.broker_ip1, self.server.listen_port)
+    }
+
+    /// `brokerIP2:haListenPort`, to which slaves connect (`BrokerController.getHAServerAddr`).
+    pub fn ha_server_addr(&self) -> String {
+        format!("{}:{}", self.broker.broker_ip2, self.store.ha_listen_port)
+    }
+}
+
+settings! {
+    /// Who the broker is in its cluster (Java's `BrokerIdentity`).
+    pub struct BrokerIdentity of "BrokerIdentity" {
+        /// Shared by a master and its slaves.
+        pub broker_name: String = "brokerName",
+        pub broker_cluster_name: String = "brokerClusterName",
+        /// 0 for the master.
+        pub broker_id: i64 = "brokerId",
+    }
+}
+
+settings! {
+    /// How the broker serves its clients (Java's `BrokerConfig`).
+    pub struct BrokerConfig of "BrokerConfig" {
+        /// Name servers as `host:port;host:port`; see [`BrokerConfig::namesrv_addrs`].
+        pub namesrv_addr: Option<String> = "namesrvAddr",
+        /// The address given to clients.
+        pub broker_ip1: String = "brokerIP1",
+        /// The address given to slaves.
+        pub broker_ip2: String = "brokerIP2",
+        /// Bits of `PermName`: 4 read, 2 write.
+        pub broker_permission: i32 = "brokerPermission",
+
+        /// Queues of a topic that a send creates, at most.
+        pub default_topic_queue_nums: i32 = "defaultTopicQueueNums",
+        pub auto_create_topic_enable: bool = "autoCreateTopicEnable",
+        /// A topic named as the cluster exists.
+        pub cluster_topic_enable: bool = "clusterTopicEnable",
+        /// A topic named as the broker exists.
+        pub broker_topic_enable: bool = "brokerTopicEnable",
+        pub auto_create_subscription_group: bool = "autoCreateSubscriptionGroup",
+        /// Groups that begin with `CID_RMQ_SYS_` may be created too.
+        pub enable_create_sys_group: bool = "enableCreateSysGroup",
+        pub trace_topic_enable: bool = "traceTopicEnable",
+        pub msg_trace_topic_name: String = "msgTraceTopicName",
+        /// The `TRACE_ON` of replies and stored messages.
+        pub trace_on: bool = "traceOn",
+        /// The `MSG_REGION` of replies and stored messages.
+        pub region_id: String = "regionId",
+        pub reject_transaction_message: bool = "rejectTransactionMessage",
+        pub store_reply_message_enable: bool = "storeReplyMessageEnable",
+
+        pub long_polling_enable: bool = "longPollingEnable",
+        /// How long a pull is parked where long polling is off.
+        pub short_polling_time_ms: u64 = "shortPollingTimeMills",
+        pub notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable",
+        pub lite_pull_message_enable: bool = "litePullMessageEnable",
+        /// A slave may serve pulls.
+        pub slave_read_enable: bool = "slaveReadEnable",
+        /// Offsets of broadcasting consumers are kept too.
+        pub enable_broadcast_offset_store: bool = "enableBroadcastOffsetStore",
+        pub use_server_side_reset_offset: bool = "useServerSideResetOffset",
+        /// Commits from one version of the offset table to the next.
+        pub consumer_offset_update_version_step: u64 = "consumerOffsetUpdateVersionStep",
+        /// Queues of the topic in which popped messages wait.
+        pub revive_queue_num: i32 = "reviveQueueNum",
+
+        /// `system busy` replies in place of waiting.
+        pub broker_fast_failure_enable: bool = "brokerFastFailureEnable",
+        /// A send that waits longer is refused as `system busy`.
+        pub wait_time_in_send_queue_ms: u64 = "waitTimeMillsInSendQueue",
+        pub wait_time_in_pull_queue_ms: u64 = "waitTimeMillsInPullQueue",
+        /// Sends before this moment (ms since 1970) are refused.
+        pub start_accept_send_request_time_stamp_ms: i64 = "startAcceptSendRequestTimeStamp",
+        /// Sends that may wait at once.
+        pub send_queue_capacity: usize = "sendThreadPoolQueueCapacity",
+        /// Pulls that may wait at once.
+        pub pull_queue_capacity: usize = "pullThreadPoolQueueCapacity",
+
+        /// Register with every name server this often; Java keeps it within 10 s and 60 s.
+        pub register_name_server_period_ms: u64 = "registerNameServerPeriod",
+        pub register_broker_timeout_ms: u64 = "registerBrokerTimeoutMills",
+        /// Register at each period even if nothing changed.
+        pub force_register: bool = "forceRegister",
+        /// Send the registration's body deflated.
+        pub compressed_register: bool = "compressedRegister",
+
+        /// Write `consumerOffset.json` this often.
+        pub flush_consumer_offset_interval_ms: u64 = "flushConsumerOffsetInterval",
+        /// A client without a heartbeat for so long is gone.
+        pub channel_expired_timeout_ms: u64 = "channelExpiredTimeout",
+        /// A group's subscription that no heartbeat renews for so long is dropped.
+        pub subscription_expired_timeout_ms: u64 = "subscriptionExpiredTimeout",
+
+        /// Keys, separated by `;`, that a config update may not change.
+        pub config_black_list: String = "configBlackList",
+        /// Where a config update is kept, if not in the file given with `-c`.
+        pub broker_config_path: Option<PathBuf> = "brokerConfigPath",
+        /// Log files go to a folder of this broker's own.
+        pub isolate_log_enable: bool = "isolateLogEnable",
+    }
+}
+
+impl BrokerConfig {
+    /// The name servers' addresses, each as `host:port`.
+    pub fn namesrv_addrs(&self) -> Vec<String> {
+        let addresses = self.namesrv_addr.as_deref().unwrap_or_default().split(';').map(str::trim);
+        addresses.filter(|address| !address.is_empty()).map(str::to_string).collect()
+    }
+}
+
+settings! {
+    /// How messages are kept (Java's `MessageStoreConfig`).
+    pub struct MessageStoreConfig of "MessageStoreConfig" {
+        pub store_path_root_dir: PathBuf = "storePathRootDir",
+        /// Absent: `commitlog` in the root; see [`MessageStoreConfig::commit_log_dir`].
+        pub store_path_commit_log: Option<PathBuf> = "storePathCommitLog",
+        pub broker_role: BrokerRole = "brokerRole",
+
+        pub mapped_file_size_commit_log_bytes: u64 = "mappedFileSizeCommitLog",
+        /// A multiple of the 20 bytes of an entry, rounded up as Java does; see
+        /// [`MessageStoreConfig::consume_queue_file_bytes`].
+        pub mapped_file_size_consume_queue_bytes: u64 = "mappedFileSizeConsumeQueue",
+        /// The largest message body and the largest record's measure (`MessageExtEncoder`).
+        pub max_message_size_bytes: usize = "maxMessageSize",
+        /// Write topic names over 127 bytes, in records of version 2.
+        pub auto_message_version_on_topic_len: bool = "autoMessageVersionOnTopicLen",
+
+        pub flush_disk_type: FlushDiskType = "flushDiskType",
+        pub flush_interval_commit_log_ms: u64 = "flushIntervalCommitLog",
+        /// Pages of 4 KiB that must be dirty before an asynchronous flush.
+        pub flush_commit_log_least_pages: u32 = "flushCommitLogLeastPages",
+        /// Flush this often whatever is dirty.
+        pub flush_commit_log_thorough_interval_ms: u64 = "flushCommitLogThoroughInterval",
+        pub flush_interval_consume_queue_ms: u64 = "flushIntervalConsumeQueue",
+        /// Pages of 4 KiB that must be dirty before a flush.
+        pub flush_consume_queue_least_pages: u32 = "flushConsumeQueueLeastPages",
+        /// Flush this often whatever is dirty.
+        pub flush_consume_queue_thorough_interval_ms: u64 = "flushConsumeQueueThoroughInterval",
+        /// How long a send waits for a synchronous flush.
+        pub sync_flush_timeout_ms: u64 = "syncFlushTimeout",
+        /// How long a send waits for a slave (SYNC_MASTER).
+        pub slave_timeout_ms: u64 = "slaveTimeout",
+        /// An append that holds the log longer makes sends fail as `[PCBUSY_CLEAN_QUEUE]` or `system busy`.
+        pub os_page_cache_busy_timeout_ms: u64 = "osPageCacheBusyTimeOutMills",
+        pub check_crc_on_recover: bool = "checkCRCOnRecover",
+
+        /// Limits of one pull that is served from memory.
+        pub max_transfer_bytes_on_message_in_memory: usize = "maxTransferBytesOnMessageInMemory",
+        pub max_transfer_count_on_message_in_memory: usize = "maxTransferCountOnMessageInMemory",
+        /// Limits of one pull that is served from disk.
+        pub max_transfer_bytes_on_message_in_disk: usize = "maxTransferBytesOnMessageInDisk",
+        pub max_transfer_count_on_message_in_disk: usize = "maxTransferCountOnMessageInDisk",
+        /// Percent of the memory that the log's tail is taken to fill.
+        pub access_message_in_memory_max_ratio: u32 = "accessMessageInMemoryMaxRatio",
+        /// Bytes of index scanned for one pull with a filter.
+        pub max_filter_message_size_bytes: usize = "maxFilterMessageSize",
+        pub pull_batch_max_message_count: usize = "pullBatchMaxMessageCount",
+        /// An offset beyond the queue is not corrected on a slave.
+        pub offset_check_in_slave: bool = "offsetCheckInSlave",
+        /// A consumer further behind than memory is sent to a slave.
+        pub disk_fall_recorded: bool = "diskFallRecorded",
+
+        /// Delays by level from 1, such as `1s 5s 10s`; see [`MessageStoreConfig::delay_levels_ms`].
+        pub message_delay_level: String = "messageDelayLevel",
+        /// The broker has the topic of messages with a delivery time of their own.
+        pub timer_wheel_enable: bool = "timerWheelEnable",
+        /// Write `delayOffset.json` this often.
+        pub flush_delay_offset_interval_ms: u64 = "flushDelayOffsetInterval",
+
+        /// Where slaves connect; 0 here never: it is set to `listenPort` + 1.
+        pub ha_listen_port: u16 = "haListenPort",
+    }
+}
+
+/// Bytes of one consume queue entry (Java's `ConsumeQueue.CQ_STORE_UNIT_SIZE`).
+const CONSUME_QUEUE_ENTRY_BYTES: u64 = 20;
+
+impl MessageStoreConfig {
+    pub fn commit_log_dir(&self) -> PathBuf {
+        let given = self.store_path_commit_log.clone();
+        given.unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
+    }
+
+    /// A file of `<root>/config`, such as `topics.json`.
+    pub fn config_file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.store_path_root_dir.join("config").join(name)
+    }
+
+    /// As `MessageStoreConfig.getMappedFileSizeConsumeQueue`: whole entries.
+    pub fn consume_queue_file_bytes(&self) -> u64 {
+        self.mapped_file_size_consume_queue_bytes.div_ceil(CONSUME_QUEUE_ENTRY_BYTES)
+            * CONSUME_QUEUE_ENTRY_BYTES
+    }
+
+    /// The delays of levels 1, 2, ... in milliseconds; `None` if a word is no delay, with which no broker starts.
+    pub fn delay_levels_ms(&self) -> Option<Vec<i64>> {
+        self.message_delay_level.split(' ').filter(|word| !word.is_empty()).map(delay_ms).collect()
+    }
+}
+
+fn delay_ms(word: &str) -> Option<i64> {
+    let unit_ms = match word.chars().last()? {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return None,
+    };
+    word[..word.len() - 1].parse::<i64>().ok()?.checked_mul(unit_ms)
+}
+
+/// Java's `FlushDiskType`: what an acknowledged send has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushDiskType {
+    /// The disk.
+    SyncFlush,
+    /// The page cache.
+    AsyncFlush,
+}
+
+impl FromText for FlushDiskType {
+    const EXPECTED: &'static str = "SYNC_FLUSH or ASYNC_FLUSH";
+
+    fn from_text(text: Option<&str>) -> Option<Self> {
+        match text? {
+            "SYNC_FLUSH" => Some(FlushDiskType::SyncFlush),
+            "ASYNC_FLUSH" => Some(FlushDiskType::AsyncFlush),
+            _ => None,
+        }
+    }
+}
+
+/// Java's `BrokerRole`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerRole {
+    /// Acknowledges without its slaves.
+    AsyncMaster,
+    /// Acknowledges once a slave has the message.
+    SyncMaster,
+    Slave,
+}
+
+impl FromText for BrokerRole {
+    const EXPECTED: &'static str = "ASYNC_MASTER, SYNC_MASTER or SLAVE";
+
+    fn from_text(text: Option<&str>) -> Option<Self> {
+        match text? {
+            "ASYNC_MASTER" => Some(BrokerRole::AsyncMaster),
+            "SYNC_MASTER" => Some(BrokerRole::SyncMaster),
+            "SLAVE" => Some(BrokerRole::Slave),
+            _ => None,
+        }
+    }
+}

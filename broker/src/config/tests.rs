@@ -1,0 +1,200 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use process::config::{ConfigPrinter, Environment};
+use process::properties::Properties;
+
+use super::*;
+
+fn overrides(arguments: &str) -> Overrides {
+    Overrides { settings: Properties::parse(arguments.as_bytes()).unwrap(), ..Overrides::default() }
+}
+
+fn loaded(arguments: &str) -> Result<BrokerSettings, String> {
+    let environment = Arc::new(Environment::fixed("/home/u"));
+    load(environment, &overrides(arguments)).map(|(_, settings)| settings).map_err(|error| error.to_string())
+}
+
+#[test]
+fn java_defaults() {
+    let settings = loaded("").unwrap();
+    assert_eq!(settings.broker_addr(), "127.0.0.1:10911");
+    assert_eq!(settings.ha_server_addr(), "127.0.0.1:10912");
+    assert_eq!(settings.identity.broker_name, "broker-a");
+    assert_eq!(settings.store.commit_log_dir(), PathBuf::from("/home/u/store/commitlog"));
+    assert_eq!(settings.store.consume_queue_file_bytes(), 6_000_000);
+    assert_eq!(settings.store.flush_disk_type, FlushDiskType::AsyncFlush);
+    assert!(settings.broker.namesrv_addrs().is_empty());
+    let delays = settings.store.delay_levels_ms().unwrap();
+    assert_eq!((delays.len(), delays[0], delays[17]), (18, 1_000, 7_200_000));
+}
+
+#[test]
+fn the_command_line_wins_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("broker.conf");
+    fs::write(&file, "listenPort=20911\nbrokerName = b1\nnamesrvAddr=10.0.0.1:9876\n").unwrap();
+    let overrides = Overrides {
+        config_file: Some(file),
+        namesrv_addr: Some("127.0.0.1:9876;127.0.0.1:9877".to_string()),
+        settings: Properties::parse(b"brokerName=b2").unwrap(),
+    };
+    let (config, settings) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+    assert_eq!(settings.identity.broker_name, "b2");
+    assert_eq!(settings.server.listen_port, 20911);
+    assert_eq!(settings.store.ha_listen_port, 20912);
+    assert_eq!(settings.broker.namesrv_addrs(), ["127.0.0.1:9876", "127.0.0.1:9877"]);
+    assert_eq!(warnings(&config), Vec::<String>::new());
+}
+
+#[test]
+fn the_role_decides_the_broker_id() {
+    assert_eq!(loaded("brokerId=3").unwrap().identity.broker_id, 0);
+    assert_eq!(loaded("brokerId=3\nbrokerRole=SLAVE").unwrap().identity.broker_id, 3);
+    assert_eq!(loaded("brokerRole=SLAVE").unwrap_err(), "Slave's brokerId must be > 0, and is 0");
+}
+
+#[test]
+fn bad_values_are_one_clear_line() {
+    for (arguments, complaint) in [
+        ("listenPort=abc", r#"command line: listenPort="abc": an integer of 32 bits is expected"#),
+        (
+            "flushDiskType=NEVER",
+            r#"command line: flushDiskType="NEVER": one of SYNC_FLUSH, ASYNC_FLUSH is expected"#,
+        ),
+        (
+            "maxMessageSize=-1",
+            r#"command line: maxMessageSize="-1": an integer that is not negative is expected"#,
+        ),
+        (
+            "namesrvAddr=nowhere",
+            "The Name Server Address[nowhere] illegal, please set it as follows, \"127.0.0.1:9876;192.168.0.1:9876\"",
+        ),
+        (
+            "messageDelayLevel=1s 5x",
+            r#"command line: messageDelayLevel="1s 5x": delays such as "1s 5s 10m 2h 1d" is expected"#,
+        ),
+    ] {
+        assert_eq!(loaded(arguments).unwrap_err(), complaint);
+    }
+}
+
+#[test]
+fn keys_without_effect_are_named_once() {
+    let given =
+        overrides("sendMessageThreadPoolNums=16\nenableDLegerCommitLog=true\nnoSuchKey=1\nlistenPort=10911");
+    let (config, _) = load(Arc::new(Environment::fixed("/h")), &given).unwrap();
+    assert_eq!(
+        warnings(&config),
+        [
+            "unknown key noSuchKey: ignored",
+            "sendMessageThreadPoolNums=16 is known and has no effect yet (BrokerConfig)",
+            "enableDLegerCommitLog=true is known and has no effect yet (MessageStoreConfig)",
+        ]
+    );
+}
+
+/// Counts of Java 5.5.0's `mqbroker -p` and `-m`, and of its classes' fields.
+#[test]
+fn every_java_key_is_known() {
+    let config = values(Arc::new(Environment::fixed("/h")), &Overrides::default()).unwrap();
+    let printed =
+        |important_only| ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines();
+    assert_eq!(printed(false).len(), 302);
+    assert_eq!(
+        printed(true).iter().map(|line| line.split_once('=').unwrap().0).collect::<Vec<_>>(),
+        [
+            "namesrvAddr",
+            "listenPort",
+            "brokerIP1",
+            "recoverConcurrently",
+            "autoCreateTopicEnable",
+            "autoCreateSubscriptionGroup",
+            "msgTraceTopicName",
+            "traceTopicEnable",
+            "rejectTransactionMessage",
+            "fetchNameSrvAddrByDnsLookup",
+            "fetchNamesrvAddrByAddressServer",
+            "transactionTimeOut",
+            "transactionCheckMax",
+            "transactionCheckInterval",
+            "aclEnable",
+        ]
+    );
+    let keys: usize = CLASSES.iter().map(|class| class.keys.len()).sum();
+    assert_eq!(keys, 5 + 238 + 18 + 20 + 219 + 26 + 2);
+}
+
+/// Every file that we ship starts a broker and sets nothing that we do not know.
+#[test]
+fn shipped_files_are_understood() {
+    let conf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf");
+    let folders = ["2m-noslave", "2m-2s-async", "2m-2s-sync"].map(|name| conf.join(name));
+    let in_folders =
+        folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = in_folders.collect();
+    files.push(conf.join("broker.conf"));
+    assert_eq!(files.len(), 11);
+    for file in files {
+        let overrides = Overrides { config_file: Some(file.clone()), ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        let unknown: Vec<_> =
+            warnings(&config).into_iter().filter(|line| line.starts_with("unknown")).collect();
+        assert!(unknown.is_empty(), "{}: {unknown:?}", file.display());
+    }
+}
+
+/// The keys that the golden broker was given; all other lines of its reply are Java's defaults or derived values.
+const GOLDEN_KEYS_GIVEN: &[&str] = &[
+    "authConfigPath",
+    "authenticationMetadataProvider",
+    "authorizationMetadataProvider",
+    "brokerClusterName",
+    "brokerIP1",
+    "brokerIP2",
+    "brokerName",
+    "compactionCqMappedFileSize",
+    "compactionMappedFileSize",
+    "enableLmq",
+    "enableMultiDispatch",
+    "enablePropertyFilter",
+    "fileReservedTime",
+    "listenPort",
+    "mappedFileSizeCommitLog",
+    "mappedFileSizeConsumeQueue",
+    "mappedFileSizeTimerLog",
+    "mapperFileSizeBatchConsumeQueue",
+    "maxHashSlotNum",
+    "maxIndexNum",
+    "namesrvAddr",
+    "osPageCacheBusyTimeOutMills",
+    "recallMessageEnable",
+    "reviveAckWaitMs",
+    "rocketmqHome",
+    "storePathCommitLog",
+    "storePathRootDir",
+    "timerRollWindowSlot",
+    "transactionCheckInterval",
+    "transactionTimeOut",
+    "waitTimeMillsInSendQueue",
+];
+
+/// Java 5.5.0's reply to GET_BROKER_CONFIG (26), byte for byte.
+#[test]
+fn rendered_as_java_does() {
+    let frame = "../../shared/golden/wire/5.5.0/json/frames/04033-26-GET_BROKER_CONFIG-resp.bin";
+    let frame = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(frame)).unwrap();
+    let header_bytes = u32::from_be_bytes(frame[4..8].try_into().unwrap()) & 0x00ff_ffff;
+    let java = &frame[8 + header_bytes as usize..];
+
+    let mut settings = Properties::parse(java).unwrap();
+    settings.0.retain(|name, _| GOLDEN_KEYS_GIVEN.contains(&name.as_str()));
+    assert_eq!(settings.0.len(), GOLDEN_KEYS_GIVEN.len());
+    let given = Overrides { settings, ..Overrides::default() };
+    let (config, _) = load(Arc::new(Environment::fixed("/h")), &given).unwrap();
+    for (ours, java) in config.render().lines().zip(str::from_utf8(java).unwrap().lines()) {
+        assert_eq!(ours, java);
+    }
+    assert_eq!(config.render().as_bytes(), java);
+}

@@ -1,0 +1,35 @@
+//! What the broker does for each request code; a function is named as the code's constant in Java, in lower case.
+//!
+//! A handler decodes its typed header, asks the tables or the store, and says what becomes of the request. It runs on
+//! the connection's task and never waits: what must wait is parked and answers later.
+
+pub mod client;
+pub mod offset;
+pub mod pull;
+pub mod queue;
+pub mod send;
+pub mod send_back;
+pub mod topic;
+
+use crate::broker::Broker;
+use remoting::json::{self, JsonError};
+use remoting::{Command, Outcome, Peer, Refusal};
+use std::sync::Arc;
+
+/// What every handler is.
+pub type Handler = fn(&Arc<Broker>, &Arc<Peer>, Command) -> Result<Outcome, Refusal>;
+
+/// Behind remarks that name a missing topic or group. Java: `FAQUrl.suggestTodo`.
+pub const FAQ: &str = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
+
+/// A body in JSON; an absent one is Java's null, which its handlers fall over.
+fn json_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::missing("body"));
+    }
+    json::from_slice(body).map_err(|error: JsonError| Refusal::unreadable_body(error))
+}
+
+fn ok() -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(Command::success()))
+}

@@ -1,0 +1,118 @@
+//! Clients come, stay and leave. Java: `ClientManageProcessor`, `ConsumerManageProcessor`.
+
+use super::{json_body, offset, ok, pull, send};
+use crate::broker::Broker;
+use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
+use crate::subscription::is_tag_type;
+use crate::topic_validator;
+use crate::topics::perm;
+use remoting::body::{
+    CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData,
+};
+use remoting::header::client::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
+use remoting::header::required;
+use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode, json};
+use std::sync::Arc;
+
+pub fn heart_beat(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+    let data: HeartbeatData = json_body(&request.body.bytes())?;
+    let is_v2 = data.heartbeat_fingerprint != 0;
+    let client = broker.clients.client(peer, data.client_id, request.language, request.version);
+    let mut disagrees = false;
+    for consumer in &data.consumer_data_set {
+        let with_subscriptions = !(is_v2 && data.without_sub);
+        disagrees |=
+            consumer_beat(broker, &client, consumer, with_subscriptions, data.heartbeat_fingerprint)?;
+    }
+    for producer in &data.producer_data_set {
+        broker.clients.register_producer(&client, &producer.group_name);
+    }
+    let mut ext = ExtFields::empty();
+    ext.push("IS_SUPPORT_HEART_BEAT_V2", true);
+    ext.push("IS_SUB_CHANGE", !is_v2 || disagrees);
+    Ok(Outcome::Now(Command::success().with_ext(ext)))
+}
+
+fn consumer_beat(
+    broker: &Arc<Broker>,
+    client: &Client,
+    data: &ConsumerData,
+    with_subscriptions: bool,
+    fingerprint: i32,
+) -> Result<bool, Refusal> {
+    let group_name = data.group_name.as_str();
+    let Some(group) = tokio::task::block_in_place(|| broker.groups.find(group_name)) else {
+        return Ok(false);
+    };
+    let has_order_topic = data.subscription_data_set.iter().any(|s| broker.topics.is_order_topic(&s.topic));
+    let sys_flag = if data.unit_mode { send::UNIT_SUB_FLAG } else { 0 };
+    let topic = topic_validator::retry_topic(group_name);
+    if broker.topics.find(&topic).is_none() {
+        let rw = perm::READ | perm::WRITE;
+        tokio::task::block_in_place(|| {
+            broker.topics.create_in_send_message_back(
+                &topic,
+                group.retry_queue_nums,
+                rw,
+                has_order_topic,
+                sys_flag,
+            )
+        });
+    }
+    let notify = group.notify_consumer_ids_changed_enable;
+    let heartbeat = ConsumerHeartbeat { data, with_subscriptions, fingerprint, notify };
+    Ok(broker.clients.register_consumer(client, &heartbeat))
+}
+
+pub fn unregister_client(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = UnregisterClientRequestHeader::decode(&request.ext);
+    if let Some(group) = header.producer_group {
+        broker.clients.unregister_producer(peer.id(), group);
+    }
+    if let Some(group) = header.consumer_group {
+        let config = broker.groups.find(group);
+        let notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
+        broker.clients.unregister_consumer(peer.id(), group, notify);
+    }
+    offset::ok_with_header()
+}
+
+pub fn check_client_config(
+    _broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let bytes = request.body.bytes();
+    if bytes.is_empty() {
+        return ok();
+    }
+    let body: CheckClientRequestBody = json_body(&bytes)?;
+    match body.subscription_data {
+        Some(subscription) if !is_tag_type(Some(&subscription.expression_type)) => {
+            Err(pull::unsupported_filter(&subscription.expression_type))
+        }
+        _ => ok(),
+    }
+}
+
+pub fn get_consumer_list_by_group(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = ConsumerGroupRequestHeader::decode(&request.ext);
+    let group = required(header.consumer_group, "consumerGroup")?;
+    let client_ids = |group: &ConsumerGroup| group.clients.values().map(|c| c.client_id.clone()).collect();
+    let Some(consumer_id_list) = broker.clients.consumer_group(group, client_ids) else {
+        tracing::warn!("{} asked for the consumers of {group}, which has none", peer.remote_addr());
+        let remark = format!("no consumer for this group, {group}");
+        let reply = Command::response(ResponseCode::SYSTEM_ERROR).with_remark(remark);
+        return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));
+    };
+    let body = json::to_bytes(&GetConsumerListByGroupResponseBody { consumer_id_list });
+    Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty()).with_body(body)))
+}

@@ -1,0 +1,83 @@
+//! How far a group has consumed. Java: `ConsumerManageProcessor`.
+
+use super::ok;
+use crate::broker::Broker;
+use crate::store::{Everything, GetMessageStatus, GetRequest};
+use remoting::header::offset::{
+    OffsetResponseHeader, QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader,
+};
+use remoting::header::required;
+use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
+use std::sync::Arc;
+
+pub fn query_consumer_offset(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = QueryConsumerOffsetRequestHeader::decode(&request.ext);
+    let topic = required(header.topic, "topic")?;
+    let queue_id = required(header.queue_id, "queueId")?;
+    let offset = broker.offsets.query(header.consumer_group.unwrap_or("null"), topic, queue_id);
+    if offset >= 0 {
+        return found(offset);
+    }
+    let not_found = |remark| Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark);
+    if header.set_zero_if_not_found == Some(false) {
+        return Err(not_found("Not found, do not set to zero, maybe this group boot first"));
+    }
+    if broker.store.min_offset_in_queue(topic, queue_id) <= 0
+        && first_message_is_in_memory(broker, topic, queue_id)
+    {
+        return found(0);
+    }
+    Err(not_found("Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first"))
+}
+
+fn found(offset: i64) -> Result<Outcome, Refusal> {
+    let header = OffsetResponseHeader { offset: Some(offset), ..Default::default() };
+    Ok(Outcome::Now(Command::success().with_ext(header.encode())))
+}
+
+/// A new group starts at 0 while the whole queue is young. Java: `checkInMemByConsumeOffset(topic, queueId, 0, 1)`.
+fn first_message_is_in_memory(broker: &Broker, topic: &str, queue_id: i32) -> bool {
+    let first = GetRequest { topic, queue_id, offset: 0, count_max: 1, bytes_max: usize::MAX };
+    let result = broker.store.get_message(first, &Everything);
+    result.status == GetMessageStatus::Found && result.resident
+}
+
+pub fn update_consumer_offset(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = UpdateConsumerOffsetRequestHeader::decode(&request.ext);
+    let (group, topic) = (header.consumer_group.unwrap_or("null"), required(header.topic, "topic")?);
+    if !broker.groups.contains(group) {
+        let remark = format!("Group {group} not exist!");
+        return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
+    }
+    if !broker.topics.contains(topic) {
+        return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("Topic {topic} not exist!")));
+    }
+    let invalid =
+        |what| Refusal::new(ResponseCode::INVALID_PARAMETER, format!("{what} is null, topic is {topic}"));
+    let queue_id = header.queue_id.ok_or_else(|| invalid("QueueId"))?;
+    let offset = header.commit_offset.ok_or_else(|| invalid("Offset"))?;
+    if broker.settings.broker.use_server_side_reset_offset && broker.offsets.has_reset(group, topic, queue_id)
+    {
+        let reply = Command::success().with_remark("Offset has been previously reset");
+        return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));
+    }
+    broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
+    ok_with_header()
+}
+
+/// Success of a command whose response header has no fields: Java writes an empty map.
+pub(super) fn ok_with_header() -> Result<Outcome, Refusal> {
+    let outcome = ok()?;
+    Ok(match outcome {
+        Outcome::Now(reply) => Outcome::Now(reply.with_ext(ExtFields::empty())),
+        other => other,
+    })
+}

@@ -1,0 +1,80 @@
+//! A queue's own offsets, and the locks on queues. Java: `AdminBrokerProcessor`.
+
+use super::{json_body, ok};
+use crate::broker::Broker;
+use crate::store::Boundary;
+use remoting::body::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
+use remoting::header::offset::{
+    GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader, QueueRequestHeader,
+    SearchOffsetRequestHeader,
+};
+use remoting::header::required;
+use remoting::{Command, Outcome, Peer, Refusal, json};
+use std::sync::Arc;
+
+pub fn search_offset_by_timestamp(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = SearchOffsetRequestHeader::decode(&request.ext);
+    let boundary = match header.boundary_type {
+        Some(name) if name.eq_ignore_ascii_case("upper") => Boundary::Upper,
+        _ => Boundary::Lower,
+    };
+    let offset = broker.store.offset_in_queue_by_time(
+        required(header.topic, "topic")?,
+        required(header.queue_id, "queueId")?,
+        required(header.timestamp_ms, "timestamp")?,
+        boundary,
+    );
+    offset_reply(offset)
+}
+
+pub fn get_max_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+    let (topic, queue_id) = queue(&request)?;
+    offset_reply(broker.store.max_offset_in_queue(topic, queue_id))
+}
+
+pub fn get_min_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+    let (topic, queue_id) = queue(&request)?;
+    offset_reply(broker.store.min_offset_in_queue(topic, queue_id))
+}
+
+pub fn get_earliest_msg_storetime(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let (topic, queue_id) = queue(&request)?;
+    let timestamp_ms = Some(broker.store.earliest_message_time(topic, queue_id));
+    let header = GetEarliestMsgStoretimeResponseHeader { timestamp_ms, ..Default::default() };
+    Ok(Outcome::Now(Command::success().with_ext(header.encode())))
+}
+
+fn queue(request: &Command) -> Result<(&str, i32), Refusal> {
+    let header = QueueRequestHeader::decode(&request.ext);
+    Ok((required(header.topic, "topic")?, required(header.queue_id, "queueId")?))
+}
+
+fn offset_reply(offset: i64) -> Result<Outcome, Refusal> {
+    let header = OffsetResponseHeader { offset: Some(offset), ..Default::default() };
+    Ok(Outcome::Now(Command::success().with_ext(header.encode())))
+}
+
+pub fn lock_batch_mq(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+    let body: LockBatchRequestBody = json_body(&request.body.bytes())?;
+    let locked = broker.locks.lock_batch(&body.consumer_group, body.mq_set, &body.client_id);
+    let reply = LockBatchResponseBody { lock_ok_mq_set: locked };
+    Ok(Outcome::Now(Command::success().with_body(json::to_bytes(&reply))))
+}
+
+pub fn unlock_batch_mq(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let body: UnlockBatchRequestBody = json_body(&request.body.bytes())?;
+    broker.locks.unlock_batch(&body.consumer_group, &body.mq_set, &body.client_id);
+    ok()
+}

@@ -1,0 +1,139 @@
+//! A consumer gives a message back, to have it again later. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
+
+use super::ok;
+use super::send::{self, DLQ_QUEUE_NUMS, V3_4_9, dead_letter_topic, random_below};
+use crate::broker::Broker;
+use crate::store::PutError;
+use crate::topic_validator;
+use crate::topics::perm;
+use remoting::body::{SubscriptionGroupConfig, TopicConfig};
+use remoting::header::required;
+use remoting::header::send::ConsumerSendMsgBackRequestHeader;
+use remoting::message::record::Record;
+use remoting::message::{Message, Properties, StoredMessage, id, property};
+use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Delay level of the first retry where the consumer leaves it to the broker.
+const FIRST_RETRY_LEVEL: i32 = 3;
+
+pub fn consumer_send_msg_back(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = ConsumerSendMsgBackRequestHeader::decode(&request.ext);
+    if broker.is_slave() {
+        let remark = format!("no master available along with {}", broker.settings.broker.broker_ip1);
+        return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
+    }
+    let group = required(header.group, "group")?;
+    let group_config = broker.groups.find(group).ok_or_else(|| send::no_group(group))?;
+    let settings = &broker.settings.broker;
+    if !perm::is_writeable(settings.broker_permission) {
+        let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    if group_config.retry_queue_nums <= 0 {
+        return ok();
+    }
+    let (retry_topic, _) = retry_topic(broker, group, &group_config, header.unit_mode)?;
+    let offset = required(header.offset, "offset")?;
+    let record = broker.store.look_message_by_offset(offset);
+    let missing =
+        || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("look message by offset failed, {offset}"));
+    let record = record.ok_or_else(missing)?;
+    let Ok(Record::Message(stored)) = Record::decode(record.as_ref()) else {
+        return Err(missing());
+    };
+    let delay_level = required(header.delay_level, "delayLevel")?;
+    let times_max = match header.max_reconsume_times {
+        Some(times) if request.version >= V3_4_9 => times,
+        _ => group_config.retry_max_times,
+    };
+    let is_dead = stored.message.reconsume_times >= times_max || delay_level < 0;
+    let (topic, queue_id, level) = if is_dead {
+        let (topic, _) = dead_letter_topic(broker, group)?;
+        tracing::info!("{group} gives up on the message at {offset}: to {topic}");
+        (topic, random_below(DLQ_QUEUE_NUMS), 0)
+    } else {
+        let level = match delay_level {
+            0 => FIRST_RETRY_LEVEL + stored.message.reconsume_times,
+            level => level,
+        };
+        (retry_topic, random_below(group_config.retry_queue_nums), level)
+    };
+    let mut message = again(broker, &stored, topic, queue_id, level);
+    if level > 0 {
+        broker.schedule.rewrite(&mut message);
+    }
+    match broker.store.append(&message) {
+        Ok(_) => ok(),
+        Err(error) => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, put_status(&error))),
+    }
+}
+
+/// The group's retry topic, made if it is missing.
+fn retry_topic(
+    broker: &Broker,
+    group: &str,
+    group_config: &SubscriptionGroupConfig,
+    unit_mode: bool,
+) -> Result<(String, Arc<TopicConfig>), Refusal> {
+    let topic = topic_validator::retry_topic(group);
+    let sys_flag = if unit_mode { send::UNIT_SUB_FLAG } else { 0 };
+    let queue_nums = group_config.retry_queue_nums;
+    let config = tokio::task::block_in_place(|| {
+        let rw = perm::READ | perm::WRITE;
+        broker.topics.create_in_send_message_back(&topic, queue_nums, rw, false, sys_flag)
+    });
+    let missing = || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("topic[{topic}] not exist"));
+    let config = config.ok_or_else(missing)?;
+    if !perm::is_writeable(config.perm) {
+        let remark = format!("the topic[{topic}] sending message is forbidden");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    Ok((topic, config))
+}
+
+/// The message once more, as the consumer group will get it.
+fn again<'a>(
+    broker: &Broker,
+    stored: &StoredMessage<'a>,
+    topic: String,
+    queue_id: i32,
+    delay_level: i32,
+) -> Message<'a> {
+    let message = &stored.message;
+    let mut properties = Properties::parse(&message.properties);
+    if properties.get(property::RETRY_TOPIC).is_none() {
+        properties.put(property::RETRY_TOPIC, &message.topic);
+    }
+    properties.put(property::WAIT_STORE_MSG_OK, "false");
+    properties.put(property::DELAY_TIME_LEVEL, &delay_level.to_string());
+    if properties.get(property::ORIGIN_MESSAGE_ID).is_none_or(|id| id.trim().is_empty()) {
+        let msg_id = id::offset_message_id(message.store_host, stored.physical_offset);
+        properties.put(property::ORIGIN_MESSAGE_ID, &msg_id);
+    }
+    Message {
+        topic: Cow::Owned(topic),
+        queue_id,
+        store_host: broker.store_host,
+        reconsume_times: message.reconsume_times + 1,
+        prepared_transaction_offset: 0,
+        properties: Cow::Owned(properties.encode()),
+        ..message.clone()
+    }
+}
+
+/// Java: `PutMessageStatus.name`.
+fn put_status(error: &PutError) -> &'static str {
+    match error {
+        PutError::ServiceNotAvailable(_) => "SERVICE_NOT_AVAILABLE",
+        PutError::CreateMappedFileFailed(_) => "CREATE_MAPPED_FILE_FAILED",
+        PutError::MessageIllegal(_) | PutError::BatchIllegal(_) => "MESSAGE_ILLEGAL",
+        PutError::PropertiesSizeExceeded => "PROPERTIES_SIZE_EXCEEDED",
+        PutError::OsPageCacheBusy => "OS_PAGE_CACHE_BUSY",
+    }
+}

@@ -1,0 +1,54 @@
+//! Making and changing topics. Java: `AdminBrokerProcessor`.
+
+use super::ok;
+use crate::attributes::AttributeError;
+use crate::broker::Broker;
+use crate::topic_validator;
+use remoting::body::{TopicConfig, TopicFilterType, TopicList};
+use remoting::header::required;
+use remoting::header::topic::CreateTopicRequestHeader;
+use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
+use std::sync::Arc;
+
+pub fn update_and_create_topic(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = CreateTopicRequestHeader::decode(&request.ext);
+    let invalid = |remark: String| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
+    let topic = header.topic.unwrap_or_default();
+    tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
+    topic_validator::validate_topic(topic).map_err(invalid)?;
+    if broker.topics.is_system_topic(topic) {
+        return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));
+    }
+    let topic_filter_type = match header.topic_filter_type {
+        Some("MULTI_TAG") => TopicFilterType::MultiTag,
+        _ => TopicFilterType::SingleTag,
+    };
+    let failed = |error: AttributeError| Refusal::new(ResponseCode::SYSTEM_ERROR, error.to_string());
+    let config = TopicConfig {
+        topic_name: topic.to_owned(),
+        read_queue_nums: required(header.read_queue_nums, "readQueueNums")?,
+        write_queue_nums: required(header.write_queue_nums, "writeQueueNums")?,
+        perm: required(header.perm, "perm")?,
+        topic_filter_type,
+        topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
+        order: required(header.order, "order")?,
+        ..TopicConfig::default()
+    };
+    let attributes = header.attributes.unwrap_or_default();
+    tokio::task::block_in_place(|| broker.topics.update(config, attributes)).map_err(failed)?;
+    ok()
+}
+
+pub fn get_system_topic_list_from_broker(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    _request: Command,
+) -> Result<Outcome, Refusal> {
+    let topic_list = broker.topics.system_topics().into_iter().collect();
+    let body = json::to_bytes(&TopicList { broker_addr: None, topic_list });
+    Ok(Outcome::Now(Command::success().with_body(body)))
+}

@@ -1,0 +1,138 @@
+//! Which client of a group may consume a queue in order. Java: `RebalanceLockManager`.
+
+use parking_lot::Mutex;
+use process::clock::Clock;
+use remoting::body::MessageQueue;
+use std::collections::HashMap;
+
+/// A lock that its client has not renewed for longer is free. Java: `rocketmq.broker.rebalance.lockMaxLiveTime`.
+pub const LOCK_LIVE_MS_MAX: u64 = 60_000;
+
+pub struct Locks {
+    clock: Clock,
+    groups: Mutex<HashMap<String, HashMap<MessageQueue, Lock>>>,
+}
+
+struct Lock {
+    client_id: String,
+    /// On the monotonic clock.
+    renewed_ms: u64,
+}
+
+impl Lock {
+    fn is_expired(&self, now_ms: u64) -> bool {
+        now_ms - self.renewed_ms > LOCK_LIVE_MS_MAX
+    }
+}
+
+impl Locks {
+    pub fn new(clock: Clock) -> Locks {
+        Locks { clock, groups: Mutex::default() }
+    }
+
+    /// Locks or renews; returns those of `queues` that the client holds now.
+    pub fn lock_batch(&self, group: &str, queues: Vec<MessageQueue>, client_id: &str) -> Vec<MessageQueue> {
+        let now_ms = self.clock.monotonic_ms();
+        let mut groups = self.groups.lock();
+        if !groups.contains_key(group) {
+            groups.insert(group.to_owned(), HashMap::new());
+        }
+        let Some(locks) = groups.get_mut(group) else { return Vec::new() };
+        queues.into_iter().filter(|queue| try_lock(locks, group, queue, client_id, now_ms)).collect()
+    }
+
+    /// Frees those of `queues` that the client holds.
+    pub fn unlock_batch(&self, group: &str, queues: &[MessageQueue], client_id: &str) {
+        let mut groups = self.groups.lock();
+        let Some(locks) = groups.get_mut(group) else {
+            tracing::warn!(target: "broker::lock", "unlock of {group}, which holds no lock, by {client_id}");
+            return;
+        };
+        for queue in queues {
+            match locks.get(queue) {
+                Some(lock) if lock.client_id == client_id => {
+                    locks.remove(queue);
+                    tracing::info!(target: "broker::lock", "{group} {queue:?} unlocked by {client_id}");
+                }
+                Some(lock) => {
+                    let holder = &lock.client_id;
+                    tracing::warn!(target: "broker::lock", "{group} {queue:?} is {holder}'s, not unlocked by {client_id}");
+                }
+                None => {
+                    tracing::warn!(target: "broker::lock", "{group} {queue:?} is not locked, unlock by {client_id}");
+                }
+            }
+        }
+    }
+
+    /// Whether nobody consumes in order in this group.
+    pub fn is_all_expired(&self, group: &str) -> bool {
+        let now_ms = self.clock.monotonic_ms();
+        self.groups.lock().get(group).is_none_or(|locks| locks.values().all(|lock| lock.is_expired(now_ms)))
+    }
+}
+
+fn try_lock(
+    locks: &mut HashMap<MessageQueue, Lock>,
+    group: &str,
+    queue: &MessageQueue,
+    client_id: &str,
+    now_ms: u64,
+) -> bool {
+    match locks.get_mut(queue) {
+        None => {
+            tracing::info!(target: "broker::lock", "{group} {queue:?} locked by {client_id}");
+            locks.insert(queue.clone(), Lock { client_id: client_id.to_owned(), renewed_ms: now_ms });
+            true
+        }
+        Some(lock) if lock.client_id == client_id => {
+            lock.renewed_ms = now_ms;
+            true
+        }
+        Some(lock) if lock.is_expired(now_ms) => {
+            let before = std::mem::replace(&mut lock.client_id, client_id.to_owned());
+            lock.renewed_ms = now_ms;
+            tracing::warn!(target: "broker::lock", "{group} {queue:?} passes from {before}, expired, to {client_id}");
+            true
+        }
+        Some(lock) => {
+            let holder = &lock.client_id;
+            tracing::warn!(target: "broker::lock", "{group} {queue:?} is {holder}'s, not locked by {client_id}");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn queues(ids: &[i32]) -> Vec<MessageQueue> {
+        let queue = |id: &i32| MessageQueue { broker_name: "b".into(), queue_id: *id, topic: "t".into() };
+        ids.iter().map(queue).collect()
+    }
+
+    #[test]
+    fn a_lock_is_one_client_s_until_it_unlocks_or_expires() {
+        let clock = Clock::test(0);
+        let locks = Locks::new(clock.clone());
+        assert!(locks.is_all_expired("g"));
+        assert_eq!(locks.lock_batch("g", queues(&[0, 1]), "a"), queues(&[0, 1]));
+        assert_eq!(locks.lock_batch("g", queues(&[1, 2]), "b"), queues(&[2]));
+        assert_eq!(locks.lock_batch("other", queues(&[1]), "b"), queues(&[1]));
+
+        locks.unlock_batch("g", &queues(&[0, 2]), "a");
+        assert_eq!(locks.lock_batch("g", queues(&[0, 2]), "a"), queues(&[0]));
+        assert_eq!(locks.lock_batch("g", queues(&[0]), "b"), []);
+
+        clock.advance(Duration::from_millis(LOCK_LIVE_MS_MAX));
+        assert_eq!(locks.lock_batch("g", queues(&[0]), "b"), [], "not yet expired");
+        locks.lock_batch("g", queues(&[0]), "a");
+        clock.advance(Duration::from_millis(LOCK_LIVE_MS_MAX));
+        assert!(!locks.is_all_expired("g"));
+        clock.advance(Duration::from_millis(1));
+        assert!(locks.is_all_expired("g"));
+        assert_eq!(locks.lock_batch("g", queues(&[0, 1, 2]), "c"), queues(&[0, 1, 2]));
+    }
+}

@@ -1,0 +1,179 @@
+//! Pulls that found nothing, and wait for a message or for their time to be up. Java: `PullRequestHoldService`.
+
+use crate::store::MessageFilter;
+use crate::subscription::TagFilter;
+use parking_lot::Mutex;
+use process::clock::Clock;
+use remoting::{Command, Peer};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One pull that waits.
+pub struct Parked {
+    pub peer: Arc<Peer>,
+    pub request: Command,
+    /// Waits for a message at this queue offset.
+    pub offset: i64,
+    pub filter: TagFilter,
+    /// On the monotonic clock.
+    pub until_ms: u64,
+}
+
+/// A new message, or only a new max offset where `tags_code` is none.
+#[derive(Clone, Copy)]
+pub struct Arrival<'a> {
+    pub topic: &'a str,
+    pub queue_id: i32,
+    pub max_offset: i64,
+    pub tags_code: Option<i64>,
+}
+
+pub struct LongPoll {
+    clock: Clock,
+    /// By topic, then by queue id.
+    topics: Mutex<HashMap<String, HashMap<i32, Vec<Parked>>>>,
+    /// Of all topics: the derive thread looks here first.
+    count: AtomicUsize,
+}
+
+impl LongPoll {
+    pub fn new(clock: Clock) -> LongPoll {
+        LongPoll { clock, topics: Mutex::default(), count: AtomicUsize::new(0) }
+    }
+
+    /// Pulls that wait now.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Parks a pull. The caller looks again afterwards whether a message came meanwhile.
+    pub fn park(&self, topic: &str, queue_id: i32, parked: Parked) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        let mut topics = self.topics.lock();
+        if !topics.contains_key(topic) {
+            topics.insert(topic.to_owned(), HashMap::new());
+        }
+        if let Some(queues) = topics.get_mut(topic) {
+            queues.entry(queue_id).or_default().push(parked);
+        }
+    }
+
+    /// Takes the pulls that these messages are for.
+    pub fn take_woken<'a>(&self, arrivals: impl IntoIterator<Item = Arrival<'a>>) -> Vec<Parked> {
+        let mut woken = Vec::new();
+        if self.is_empty() {
+            return woken;
+        }
+        let mut topics = self.topics.lock();
+        for arrival in arrivals {
+            let Some(queue) = topics.get_mut(arrival.topic).and_then(|q| q.get_mut(&arrival.queue_id)) else {
+                continue;
+            };
+            let is_for = |parked: &mut Parked| {
+                arrival.max_offset > parked.offset
+                    && arrival.tags_code.is_none_or(|code| parked.filter.matches_queue_entry(code))
+            };
+            woken.extend(queue.extract_if(.., is_for));
+        }
+        self.count.fetch_sub(woken.len(), Ordering::SeqCst);
+        woken
+    }
+
+    /// Takes the pulls whose time is up, and forgets those whose connection is gone.
+    pub fn take_expired(&self) -> Vec<Parked> {
+        let mut expired = Vec::new();
+        if self.is_empty() {
+            return expired;
+        }
+        let now_ms = self.clock.monotonic_ms();
+        let mut gone = 0;
+        self.topics.lock().retain(|_, queues| {
+            queues.retain(|_, queue| {
+                let before = queue.len();
+                queue.retain(|parked| parked.peer.is_open());
+                gone += before - queue.len();
+                expired.extend(queue.extract_if(.., |parked| parked.until_ms <= now_ms));
+                !queue.is_empty()
+            });
+            !queues.is_empty()
+        });
+        self.count.fetch_sub(expired.len() + gone, Ordering::SeqCst);
+        expired
+    }
+
+    /// Takes all: the broker stops, or a master has come. Java: `notifyMasterOnline`.
+    pub fn take_all(&self) -> Vec<Parked> {
+        let topics = std::mem::take(&mut *self.topics.lock());
+        let all: Vec<_> = topics.into_values().flat_map(HashMap::into_values).flatten().collect();
+        self.count.fetch_sub(all.len(), Ordering::SeqCst);
+        all
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.clock.monotonic_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remoting::ExtFields;
+    use std::time::Duration;
+
+    fn parked(offset: i64, tags: &str, until_ms: u64) -> Parked {
+        Parked {
+            peer: Peer::detached(),
+            request: Command::request(remoting::RequestCode::PULL_MESSAGE, ExtFields::empty()),
+            offset,
+            filter: TagFilter::parse(Some(tags)).unwrap(),
+            until_ms,
+        }
+    }
+
+    fn arrival(max_offset: i64, tags_code: Option<i64>) -> Arrival<'static> {
+        Arrival { topic: "t", queue_id: 0, max_offset, tags_code }
+    }
+
+    fn offsets(mut parked: Vec<Parked>) -> Vec<i64> {
+        parked.sort_by_key(|p| p.offset);
+        parked.iter().map(|p| p.offset).collect()
+    }
+
+    #[test]
+    fn a_message_wakes_those_it_is_for() {
+        let long_poll = LongPoll::new(Clock::test(0));
+        long_poll.park("t", 0, parked(5, "*", 100));
+        long_poll.park("t", 0, parked(6, "TagA", 100));
+        long_poll.park("t", 0, parked(9, "*", 100));
+        long_poll.park("t", 1, parked(1, "*", 100));
+        assert!(offsets(long_poll.take_woken([arrival(5, None)])).is_empty());
+        assert_eq!(offsets(long_poll.take_woken([arrival(7, Some(1))])), [5]);
+        assert_eq!(offsets(long_poll.take_woken([arrival(7, Some(1)), arrival(8, Some(2598919))])), [6]);
+        assert_eq!(long_poll.len(), 2);
+        assert_eq!(offsets(long_poll.take_all()), [1, 9]);
+        assert!(long_poll.is_empty());
+    }
+
+    #[test]
+    fn the_others_leave_when_their_time_is_up() {
+        let clock = Clock::test(0);
+        let long_poll = LongPoll::new(clock.clone());
+        long_poll.park("t", 0, parked(1, "*", 100));
+        long_poll.park("t", 1, parked(2, "*", 200));
+        clock.advance(Duration::from_millis(99));
+        assert!(offsets(long_poll.take_expired()).is_empty());
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(offsets(long_poll.take_expired()), [1]);
+        let gone = parked(3, "*", 1000);
+        gone.peer.close();
+        long_poll.park("t", 0, gone);
+        clock.advance(Duration::from_millis(100));
+        assert_eq!(offsets(long_poll.take_expired()), [2]);
+        assert!(long_poll.is_empty());
+    }
+}

@@ -1,0 +1,111 @@
+//! `mqbroker`: the broker and, with `--standalone`, a name server in the same process. Java: `BrokerStartup.main`.
+
+use broker::config::{self, BrokerSettings, Overrides, PRINTED};
+use namesrv::config::NamesrvSettings;
+use process::clock::Clock;
+use process::config::{Config, ConfigPrinter, Environment};
+use process::flags::{Flags, Print, Program};
+use process::logs::{self, Logs};
+use process::signals::StopSignals;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing::Level;
+
+/// The name server that a standalone broker starts and uses, unless `-n` names another port.
+const STANDALONE_NAMESRV_ADDR: &str = "127.0.0.1:9876";
+
+fn main() -> ExitCode {
+    let flags = match Flags::parse(Program::Broker, std::env::args_os().skip(1)) {
+        Ok(flags) => flags,
+        Err(usage) => return usage.report(),
+    };
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mqbroker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let clock = Clock::real();
+    let environment = Arc::new(Environment::of_process(&flags.system_properties));
+    let mut overrides = Overrides {
+        config_file: flags.config_file,
+        namesrv_addr: flags.namesrv_addr,
+        settings: flags.settings,
+    };
+    if let Some(print) = flags.print {
+        let config = config::values(environment, &overrides)?;
+        let important_only = print == Print::Important;
+        logs::print_on_console(
+            &clock,
+            ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines(),
+        );
+        return Ok(());
+    }
+    if flags.standalone && overrides.namesrv_addr.is_none() && environment.namesrv_addr().is_none() {
+        overrides.namesrv_addr = Some(STANDALONE_NAMESRV_ADDR.to_owned());
+    }
+    let (config, settings) = config::load(environment.clone(), &overrides)?;
+    let name_server =
+        flags.standalone.then(|| standalone_name_server(environment.clone(), &settings)).transpose()?;
+    let identity = &settings.identity;
+    let isolated = format!("{}_{}", identity.broker_name, identity.broker_id);
+    let isolated_as = settings.broker.isolate_log_enable.then_some(isolated.as_str());
+    let folder = logs::folder(environment.home(), isolated_as);
+    let logs = Logs::open(&folder, logs::BROKER_FILES, Level::INFO, clock.clone())?;
+    logs.make_global();
+    for warning in config::warnings(&config) {
+        tracing::warn!("{warning}");
+    }
+    if let Some(path) = &overrides.config_file {
+        println!("load config properties file OK, {}", path.display());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(settings, name_server, clock))
+}
+
+async fn serve(
+    settings: BrokerSettings,
+    name_server: Option<(Config, NamesrvSettings)>,
+    clock: Clock,
+) -> Result<(), Box<dyn Error>> {
+    let mut signals = StopSignals::install()?;
+    let name_server = match name_server {
+        Some((config, settings)) => Some(namesrv::start(config, settings, clock.clone())?),
+        None => None,
+    };
+    let store = settings.store.store_path_root_dir.display().to_string();
+    let started = broker::start::start(settings, clock).await;
+    let outcome = match started {
+        Ok(running) => {
+            println!("store {store}, stop with SIGTERM or Ctrl-C");
+            let signal = signals.wait().await;
+            tracing::info!("{signal}: stopping");
+            running.shutdown().await;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    };
+    if let Some(name_server) = name_server {
+        name_server.shutdown().await;
+    }
+    outcome
+}
+
+/// A name server with Java's defaults, on the port where the broker will look for it.
+fn standalone_name_server(
+    environment: Arc<Environment>,
+    settings: &BrokerSettings,
+) -> Result<(Config, NamesrvSettings), Box<dyn Error>> {
+    let (config, mut name_server) =
+        namesrv::config::load(environment, &namesrv::config::Overrides::default())?;
+    let addrs = settings.broker.namesrv_addrs();
+    if let Some(port) = addrs.first().and_then(|addr| addr.rsplit_once(':')?.1.parse().ok()) {
+        name_server.server.listen_port = port;
+    }
+    Ok((config, name_server))
+}

@@ -1,0 +1,311 @@
+//! How far each group has consumed each queue, and `config/consumerOffset.json`. Java: `ConsumerOffsetManager`.
+
+#[cfg(test)]
+mod tests;
+
+use crate::table_file::TableFile;
+use parking_lot::Mutex;
+use process::clock::Clock;
+use process::files::LoadError;
+use remoting::body::{ConsumerOffsetSerializeWrapper, DataVersion};
+use remoting::json;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Display;
+use std::hash::BuildHasher;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Java: `TOPIC_GROUP_SEPARATOR`, in the file's keys `topic@group`.
+const TOPIC_GROUP_SEPARATOR: char = '@';
+/// So that writing a large table to its file stops few of those who pull meanwhile.
+const SHARDS: usize = 16;
+
+/// Names and defaults are Java's.
+#[derive(Clone, Debug)]
+pub struct OffsetsConfig {
+    /// A reset is answered to the next query of the queue, whatever clients commit meanwhile.
+    pub use_server_side_reset_offset: bool,
+    /// Commits from one data version to the next.
+    pub consumer_offset_update_version_step: u64,
+}
+
+impl Default for OffsetsConfig {
+    fn default() -> OffsetsConfig {
+        OffsetsConfig { use_server_side_reset_offset: true, consumer_offset_update_version_step: 500 }
+    }
+}
+
+/// Asked at every pull: a look-up allocates nothing.
+pub struct ConsumerOffsets {
+    config: OffsetsConfig,
+    clock: Clock,
+    file: TableFile,
+    data_version: Mutex<DataVersion>,
+    commits: AtomicU64,
+    hasher: RandomState,
+    /// By the group's hash.
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+/// Group to topic.
+type Shard = HashMap<String, HashMap<String, TopicOffsets>>;
+
+#[derive(Clone, Default)]
+struct TopicOffsets {
+    /// The next message to consume.
+    committed: Queues,
+    /// The next message to pull, as of the last pull.
+    pulled: Queues,
+    /// What the next query is answered, once.
+    reset: Queues,
+}
+
+/// Offsets by queue id, ascending. Ids come from clients and may be anything.
+#[derive(Clone, Default)]
+struct Queues(Vec<(i32, i64)>);
+
+impl Queues {
+    fn get(&self, queue_id: i32) -> Option<i64> {
+        self.position(queue_id).ok().map(|at| self.0[at].1)
+    }
+
+    /// Returns the offset that was there.
+    fn put(&mut self, queue_id: i32, offset: i64) -> Option<i64> {
+        match self.position(queue_id) {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, offset)),
+            Err(at) => {
+                self.0.insert(at, (queue_id, offset));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, queue_id: i32) -> Option<i64> {
+        self.position(queue_id).ok().map(|at| self.0.remove(at).1)
+    }
+
+    fn position(&self, queue_id: i32) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&queue_id, |queue| queue.0)
+    }
+
+    fn to_map(&self) -> BTreeMap<i32, i64> {
+        self.0.iter().copied().collect()
+    }
+}
+
+impl ConsumerOffsets {
+    pub fn load(path: &Path, config: OffsetsConfig, clock: Clock) -> Result<ConsumerOffsets, LoadError> {
+        let (file, stored) = TableFile::open::<ConsumerOffsetSerializeWrapper>(path)?;
+        let stored = stored.unwrap_or_default();
+        let new_version = DataVersion { timestamp: clock.wall_ms(), ..DataVersion::default() };
+        let offsets = ConsumerOffsets {
+            config,
+            clock,
+            file,
+            data_version: Mutex::new(stored.data_version.unwrap_or(new_version)),
+            commits: AtomicU64::new(0),
+            hasher: RandomState::new(),
+            shards: Default::default(),
+        };
+        // Java reads no pull offsets back either.
+        for (key, queues) in stored.offset_table {
+            match key.split_once(TOPIC_GROUP_SEPARATOR) {
+                Some((topic, group)) => offsets.with_topic(group, topic, |topic| {
+                    topic.committed = Queues(queues.into_iter().collect());
+                }),
+                None => tracing::warn!("{}: {key} names no topic and group", path.display()),
+            }
+        }
+        Ok(offsets)
+    }
+
+    /// Java: `commitOffset`. `client` is for the log.
+    pub fn commit(&self, client: &dyn Display, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let before = self.with_topic(group, topic, |topic| topic.committed.put(queue_id, offset));
+        if let Some(before) = before.filter(|before| offset < *before) {
+            tracing::warn!(
+                "{client} moves {group} in {topic} queue {queue_id} back from {before} to {offset}"
+            );
+        }
+        let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        if commits.is_multiple_of(self.config.consumer_offset_update_version_step.max(1)) {
+            self.data_version.lock().next(0, self.clock.wall_ms());
+        }
+        self.file.note_change();
+    }
+
+    /// Java: `commitPullOffset`.
+    pub fn commit_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        self.with_topic(group, topic, |topic| topic.pulled.put(queue_id, offset));
+        self.file.note_change();
+    }
+
+    /// The next offset to consume, -1 if the group has none in this queue. Java: `queryOffset`.
+    pub fn query(&self, group: &str, topic: &str, queue_id: i32) -> i64 {
+        self.look(group, topic, |topic| self.query_in(topic, queue_id)).flatten().unwrap_or(-1)
+    }
+
+    fn query_in(&self, topic: &TopicOffsets, queue_id: i32) -> Option<i64> {
+        let reset = topic.reset.get(queue_id).filter(|_| self.config.use_server_side_reset_offset);
+        reset.or_else(|| topic.committed.get(queue_id))
+    }
+
+    /// The offset of the last pull or else as [`query`](Self::query). Java: `queryPullOffset`.
+    pub fn query_pull(&self, group: &str, topic: &str, queue_id: i32) -> i64 {
+        let pulled =
+            |topic: &TopicOffsets| topic.pulled.get(queue_id).or_else(|| self.query_in(topic, queue_id));
+        self.look(group, topic, pulled).flatten().unwrap_or(-1)
+    }
+
+    /// The committed offsets of a topic by queue id; empty if there are none.
+    pub fn queues(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
+        self.look(group, topic, |topic| topic.committed.to_map()).unwrap_or_default()
+    }
+
+    /// Answers `offset` to the next query of the queue, and makes it the committed one. Java: `assignResetOffset`.
+    pub fn assign_reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        if topic.is_empty() || group.is_empty() || queue_id < 0 || offset < 0 {
+            tracing::warn!("no reset of {group} in {topic} queue {queue_id} to {offset}");
+            return;
+        }
+        self.with_topic(group, topic, |topic| {
+            topic.reset.put(queue_id, offset);
+            topic.committed.put(queue_id, offset);
+        });
+        self.file.note_change();
+    }
+
+    /// Java: `hasOffsetReset`.
+    pub fn has_reset(&self, group: &str, topic: &str, queue_id: i32) -> bool {
+        self.look(group, topic, |topic| topic.reset.get(queue_id).is_some()).unwrap_or(false)
+    }
+
+    /// Java: `queryThenEraseResetOffset`.
+    pub fn query_then_erase_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
+        let mut shard = self.shard(group).lock();
+        shard.get_mut(group)?.get_mut(topic)?.reset.remove(queue_id)
+    }
+
+    /// Java: `clearPullOffset`.
+    pub fn clear_pull(&self, group: &str, topic: &str) {
+        let mut shard = self.shard(group).lock();
+        if let Some(offsets) = shard.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
+            offsets.pulled = Queues::default();
+        }
+    }
+
+    /// Java: `cloneOffset`.
+    pub fn clone_offsets(&self, from_group: &str, to_group: &str, topic: &str) {
+        if let Some(committed) = self.look(from_group, topic, |topic| topic.committed.clone()) {
+            self.with_topic(to_group, topic, |topic| topic.committed = committed);
+            self.file.note_change();
+        }
+    }
+
+    /// Forgets a group. Java: `removeOffset`.
+    pub fn remove_group(&self, group: &str) {
+        let is_removed = self.shard(group).lock().remove(group).is_some();
+        tracing::info!("offsets of group {group} removed: {is_removed}");
+        self.file.note_change();
+    }
+
+    /// Forgets a topic in all groups. Java: `cleanOffsetByTopic`.
+    pub fn remove_topic(&self, topic: &str) {
+        for shard in &self.shards {
+            shard.lock().retain(|_, topics| {
+                topics.remove(topic);
+                !topics.is_empty()
+            });
+        }
+        self.file.note_change();
+    }
+
+    /// Java: `whichTopicByConsumer`.
+    pub fn topics_of_group(&self, group: &str) -> BTreeSet<String> {
+        let shard = self.shard(group).lock();
+        let topics = shard.get(group).into_iter().flatten();
+        topics.filter(|(_, offsets)| offsets.is_committed()).map(|(topic, _)| topic.clone()).collect()
+    }
+
+    /// Java: `whichGroupByTopic`.
+    pub fn groups_of_topic(&self, topic: &str) -> BTreeSet<String> {
+        let mut groups = BTreeSet::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            let with_topic =
+                shard.iter().filter(|(_, topics)| topics.get(topic).is_some_and(TopicOffsets::is_committed));
+            groups.extend(with_topic.map(|(group, _)| group.clone()));
+        }
+        groups
+    }
+
+    pub fn data_version(&self) -> DataVersion {
+        *self.data_version.lock()
+    }
+
+    /// The body of GET_ALL_CONSUMER_OFFSET.
+    pub fn to_json(&self) -> Vec<u8> {
+        json::to_bytes(&self.to_wrapper())
+    }
+
+    fn to_wrapper(&self) -> ConsumerOffsetSerializeWrapper {
+        let mut group_topics = BTreeMap::<String, BTreeSet<String>>::new();
+        let (mut committed, mut pulled) = (BTreeMap::new(), BTreeMap::new());
+        for shard in &self.shards {
+            // Cloned, so that nobody waits for the sorting and formatting.
+            let shard = shard.lock().clone();
+            for (group, topics) in shard {
+                for (topic, offsets) in topics {
+                    let key = format!("{topic}{TOPIC_GROUP_SEPARATOR}{group}");
+                    if !offsets.pulled.0.is_empty() {
+                        pulled.insert(key.clone(), offsets.pulled.to_map());
+                    }
+                    if offsets.is_committed() {
+                        committed.insert(key, offsets.committed.to_map());
+                        group_topics.entry(group.clone()).or_default().insert(topic);
+                    }
+                }
+            }
+        }
+        ConsumerOffsetSerializeWrapper {
+            data_version: Some(self.data_version()),
+            group_topic_map: Some(group_topics),
+            lmq_offset_table: None,
+            offset_table: committed,
+            pull_offset_table: Some(pulled),
+        }
+    }
+
+    /// Writes the file if something has changed since the last time. Called each `flushConsumerOffsetInterval` and at the
+    /// end; blocks.
+    pub fn persist(&self) {
+        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
+    }
+
+    fn shard(&self, group: &str) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one(group) as usize % SHARDS]
+    }
+
+    fn look<T>(&self, group: &str, topic: &str, look: impl FnOnce(&TopicOffsets) -> T) -> Option<T> {
+        let shard = self.shard(group).lock();
+        Some(look(shard.get(group)?.get(topic)?))
+    }
+
+    /// Changes what is known of a topic, which is new if need be.
+    fn with_topic<T>(&self, group: &str, topic: &str, change: impl FnOnce(&mut TopicOffsets) -> T) -> T {
+        let mut shard = self.shard(group).lock();
+        // Not the entry API, which would copy both names each time.
+        if let Some(offsets) = shard.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
+            return change(offsets);
+        }
+        let topics = shard.entry(group.to_owned()).or_default();
+        change(topics.entry(topic.to_owned()).or_default())
+    }
+}
+
+impl TopicOffsets {
+    fn is_committed(&self) -> bool {
+        !self.committed.0.is_empty()
+    }
+}

@@ -1,0 +1,158 @@
+use super::*;
+use crate::golden;
+use tempfile::TempDir;
+
+const NOW_MS: i64 = 1_800_000_000_000;
+
+struct Lab {
+    folder: TempDir,
+    config: OffsetsConfig,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        Lab { folder: tempfile::tempdir().unwrap(), config: OffsetsConfig::default() }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("consumerOffset.json")
+    }
+
+    fn load(&self) -> ConsumerOffsets {
+        ConsumerOffsets::load(&self.path(), self.config.clone(), Clock::test(NOW_MS)).unwrap()
+    }
+}
+
+#[test]
+fn commits_survive() {
+    let lab = Lab::new();
+    let offsets = lab.load();
+    assert_eq!(offsets.query("g", "t", 0), -1);
+    offsets.commit(&"c", "g", "t", 3, 30);
+    offsets.commit(&"c", "g", "t", 0, 5);
+    offsets.commit(&"c", "g", "t", 0, 4);
+    offsets.commit(&"c", "g2", "t", i32::MAX, 9);
+    offsets.commit_pull("g", "t", 0, 7);
+    offsets.persist();
+
+    let offsets = lab.load();
+    assert_eq!(offsets.query("g", "t", 0), 4);
+    assert_eq!(offsets.query("g", "t", 1), -1);
+    assert_eq!(offsets.query("g", "u", 0), -1);
+    assert_eq!(offsets.query("g2", "t", i32::MAX), 9);
+    assert_eq!(offsets.query_pull("g", "t", 0), 4, "pull offsets are not read back");
+    assert_eq!(offsets.queues("g", "t"), [(0, 4), (3, 30)].into());
+}
+
+#[test]
+fn the_file_is_javas() {
+    let lab = Lab::new();
+    let offsets = lab.load();
+    offsets.commit(&"c", "g", "t", 1, 5);
+    offsets.commit_pull("g", "t", 1, 7);
+    offsets.commit_pull("g", "u", 0, 1);
+    offsets.persist();
+    let expected = concat!(
+        "{\n\t\"dataVersion\":{\n\t\t\"counter\":0,\n\t\t\"stateVersion\":0,\n\t\t\"timestamp\":1800000000000\n\t},",
+        "\n\t\"groupTopicMap\":{\n\t\t\"g\":[\n\t\t\t\"t\"\n\t\t]\n\t},",
+        "\n\t\"offsetTable\":{\n\t\t\"t@g\":{\n\t\t\t1:5\n\t\t}\n\t},",
+        "\n\t\"pullOffsetTable\":{\n\t\t\"t@g\":{\n\t\t\t1:7\n\t\t},\n\t\t\"u@g\":{\n\t\t\t0:1\n\t\t}\n\t}\n}",
+    );
+    assert_eq!(std::fs::read_to_string(lab.path()).unwrap(), expected);
+    let body = offsets.to_json();
+    assert!(body.starts_with(br#"{"dataVersion":{"counter":0,"#));
+    assert!(body.ends_with(br#""pullOffsetTable":{"t@g":{1:7},"u@g":{0:1}}}"#));
+}
+
+#[test]
+fn javas_files_are_read() {
+    for version in golden::VERSIONS {
+        for scenario in golden::SCENARIOS {
+            // Brokers with enableLmq wrote another file of the same form.
+            let file = match scenario {
+                "flow" => "lmqConsumerOffset.json",
+                _ => "consumerOffset.json",
+            };
+            let java = golden::config_file(version, scenario, file);
+            let mut read: ConsumerOffsetSerializeWrapper = json::from_slice(&java).unwrap();
+            let lab = Lab::new();
+            std::fs::write(lab.path(), &java).unwrap();
+            let offsets = lab.load();
+            for (key, queues) in &read.offset_table {
+                let (topic, group) = key.split_once('@').unwrap();
+                assert_eq!(&offsets.queues(group, topic), queues, "{version} {scenario}");
+            }
+            let pulled = read.pull_offset_table.take().unwrap_or_default();
+            for (key, queues) in &pulled {
+                let (topic, group) = key.split_once('@').unwrap();
+                queues.iter().for_each(|(id, offset)| offsets.commit_pull(group, topic, *id, *offset));
+            }
+            if version == "5.5.0" && scenario != "flow" {
+                offsets.file.note_change();
+                offsets.persist();
+                let ours = std::fs::read(lab.path()).unwrap();
+                assert_eq!(golden::lines(&ours), golden::lines(&java), "{scenario}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reset_is_answered_until_it_is_taken() {
+    let offsets = Lab::new().load();
+    offsets.assign_reset("g", "t", 0, -1);
+    assert!(!offsets.has_reset("g", "t", 0));
+    offsets.assign_reset("g", "t", 0, 10);
+    offsets.commit(&"c", "g", "t", 0, 99);
+    assert!(offsets.has_reset("g", "t", 0));
+    assert_eq!(offsets.query("g", "t", 0), 10);
+    assert_eq!(offsets.query_pull("g", "t", 0), 10);
+    assert_eq!(offsets.query_then_erase_reset("g", "t", 0), Some(10));
+    assert_eq!(offsets.query_then_erase_reset("g", "t", 0), None);
+    assert_eq!(offsets.query("g", "t", 0), 99);
+}
+
+#[test]
+fn unless_the_settings_forbid_it() {
+    let mut lab = Lab::new();
+    lab.config.use_server_side_reset_offset = false;
+    let offsets = lab.load();
+    offsets.assign_reset("g", "t", 0, 10);
+    offsets.commit(&"c", "g", "t", 0, 99);
+    assert_eq!(offsets.query("g", "t", 0), 99);
+}
+
+#[test]
+fn groups_and_topics_are_found_copied_and_removed() {
+    let lab = Lab::new();
+    let offsets = lab.load();
+    for group in ["g", "h"] {
+        for topic in ["t", "u"] {
+            offsets.commit(&"c", group, topic, 0, 1);
+        }
+    }
+    offsets.commit_pull("pulls only", "t", 0, 1);
+    offsets.clone_offsets("g", "i", "u");
+    let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(offsets.topics_of_group("g"), names(&["t", "u"]));
+    assert_eq!(offsets.groups_of_topic("t"), names(&["g", "h"]));
+    assert_eq!(offsets.groups_of_topic("u"), names(&["g", "h", "i"]));
+    offsets.remove_group("g");
+    offsets.remove_topic("t");
+    offsets.persist();
+    for offsets in [&offsets, &lab.load()] {
+        assert_eq!(offsets.groups_of_topic("u"), names(&["h", "i"]));
+        assert_eq!(offsets.groups_of_topic("t"), names(&[]));
+        assert_eq!(offsets.topics_of_group("g"), names(&[]));
+    }
+    assert_eq!(offsets.query_pull("pulls only", "t", 0), -1);
+}
+
+#[test]
+fn the_version_moves_every_so_many_commits() {
+    let mut lab = Lab::new();
+    lab.config.consumer_offset_update_version_step = 3;
+    let offsets = lab.load();
+    (0..8).for_each(|offset| offsets.commit(&"c", "g", "t", 0, offset));
+    assert_eq!(offsets.data_version(), DataVersion { counter: 2, state_version: 0, timestamp: NOW_MS });
+}

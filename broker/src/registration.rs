@@ -1,0 +1,328 @@
+//! Tells name servers which topics this broker has. Java: `BrokerController.registerBrokerAll` and its kin,
+//! `BrokerOuterAPI`.
+//!
+//! One task makes rounds: one at the start, one each period, and one whenever topics have changed, which holds just
+//! those. Each name server has a task of its own that sends them, so that one that is dead or slow holds up no other. A
+//! name server that missed a round gets the whole table with the next.
+
+mod round;
+#[cfg(test)]
+mod tests;
+
+use crate::config::BrokerSettings;
+use crate::topics::Topics;
+use parking_lot::Mutex;
+use remoting::body::{DataVersion, KVTable};
+use remoting::client::{Client, ClientConfig, NoService};
+use remoting::header::namesrv::{
+    QueryDataVersionRequestHeader, QueryDataVersionResponseHeader, RegisterBrokerResponseHeader,
+    UnRegisterBrokerRequestHeader,
+};
+use remoting::{CallError, Command, RequestCode, ResponseCode, json};
+use round::Round;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout};
+
+/// Until the first periodic round. Java: in `BrokerController.start`.
+const FIRST_PERIOD: Duration = Duration::from_secs(10);
+const PERIOD_MIN: Duration = Duration::from_secs(10);
+const PERIOD_MAX: Duration = Duration::from_secs(60);
+/// For all name servers together, so that a dead one does not keep a broker from stopping.
+const UNREGISTER_TIMEOUT: Duration = Duration::from_millis(900);
+
+/// Who registers, where and how. Names and defaults are Java's.
+#[derive(Clone, Debug)]
+pub struct RegistrationConfig {
+    /// Each as `host:port`.
+    pub name_servers: Vec<String>,
+    pub broker_cluster_name: String,
+    pub broker_name: String,
+    /// 0 for the master.
+    pub broker_id: i64,
+    /// `brokerIP1:listenPort`
+    pub broker_addr: String,
+    /// `brokerIP2:haListenPort`
+    pub ha_server_addr: String,
+    /// Bits of [`crate::topics::perm`] that limit those of every topic.
+    pub broker_permission: i32,
+    /// Kept within 10 and 60 seconds.
+    pub register_name_server_period: Duration,
+    pub register_broker_timeout: Duration,
+    pub connect_timeout: Duration,
+    /// Each period, even if the name server has the table.
+    pub force_register: bool,
+    pub compressed_register: bool,
+}
+
+impl RegistrationConfig {
+    pub fn of(settings: &BrokerSettings) -> RegistrationConfig {
+        let (identity, broker) = (&settings.identity, &settings.broker);
+        RegistrationConfig {
+            name_servers: broker.namesrv_addrs(),
+            broker_cluster_name: identity.broker_cluster_name.clone(),
+            broker_name: identity.broker_name.clone(),
+            broker_id: identity.broker_id,
+            broker_addr: settings.broker_addr(),
+            ha_server_addr: settings.ha_server_addr(),
+            broker_permission: broker.broker_permission,
+            register_name_server_period: Duration::from_millis(broker.register_name_server_period_ms),
+            register_broker_timeout: Duration::from_millis(broker.register_broker_timeout_ms),
+            connect_timeout: Duration::from_millis(settings.client.connect_timeout_ms),
+            force_register: broker.force_register,
+            compressed_register: broker.compressed_register,
+        }
+    }
+}
+
+/// What a name server says of this broker's master. Both are absent if it knows none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MasterAddrs {
+    pub master_addr: Option<String>,
+    pub ha_server_addr: Option<String>,
+}
+
+/// Why a name server does not have the table.
+#[derive(Debug)]
+enum RegisterError {
+    Call(CallError),
+    /// The name server answered so.
+    Refused(ResponseCode, String),
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RegisterError::Call(error) => error.fmt(f),
+            RegisterError::Refused(code, remark) => write!(f, "code {}: {remark}", code.0),
+        }
+    }
+}
+
+impl From<CallError> for RegisterError {
+    fn from(error: CallError) -> RegisterError {
+        RegisterError::Call(error)
+    }
+}
+
+pub struct Registration {
+    shared: Arc<Shared>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// For each name server, the number of the last round that it has had, or has failed to have.
+    done: Vec<watch::Sender<u64>>,
+}
+
+struct Shared {
+    config: RegistrationConfig,
+    client: Client<NoService>,
+    topics: Arc<Topics>,
+    /// The latest round.
+    rounds: watch::Sender<Arc<Round>>,
+    master: watch::Sender<MasterAddrs>,
+}
+
+impl Registration {
+    pub fn new(config: RegistrationConfig, topics: Arc<Topics>) -> Registration {
+        let client = ClientConfig { connect_timeout: config.connect_timeout, ..ClientConfig::default() };
+        let done = config.name_servers.iter().map(|_| watch::Sender::new(0)).collect();
+        let shared = Shared {
+            config,
+            client: Client::new(client, Arc::new(NoService)),
+            topics,
+            rounds: watch::Sender::new(Arc::new(Round::none())),
+            master: watch::Sender::default(),
+        };
+        Registration { shared: Arc::new(shared), tasks: Mutex::default(), done }
+    }
+
+    /// Starts to register. Called once, within a tokio runtime.
+    pub fn start(&self) {
+        let shared = &self.shared;
+        let mut tasks = self.tasks.lock();
+        for (addr, done) in shared.config.name_servers.iter().zip(&self.done) {
+            let name_server = NameServer {
+                addr: addr.clone(),
+                shared: shared.clone(),
+                rounds: shared.rounds.subscribe(),
+                done: done.clone(),
+                has_table: false,
+            };
+            tasks.push(tokio::spawn(name_server.follow()));
+        }
+        tasks.push(tokio::spawn(make_rounds(shared.clone())));
+    }
+
+    /// Waits until every name server has the topics changed before the call, or has failed to take them; false if that
+    /// takes longer than `patience`.
+    pub async fn when_registered(&self, patience: Duration) -> bool {
+        let wanted = *self.shared.topics.changes().borrow();
+        let registered = async {
+            let mut rounds = self.shared.rounds.subscribe();
+            let has_changes = |round: &Arc<Round>| round.number > 0 && round.changes >= wanted;
+            // Neither channel closes: this holds both of its senders.
+            let number = rounds.wait_for(has_changes).await.map_or(0, |round| round.number);
+            for done in &self.done {
+                let _ = done.subscribe().wait_for(|done| *done >= number).await;
+            }
+        };
+        timeout(patience, registered).await.is_ok()
+    }
+
+    /// The master's addresses as a name server last gave them. For slaves.
+    pub fn master(&self) -> watch::Receiver<MasterAddrs> {
+        self.shared.master.subscribe()
+    }
+
+    /// Unregisters everywhere, within a second. Java: `unregisterBrokerAll`.
+    pub async fn shutdown(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        tasks.iter().for_each(JoinHandle::abort);
+        let mut calls = JoinSet::new();
+        for addr in self.shared.config.name_servers.clone() {
+            let shared = self.shared.clone();
+            calls.spawn(async move { shared.unregister(&addr).await });
+        }
+        let all = async { while calls.join_next().await.is_some() {} };
+        if timeout(UNREGISTER_TIMEOUT, all).await.is_err() {
+            tracing::warn!("not every name server knows that this broker goes");
+            calls.shutdown().await;
+        }
+        self.shared.client.shutdown().await;
+    }
+}
+
+/// Publishes rounds for the name servers' tasks.
+async fn make_rounds(shared: Arc<Shared>) {
+    let mut changes = shared.topics.changes();
+    shared.rounds.send_replace(Arc::new(Round::full(1, true, &shared)));
+    let period = shared.config.register_name_server_period.clamp(PERIOD_MIN, PERIOD_MAX);
+    let mut next_period = Instant::now() + FIRST_PERIOD;
+    for number in 2.. {
+        let round = tokio::select! {
+            changed = changes.changed() => match changed {
+                Ok(()) => Round::increment(number, *changes.borrow_and_update(), &shared),
+                Err(_) => return,
+            },
+            () = tokio::time::sleep_until(next_period) => {
+                next_period = Instant::now() + period;
+                Round::full(number, shared.config.force_register, &shared)
+            }
+        };
+        shared.rounds.send_replace(Arc::new(round));
+    }
+}
+
+/// One name server, as its task sees it.
+struct NameServer {
+    addr: String,
+    shared: Arc<Shared>,
+    rounds: watch::Receiver<Arc<Round>>,
+    done: watch::Sender<u64>,
+    /// Whether it has had every round so far, and a part of the table is enough for it.
+    has_table: bool,
+}
+
+impl NameServer {
+    async fn follow(mut self) {
+        let mut is_reachable = true;
+        while self.rounds.changed().await.is_ok() {
+            let round = self.rounds.borrow_and_update().clone();
+            let result = self.take(&round).await;
+            match &result {
+                Err(error) if is_reachable => {
+                    tracing::warn!("name server {} does not have this broker's topics: {error}", self.addr);
+                }
+                Ok(()) if !is_reachable => tracing::info!("name server {} is back", self.addr),
+                _ => {}
+            }
+            is_reachable = result.is_ok();
+            self.has_table = result.is_ok();
+            self.done.send_replace(round.number);
+        }
+    }
+
+    async fn take(&mut self, round: &Round) -> Result<(), RegisterError> {
+        let has_missed = *self.done.borrow() + 1 != round.number;
+        if has_missed || !self.has_table {
+            return self.shared.register(&self.addr, &Round::full(round.number, true, &self.shared)).await;
+        }
+        if !round.is_forced && !self.shared.need_register(&self.addr).await? {
+            return Ok(());
+        }
+        self.shared.register(&self.addr, round).await
+    }
+}
+
+impl Shared {
+    /// Java: `BrokerOuterAPI.registerBroker` and `BrokerController.handleRegisterBrokerResult`.
+    async fn register(&self, addr: &str, round: &Round) -> Result<(), RegisterError> {
+        let response = self.call(addr, round.request(self)).await?;
+        let header = RegisterBrokerResponseHeader::decode(&response.ext);
+        let master = MasterAddrs {
+            master_addr: header.master_addr.map(str::to_owned),
+            ha_server_addr: header.ha_server_addr.map(str::to_owned),
+        };
+        self.master.send_if_modified(|known| {
+            let is_news = *known != master;
+            *known = master;
+            is_news
+        });
+        if !response.body.is_empty() {
+            match json::from_slice::<KVTable>(&response.body.bytes()) {
+                Ok(ordered) => tokio::task::spawn_blocking({
+                    let topics = self.topics.clone();
+                    move || topics.update_order_topics(&ordered)
+                })
+                .await
+                .unwrap_or_default(),
+                Err(error) => tracing::warn!("name server {addr} lists ordered topics unreadably: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the name server has another version of the table. Java: `BrokerOuterAPI.needRegister`.
+    async fn need_register(&self, addr: &str) -> Result<bool, RegisterError> {
+        let config = &self.config;
+        let header = QueryDataVersionRequestHeader {
+            broker_name: Some(&config.broker_name),
+            broker_addr: Some(&config.broker_addr),
+            cluster_name: Some(&config.broker_cluster_name),
+            broker_id: Some(config.broker_id),
+            ..Default::default()
+        };
+        let version = self.topics.data_version();
+        let request = Command::request(RequestCode::QUERY_DATA_VERSION, header.encode());
+        let response = self.call(addr, request.with_body(json::to_bytes(&version))).await?;
+        let changed = QueryDataVersionResponseHeader::decode(&response.ext).changed;
+        let known = json::from_slice::<DataVersion>(&response.body.bytes());
+        let has_other = !response.body.is_empty() && known.is_ok_and(|known| known != version);
+        Ok(changed.unwrap_or(true) || has_other)
+    }
+
+    async fn unregister(&self, addr: &str) {
+        let config = &self.config;
+        let header = UnRegisterBrokerRequestHeader {
+            broker_name: Some(&config.broker_name),
+            broker_addr: Some(&config.broker_addr),
+            cluster_name: Some(&config.broker_cluster_name),
+            broker_id: Some(config.broker_id),
+            ..Default::default()
+        };
+        match self.call(addr, Command::request(RequestCode::UNREGISTER_BROKER, header.encode())).await {
+            Ok(_) => tracing::info!("name server {addr} knows that this broker goes"),
+            Err(error) => tracing::warn!("name server {addr} does not know that this broker goes: {error}"),
+        }
+    }
+
+    async fn call(&self, addr: &str, request: Command) -> Result<Command, RegisterError> {
+        let response = self.client.call(addr, request, self.config.register_broker_timeout).await?;
+        match response.response_code() {
+            ResponseCode::SUCCESS => Ok(response),
+            code => Err(RegisterError::Refused(code, response.remark.unwrap_or_default().into_owned())),
+        }
+    }
+}

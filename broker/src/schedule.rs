@@ -1,0 +1,241 @@
+//! Delayed messages: they wait in SCHEDULE_TOPIC_XXXX, a queue for each delay level, and go to their real topics when they
+//! are due. Java: `ScheduleMessageService`.
+//!
+//! All messages of a level wait equally long, so only the first of each queue can be due next. One thread serves all
+//! levels: it sleeps until the earliest of those, and is woken when a message arrives at an empty level.
+
+mod deliver;
+#[cfg(test)]
+mod tests;
+
+use crate::store::{Arrived, MessageStore};
+use crate::table_file::TableFile;
+use crate::topic_validator::SCHEDULE_TOPIC_XXXX;
+use parking_lot::{Condvar, Mutex};
+use process::clock::Clock;
+use process::files::LoadError;
+use remoting::body::{DataVersion, DelayOffsetSerializeWrapper};
+use remoting::json;
+use remoting::message::property::{self, DELAY_TIME_LEVEL, REAL_QUEUE_ID, REAL_TOPIC};
+use remoting::message::{Message, Properties};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The thread looks at the clock at least this often, as the clock may have been set.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// Names and defaults are Java's.
+#[derive(Clone, Debug)]
+pub struct ScheduleConfig {
+    /// Delay of each level from 1 on, in milliseconds (`messageDelayLevel`). The store is told the same.
+    pub delay_levels_ms: Vec<i64>,
+    pub flush_delay_offset_interval: Duration,
+    /// Deliveries from one data version to the next.
+    pub delay_offset_update_version_step: u64,
+}
+
+impl Default for ScheduleConfig {
+    fn default() -> ScheduleConfig {
+        ScheduleConfig {
+            delay_levels_ms: crate::store::StoreConfig::default().delay_levels_ms,
+            flush_delay_offset_interval: Duration::from_secs(10),
+            delay_offset_update_version_step: 200,
+        }
+    }
+}
+
+pub struct Schedule {
+    config: ScheduleConfig,
+    store: Arc<MessageStore>,
+    clock: Clock,
+    file: TableFile,
+    progress: Mutex<Progress>,
+    /// By level from 1: whether the thread has seen the level's last message, and so must be woken for the next.
+    idle: Vec<AtomicBool>,
+    signal: Mutex<Signal>,
+    signaled: Condvar,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Progress {
+    /// Level to the next offset to deliver.
+    offsets: BTreeMap<i32, i64>,
+    data_version: DataVersion,
+    updates: u64,
+}
+
+#[derive(Default)]
+struct Signal {
+    stopping: bool,
+    arrived: bool,
+}
+
+impl Schedule {
+    pub fn load(
+        path: &Path,
+        config: ScheduleConfig,
+        store: Arc<MessageStore>,
+        clock: Clock,
+    ) -> Result<Schedule, LoadError> {
+        let (file, stored) = TableFile::open::<DelayOffsetSerializeWrapper>(path)?;
+        let stored = stored.unwrap_or_default();
+        let new_version = DataVersion { timestamp: clock.wall_ms(), ..DataVersion::default() };
+        let progress = Progress {
+            offsets: stored.offset_table,
+            data_version: stored.data_version.unwrap_or(new_version),
+            updates: 0,
+        };
+        let idle = config.delay_levels_ms.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Schedule {
+            config,
+            store,
+            clock,
+            file,
+            progress: Mutex::new(progress),
+            idle,
+            signal: Mutex::default(),
+            signaled: Condvar::new(),
+            thread: Mutex::default(),
+        })
+    }
+
+    /// Java: `getMaxDelayLevel`.
+    pub fn delay_level_count(&self) -> i32 {
+        self.config.delay_levels_ms.len() as i32
+    }
+
+    /// The delay of a level from 1 on, in milliseconds.
+    pub fn delay_ms(&self, level: i32) -> Option<i64> {
+        let index = usize::try_from(level).ok()?.checked_sub(1)?;
+        self.config.delay_levels_ms.get(index).copied()
+    }
+
+    /// Sends a message that has a delay level to its level's queue, with its real topic and queue among its properties;
+    /// false if it has none. Not for half messages, whose delay counts from the commit on.
+    /// Java: `HookUtils.transformDelayLevelMessage`.
+    pub fn rewrite(&self, message: &mut Message<'_>) -> bool {
+        let level = property::find(&message.properties, DELAY_TIME_LEVEL);
+        let level = level.and_then(|level| level.parse::<i32>().ok()).unwrap_or(0);
+        if level <= 0 || self.delay_level_count() == 0 {
+            return false;
+        }
+        let capped = level.min(self.delay_level_count());
+        let mut properties = Properties::parse(&message.properties);
+        if capped != level {
+            properties.put(DELAY_TIME_LEVEL, &capped.to_string());
+        }
+        properties.put(REAL_TOPIC, &message.topic);
+        properties.put(REAL_QUEUE_ID, &message.queue_id.to_string());
+        message.properties = Cow::Owned(properties.encode());
+        message.topic = Cow::Borrowed(SCHEDULE_TOPIC_XXXX);
+        message.queue_id = capped - 1;
+        true
+    }
+
+    /// Starts to deliver, from the stored offsets on. A master's task.
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
+        self.signal.lock().stopping = false;
+        let schedule = self.clone();
+        let deliver = move || schedule.deliver_until_stopped();
+        *self.thread.lock() = Some(std::thread::Builder::new().name("schedule".to_owned()).spawn(deliver)?);
+        Ok(())
+    }
+
+    /// Returns when nothing more is delivered and the offsets are on disk. Blocks for the message under way.
+    pub fn shutdown(&self) {
+        self.signal.lock().stopping = true;
+        self.signaled.notify_one();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the schedule thread has panicked");
+        }
+        self.persist();
+    }
+
+    /// For the store's hook: wakes the thread if a message came to a level that it believes empty.
+    pub fn messages_arrived(&self, arrived: &[Arrived<'_>]) {
+        let mut is_waking = false;
+        for message in arrived.iter().filter(|message| message.topic == SCHEDULE_TOPIC_XXXX) {
+            let idle = usize::try_from(message.queue_id).ok().and_then(|level| self.idle.get(level));
+            is_waking |= idle.is_some_and(|idle| idle.swap(false, Ordering::AcqRel));
+        }
+        if is_waking {
+            self.signal.lock().arrived = true;
+            self.signaled.notify_one();
+        }
+    }
+
+    pub fn data_version(&self) -> DataVersion {
+        self.progress.lock().data_version
+    }
+
+    /// Level to the next offset to deliver.
+    pub fn offsets(&self) -> BTreeMap<i32, i64> {
+        self.progress.lock().offsets.clone()
+    }
+
+    /// The body of GET_ALL_DELAY_OFFSET.
+    pub fn to_json(&self) -> Vec<u8> {
+        json::to_bytes(&self.to_wrapper())
+    }
+
+    fn to_wrapper(&self) -> DelayOffsetSerializeWrapper {
+        let progress = self.progress.lock();
+        DelayOffsetSerializeWrapper {
+            data_version: Some(progress.data_version),
+            offset_table: progress.offsets.clone(),
+        }
+    }
+
+    /// Writes `delayOffset.json` if something has changed since the last time.
+    pub fn persist(&self) {
+        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
+    }
+
+    fn offset(&self, level: i32) -> i64 {
+        self.progress.lock().offsets.get(&level).copied().unwrap_or(0)
+    }
+
+    /// Java: `updateOffset`.
+    fn update_offset(&self, level: i32, offset: i64) {
+        let mut progress = self.progress.lock();
+        if progress.offsets.insert(level, offset) == Some(offset) {
+            return;
+        }
+        progress.updates += 1;
+        if progress.updates.is_multiple_of(self.config.delay_offset_update_version_step.max(1)) {
+            progress.data_version.next(0, self.clock.wall_ms());
+        }
+        self.file.note_change();
+    }
+
+    fn deliver_until_stopped(&self) {
+        let mut deliveries = deliver::Deliveries::new(self);
+        let mut persisted_ms = self.clock.monotonic_ms();
+        while !self.signal.lock().stopping {
+            let next_ms = deliveries.deliver_due();
+            let now_ms = self.clock.monotonic_ms();
+            if now_ms - persisted_ms >= self.config.flush_delay_offset_interval.as_millis() as u64 {
+                self.persist();
+                persisted_ms = now_ms;
+            }
+            let sleep_ms = next_ms.map_or(i64::MAX, |next| next - self.clock.wall_ms()).max(0);
+            let mut signal = self.signal.lock();
+            if !signal.stopping && !signal.arrived {
+                self.signaled.wait_for(&mut signal, Duration::from_millis(sleep_ms as u64).min(SLEEP_MAX));
+            }
+            signal.arrived = false;
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.signal.lock().stopping
+    }
+}

@@ -1,0 +1,181 @@
+//! Takes due messages out of the levels' queues. Java: `ScheduleMessageService.DeliverDelayedMessageTimerTask`.
+
+use super::Schedule;
+use crate::store::get::PULL_BYTES_MAX;
+use crate::store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
+use crate::topic_validator::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC_XXXX};
+use remoting::message::property::{self, REAL_QUEUE_ID, REAL_TOPIC};
+use remoting::message::{Message, Record, StoredMessage};
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
+
+/// Messages read from the store at once.
+const BATCH_MESSAGES_MAX: usize = 32;
+/// Until a message that the store did not take is tried again. Java: `DELAY_FOR_A_WHILE`.
+const RETRY_MS: i64 = 100;
+
+pub(super) struct Deliveries<'a> {
+    schedule: &'a Schedule,
+    /// By level from 1: when its next message is due on the wall clock. At first unknown, so now.
+    due_ms: Vec<i64>,
+}
+
+/// Due times of a level without messages, and of one that nobody has looked at.
+const NEVER: i64 = i64::MAX;
+const NOW: i64 = i64::MIN;
+
+/// How a look at a queue ended.
+enum Progress {
+    /// There may be more that is due.
+    Delivered,
+    /// The next message is due at this time.
+    Until(i64),
+    Empty,
+}
+
+impl<'a> Deliveries<'a> {
+    pub(super) fn new(schedule: &'a Schedule) -> Deliveries<'a> {
+        Deliveries { schedule, due_ms: vec![NOW; schedule.config.delay_levels_ms.len()] }
+    }
+
+    /// Delivers what is due and returns when the next message will be, if there is one.
+    pub(super) fn deliver_due(&mut self) -> Option<i64> {
+        for index in 0..self.due_ms.len() {
+            let has_woken = self.due_ms[index] == NEVER && !self.schedule.idle[index].load(Ordering::Acquire);
+            if (has_woken || self.due_ms[index] <= self.now_ms()) && !self.schedule.is_stopping() {
+                self.due_ms[index] = self.deliver_level(index);
+            }
+        }
+        self.due_ms.iter().copied().min().filter(|due| *due != NEVER)
+    }
+
+    /// When the level's next message is due.
+    fn deliver_level(&self, index: usize) -> i64 {
+        let idle = &self.schedule.idle[index];
+        while !self.schedule.is_stopping() {
+            // Before the look, so that a message that comes during it is not overlooked.
+            idle.store(true, Ordering::Release);
+            match self.deliver_batch(index as i32 + 1) {
+                Progress::Delivered => {}
+                Progress::Until(due_ms) => {
+                    idle.store(false, Ordering::Release);
+                    return due_ms;
+                }
+                Progress::Empty => return NEVER,
+            }
+        }
+        NOW
+    }
+
+    fn deliver_batch(&self, level: i32) -> Progress {
+        let now_ms = self.now_ms();
+        let filter =
+            DueFilter { now_ms, delay_ms: self.schedule.delay_ms(level).unwrap_or(0), next: Cell::new(None) };
+        let offset = self.schedule.offset(level);
+        let request = GetRequest {
+            topic: SCHEDULE_TOPIC_XXXX,
+            queue_id: level - 1,
+            offset,
+            count_max: BATCH_MESSAGES_MAX,
+            bytes_max: PULL_BYTES_MAX,
+        };
+        let found = self.schedule.store.get_message(request, &filter);
+        match found.status {
+            GetMessageStatus::Found => {}
+            _ if offset < found.min_offset => return self.correct_offset(level, offset, found.min_offset),
+            _ if offset > found.max_offset => return self.correct_offset(level, offset, found.max_offset),
+            GetMessageStatus::NoMatchedLogicQueue | GetMessageStatus::NoMessageInQueue => {
+                return Progress::Empty;
+            }
+            _ if filter.next.get().is_some() => {}
+            GetMessageStatus::OffsetOverflowOne => return Progress::Empty,
+            // Nothing readable here: go where the store says it goes on, as long as that is ahead.
+            _ if found.next_begin_offset > offset => {
+                return self.correct_offset(level, offset, found.next_begin_offset);
+            }
+            _ => return Progress::Until(now_ms + RETRY_MS),
+        }
+        for range in &found.ranges {
+            let mut bytes = range.as_ref();
+            while let Ok(Record::Message(stored)) = Record::decode(bytes) {
+                if let Err(error) = self.deliver(&stored) {
+                    tracing::warn!(
+                        "level {level}: offset {} is not delivered yet: {error}",
+                        stored.queue_offset
+                    );
+                    return Progress::Until(self.now_ms() + RETRY_MS);
+                }
+                self.schedule.update_offset(level, stored.queue_offset + 1);
+                if self.schedule.is_stopping() {
+                    return Progress::Delivered;
+                }
+                bytes = &bytes[stored.size..];
+            }
+        }
+        match filter.next.get() {
+            Some(due_ms) => {
+                self.schedule.update_offset(level, self.schedule.offset(level));
+                Progress::Until(due_ms)
+            }
+            None => Progress::Delivered,
+        }
+    }
+
+    fn correct_offset(&self, level: i32, from: i64, to: i64) -> Progress {
+        tracing::error!("level {level}: the queue has no offset {from}; going on at {to}");
+        self.schedule.update_offset(level, to);
+        Progress::Delivered
+    }
+
+    /// Appends the message to its real topic. Its properties stay as they are, DELAY among them, as Java's do.
+    /// Java: `messageTimeUp`.
+    fn deliver(&self, stored: &StoredMessage<'_>) -> Result<(), PutError> {
+        let message = &stored.message;
+        let topic = property::find(&message.properties, REAL_TOPIC);
+        let queue_id = property::find(&message.properties, REAL_QUEUE_ID).and_then(|id| id.parse().ok());
+        let (Some(topic), Some(queue_id)) = (topic, queue_id) else {
+            tracing::error!("no real topic and queue: the message at {} is dropped", stored.physical_offset);
+            return Ok(());
+        };
+        if topic == RMQ_SYS_TRANS_HALF_TOPIC {
+            tracing::error!("a delayed half message at {} is dropped", stored.physical_offset);
+            return Ok(());
+        }
+        let due = Message {
+            topic: Cow::Borrowed(topic),
+            queue_id,
+            properties: Cow::Borrowed(&message.properties),
+            prepared_transaction_offset: 0,
+            ..message.clone()
+        };
+        self.schedule.store.append(&due).map(drop)
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.schedule.clock.wall_ms()
+    }
+}
+
+/// Lets messages through up to the first that is not due, whose time it keeps. The queue holds that time in place of a
+/// tags code.
+struct DueFilter {
+    now_ms: i64,
+    delay_ms: i64,
+    next: Cell<Option<i64>>,
+}
+
+impl MessageFilter for DueFilter {
+    fn matches_queue_entry(&self, deliver_ms: i64) -> bool {
+        if self.next.get().is_some() {
+            return false;
+        }
+        // Later than any message of this level can be: the level was longer, or the clock went back.
+        // Java: `correctDeliverTimestamp`.
+        let is_due = deliver_ms <= self.now_ms || deliver_ms > self.now_ms + self.delay_ms;
+        if !is_due {
+            self.next.set(Some(deliver_ms));
+        }
+        is_due
+    }
+}

@@ -1,0 +1,243 @@
+//! Start and stop. Java: `BrokerStartup`, `BrokerController.start` and `shutdown`.
+
+mod parts;
+
+use crate::broker::Broker;
+use crate::clients::Clients;
+use crate::config::BrokerSettings;
+use crate::dispatch::Port;
+use crate::groups::Groups;
+use crate::locks::Locks;
+use crate::long_poll::LongPoll;
+use crate::offsets::ConsumerOffsets;
+use crate::registration::{Registration, RegistrationConfig};
+use crate::schedule::Schedule;
+use crate::store::{self, MessageStore, OpenError};
+use crate::topics::Topics;
+use namesrv::{listen_addr, server_config};
+use process::clock::Clock;
+use process::files::LoadError;
+use remoting::Codec;
+use remoting::message::uniq_key::UniqKeys;
+use remoting::server::{Listener, Server};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// Clients connect here for sends alone: this many ports below `listenPort`. Java: `BrokerController.initialize`.
+const FAST_PORT_BELOW: u16 = 2;
+/// Connections that do not end by then are left to the process's end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(200);
+/// The name servers are told first, but a dead one delays the start no longer. The attempt goes on.
+const FIRST_REGISTRATION_PATIENCE: Duration = Duration::from_millis(100);
+/// How often parked pulls are looked at whose time may be up.
+const LONG_POLL_TICK: Duration = Duration::from_millis(200);
+/// Java: `ClientHousekeepingService`.
+const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
+
+/// A broker at work. Dropping it leaves it at work: [`Running::shutdown`] ends it.
+pub struct Running {
+    broker: Arc<Broker>,
+    servers: Vec<Server>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Why a broker does not start; its text is one line for a human.
+#[derive(Debug)]
+pub enum StartError {
+    /// `bindAddress` or `brokerIP1` is no address.
+    Address {
+        key: &'static str,
+        value: String,
+    },
+    Listen(SocketAddr, io::Error),
+    Store(OpenError),
+    /// A config file that must not be taken for an empty one.
+    Table(LoadError),
+    /// The system has no thread left.
+    Thread(io::Error),
+    /// `messageDelayLevel` with a word that is no delay.
+    DelayLevel(String),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::Address { key, value } => write!(f, "{key}={value} is no address of a host"),
+            StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
+            StartError::Store(error) => error.fmt(f),
+            StartError::Table(error) => error.fmt(f),
+            StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does.
+pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, StartError> {
+    let listeners = bind(&settings)?;
+    let broker = build(settings, clock)?;
+    let weak = Arc::downgrade(&broker);
+    let on_arrived = move |arrived: &[store::Arrived<'_>]| {
+        if let Some(broker) = weak.upgrade() {
+            broker.messages_arrived(arrived);
+        }
+    };
+    broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
+    broker.schedule.start().map_err(StartError::Thread)?;
+    let mut listeners = listeners.into_iter();
+    let mut servers: Vec<_> =
+        listeners.next().map(|main| main.serve(Arc::new(Port::main(broker.clone())))).into_iter().collect();
+    servers.extend(listeners.map(|fast| fast.serve(Arc::new(Port::fast(broker.clone())))));
+    let tasks = housekeeping(&broker);
+    broker.registration.start();
+    broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
+    announce(&broker.settings);
+    Ok(Running { broker, servers, tasks })
+}
+
+/// The main port, then the fast one.
+fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
+    let main = listen_addr(&settings.server).map_err(|_| StartError::Address {
+        key: "bindAddress",
+        value: settings.server.bind_address.clone(),
+    })?;
+    let mut addrs = vec![main];
+    // A port of 0 is any free one, for tests; it has no neighbours.
+    if let Some(fast) = main.port().checked_sub(FAST_PORT_BELOW).filter(|port| *port > 0) {
+        addrs.push(SocketAddr::new(main.ip(), fast));
+    }
+    let bind = |addr| {
+        Listener::bind(addr, server_config(&settings.server)).map_err(|error| StartError::Listen(addr, error))
+    };
+    addrs.into_iter().map(bind).collect()
+}
+
+fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartError> {
+    let delay_levels_ms = settings
+        .store
+        .delay_levels_ms()
+        .ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
+    let store_clock = clock.clone();
+    let store = MessageStore::open(
+        parts::store_config(&settings.store, delay_levels_ms.clone()),
+        Arc::new(move || store_clock.wall_ms()),
+    )
+    .map_err(StartError::Store)?;
+    let schedule_config = parts::schedule_config(&settings, delay_levels_ms);
+    let file = |name| settings.store.config_file(name);
+    let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
+    let groups =
+        Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
+    let offsets =
+        ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
+    let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
+    let topics = Arc::new(topics.map_err(StartError::Table)?);
+    let store_host = store_host(&settings)?;
+    Ok(Arc::new(Broker {
+        runtime: Handle::current(),
+        store_host,
+        uniq_keys: UniqKeys::new(store_host.ip()),
+        store,
+        registration: Registration::new(RegistrationConfig::of(&settings), topics.clone()),
+        topics,
+        groups: groups.map_err(StartError::Table)?,
+        offsets: offsets.map_err(StartError::Table)?,
+        schedule: Arc::new(schedule.map_err(StartError::Table)?),
+        clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
+        locks: Locks::new(clock.clone()),
+        long_poll: LongPoll::new(clock.clone()),
+        clock,
+        settings,
+    }))
+}
+
+/// Java makes a socket address of the two, which resolves a name.
+fn store_host(settings: &BrokerSettings) -> Result<SocketAddr, StartError> {
+    let ip = settings.broker.broker_ip1.as_str();
+    let resolved =
+        (ip, settings.server.listen_port).to_socket_addrs().ok().and_then(|mut addrs| addrs.next());
+    resolved.ok_or_else(|| StartError::Address { key: "brokerIP1", value: ip.to_owned() })
+}
+
+/// What is done now and then.
+fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
+    let settings = &broker.settings.broker;
+    let persist_period = Duration::from_millis(settings.flush_consumer_offset_interval_ms.max(1));
+    let expired_ms = settings.channel_expired_timeout_ms;
+    vec![
+        every(broker, LONG_POLL_TICK, |broker| broker.answer(broker.long_poll.take_expired())),
+        every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
+        every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
+    ]
+}
+
+fn every(
+    broker: &Arc<Broker>,
+    period: Duration,
+    work: impl Fn(&Arc<Broker>) + Send + 'static,
+) -> JoinHandle<()> {
+    let broker = broker.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            work(&broker);
+        }
+    })
+}
+
+fn announce(settings: &BrokerSettings) {
+    let codec = match Codec::of_environment() {
+        Codec::Json => "JSON",
+        Codec::Rocketmq => "ROCKETMQ",
+    };
+    let (name, addr) = (&settings.identity.broker_name, settings.broker_addr());
+    let mut boot = format!("The broker[{name}, {addr}] boot success. serializeType={codec}");
+    if let Some(namesrv) = &settings.broker.namesrv_addr {
+        boot.push_str(" and name server is ");
+        boot.push_str(namesrv);
+    }
+    tracing::info!("{boot}");
+    println!("{boot}");
+}
+
+impl Running {
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// The main port's address.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.servers.first().map(Server::local_addr)
+    }
+
+    /// Leaves the name servers, ends all connections, and puts everything on the disk.
+    pub async fn shutdown(self) {
+        self.broker.registration.shutdown().await;
+        for server in self.servers {
+            server.shutdown(SHUTDOWN_PATIENCE).await;
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        let broker = self.broker;
+        drop(broker.long_poll.take_all());
+        let saved = tokio::task::spawn_blocking(move || {
+            broker.schedule.shutdown();
+            broker.store.shutdown();
+            broker.offsets.persist();
+            broker.topics.persist();
+            broker.groups.persist();
+        });
+        if let Err(error) = saved.await {
+            tracing::error!("the shutdown was not finished: {error}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What a pull wants of a queue's messages. Java: `FilterAPI`, `ExpressionMessageFilter`.
+
+use crate::store::MessageFilter;
+use remoting::body::SubscriptionData;
+use remoting::message::java_string_hash;
+use smallvec::SmallVec;
+
+/// Java: `ExpressionType.isTagType`.
+pub fn is_tag_type(expression_type: Option<&str>) -> bool {
+    matches!(expression_type, None | Some("" | "TAG"))
+}
+
+/// Lets messages with one of the tags' hash codes pass; the client compares the tags themselves (quirks.md C3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagFilter {
+    All,
+    Codes(SmallVec<[i32; 8]>),
+}
+
+impl TagFilter {
+    /// `*` or `TagA || TagB`; none where Java's split finds nothing at all. Java: `FilterAPI.buildSubscriptionData`.
+    pub fn parse(expression: Option<&str>) -> Option<TagFilter> {
+        match expression {
+            None | Some("" | "*") => Some(TagFilter::All),
+            Some(tags) if tags.replace("||", "").is_empty() => None,
+            Some(tags) => Some(TagFilter::Codes(
+                tags.split("||").map(str::trim).filter(|tag| !tag.is_empty()).map(java_string_hash).collect(),
+            )),
+        }
+    }
+
+    pub fn of(subscription: &SubscriptionData) -> TagFilter {
+        match subscription.sub_string.as_str() {
+            "*" => TagFilter::All,
+            _ => TagFilter::Codes(subscription.code_set.iter().copied().collect()),
+        }
+    }
+}
+
+impl MessageFilter for TagFilter {
+    fn matches_queue_entry(&self, tags_code: i64) -> bool {
+        match self {
+            TagFilter::All => true,
+            TagFilter::Codes(codes) => codes.contains(&(tags_code as i32)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags() {
+        assert_eq!(TagFilter::parse(Some("*")), Some(TagFilter::All));
+        assert_eq!(TagFilter::parse(None), Some(TagFilter::All));
+        assert_eq!(TagFilter::parse(Some("||")), None);
+        let filter = TagFilter::parse(Some(" TagA||TagB || ")).unwrap();
+        assert!(filter.matches_queue_entry(2598919));
+        assert!(filter.matches_queue_entry(2598920));
+        assert!(!filter.matches_queue_entry(2598921));
+        assert!(!filter.matches_queue_entry(0));
+    }
+}

@@ -1,0 +1,355 @@
+//! The topics of this broker and `config/topics.json`. Java: `TopicConfigManager`.
+
+mod system;
+#[cfg(test)]
+mod tests;
+
+use crate::attributes::{self, AttributeError};
+use crate::table_file::TableFile;
+use crate::topic_validator::{self, TBW102};
+use parking_lot::RwLock;
+use process::clock::Clock;
+use process::files::LoadError;
+use remoting::body::{DataVersion, KVTable, TopicConfig, TopicConfigSerializeWrapper};
+use remoting::json;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Bits of [`TopicConfig::perm`]. Java: `PermName`.
+pub mod perm {
+    pub const PRIORITY: i32 = 8;
+    pub const READ: i32 = 4;
+    pub const WRITE: i32 = 2;
+    /// Topics may be created after this one's example.
+    pub const INHERIT: i32 = 1;
+
+    pub const fn is_readable(perm: i32) -> bool {
+        perm & READ != 0
+    }
+
+    pub const fn is_writeable(perm: i32) -> bool {
+        perm & WRITE != 0
+    }
+
+    pub const fn is_inherited(perm: i32) -> bool {
+        perm & INHERIT != 0
+    }
+
+    pub const fn is_valid(perm: i32) -> bool {
+        perm >= 0 && perm < PRIORITY
+    }
+}
+
+/// What the broker's own topics look like, and who may create others. Names and defaults are Java's.
+#[derive(Clone, Debug)]
+pub struct TopicsConfig {
+    pub auto_create_topic_enable: bool,
+    pub default_topic_queue_nums: i32,
+    pub broker_cluster_name: String,
+    pub broker_name: String,
+    /// Whether topics may be created after the example of the topic named as the cluster, or as the broker.
+    pub cluster_topic_enable: bool,
+    pub broker_topic_enable: bool,
+    pub trace_topic_enable: bool,
+    pub msg_trace_topic_name: String,
+    pub revive_queue_num: i32,
+    pub timer_wheel_enable: bool,
+}
+
+impl Default for TopicsConfig {
+    fn default() -> TopicsConfig {
+        TopicsConfig {
+            auto_create_topic_enable: true,
+            default_topic_queue_nums: 8,
+            broker_cluster_name: "DefaultCluster".to_owned(),
+            broker_name: "broker-a".to_owned(),
+            cluster_topic_enable: true,
+            broker_topic_enable: true,
+            trace_topic_enable: false,
+            msg_trace_topic_name: topic_validator::RMQ_SYS_TRACE_TOPIC.to_owned(),
+            revive_queue_num: 8,
+            timer_wheel_enable: true,
+        }
+    }
+}
+
+pub struct Topics {
+    auto_create_topic_enable: bool,
+    clock: Clock,
+    table: RwLock<Table>,
+    /// Topics that this broker made for itself.
+    system_topics: HashSet<String>,
+    file: TableFile,
+    /// Counts changes that name servers must be told.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Table {
+    topics: HashMap<String, Arc<TopicConfig>>,
+    data_version: DataVersion,
+    /// Made or changed since the last [`Topics::take_unregistered`]. At most every topic.
+    unregistered: BTreeSet<String>,
+}
+
+impl Table {
+    fn put(&mut self, topic: TopicConfig) -> Arc<TopicConfig> {
+        let topic = Arc::new(topic);
+        self.topics.insert(topic.topic_name.clone(), topic.clone());
+        topic
+    }
+}
+
+impl Topics {
+    /// Reads `path` on top of the broker's own topics, so that settings an operator gave those are kept.
+    pub fn load(path: &Path, config: &TopicsConfig, clock: Clock) -> Result<Topics, LoadError> {
+        let (file, stored) = TableFile::open::<TopicConfigSerializeWrapper>(path)?;
+        let mut table = Table::default();
+        table.data_version.timestamp = clock.wall_ms();
+        for topic in system::topics(config) {
+            table.put(topic);
+        }
+        let system_topics = table.topics.keys().cloned().collect();
+        if let Some(stored) = stored {
+            table.topics.extend(stored.topic_config_table);
+            table.data_version = stored.data_version;
+        }
+        Ok(Topics {
+            auto_create_topic_enable: config.auto_create_topic_enable,
+            clock,
+            table: RwLock::new(table),
+            system_topics,
+            file,
+            changes: watch::Sender::new(0),
+        })
+    }
+
+    /// Java: `selectTopicConfig`.
+    pub fn find(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        self.table.read().topics.get(topic).cloned()
+    }
+
+    pub fn contains(&self, topic: &str) -> bool {
+        self.table.read().topics.contains_key(topic)
+    }
+
+    pub fn is_order_topic(&self, topic: &str) -> bool {
+        self.table.read().topics.get(topic).is_some_and(|topic| topic.order)
+    }
+
+    /// Java: `TopicValidator.getSystemTopicSet`.
+    pub fn system_topics(&self) -> BTreeSet<&str> {
+        let own = self.system_topics.iter().map(String::as_str);
+        own.chain(topic_validator::SYSTEM_TOPICS.iter().copied()).collect()
+    }
+
+    /// Java: `TopicValidator.isSystemTopic`, whose set each broker adds its own names to.
+    pub fn is_system_topic(&self, topic: &str) -> bool {
+        topic_validator::is_system_topic(topic) || self.system_topics.contains(topic)
+    }
+
+    pub fn len(&self) -> usize {
+        self.table.read().topics.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every topic, in no order.
+    pub fn all(&self) -> Vec<Arc<TopicConfig>> {
+        self.table.read().topics.values().cloned().collect()
+    }
+
+    /// The topic, made after the example of `default_topic` if it is new and the example allows it.
+    /// Java: `createTopicInSendMessageMethod`.
+    pub fn create_in_send_message(
+        &self,
+        topic: &str,
+        default_topic: &str,
+        remote_addr: &dyn std::fmt::Display,
+        queue_nums: i32,
+        sys_flag: i32,
+    ) -> Option<Arc<TopicConfig>> {
+        let created = {
+            let mut table = self.table.write();
+            if let Some(topic) = table.topics.get(topic) {
+                return Some(topic.clone());
+            }
+            let Some(example) = table.topics.get(default_topic) else {
+                tracing::warn!(
+                    "no topic {topic} for {remote_addr}: there is no default topic {default_topic}"
+                );
+                return None;
+            };
+            // Another broker's file, or an earlier start's, may hold a TBW102 that this broker does not allow.
+            let is_forbidden = default_topic == TBW102 && !self.auto_create_topic_enable;
+            if is_forbidden || !perm::is_inherited(example.perm) {
+                tracing::warn!(
+                    "no topic {topic} for {remote_addr}: default topic {default_topic} does not allow it"
+                );
+                return None;
+            }
+            let queue_nums = queue_nums.min(example.write_queue_nums).max(0);
+            let new = TopicConfig {
+                topic_name: topic.to_owned(),
+                read_queue_nums: queue_nums,
+                write_queue_nums: queue_nums,
+                perm: example.perm & !perm::INHERIT,
+                topic_sys_flag: sys_flag,
+                topic_filter_type: example.topic_filter_type,
+                ..TopicConfig::default()
+            };
+            tracing::info!("topic {topic} made after {default_topic} for {remote_addr}: {new:?}");
+            self.put_changed(&mut table, new)
+        };
+        self.persist_and_announce();
+        Some(created)
+    }
+
+    /// The topic, made with these settings if it is new; an existing one changes in `is_order` alone.
+    /// Java: `createTopicInSendMessageBackMethod`, `createTopicOfTranCheckMaxTime`.
+    pub fn create_in_send_message_back(
+        &self,
+        topic: &str,
+        queue_nums: i32,
+        perm: i32,
+        is_order: bool,
+        sys_flag: i32,
+    ) -> Option<Arc<TopicConfig>> {
+        if let Some(existing) = self.find(topic).filter(|topic| topic.order == is_order) {
+            return Some(existing);
+        }
+        let new = TopicConfig {
+            topic_name: topic.to_owned(),
+            read_queue_nums: queue_nums,
+            write_queue_nums: queue_nums,
+            perm,
+            topic_sys_flag: sys_flag,
+            ..TopicConfig::default()
+        };
+        let changed = {
+            let mut table = self.table.write();
+            let base = table.topics.get(topic).map_or(new, |existing| TopicConfig::clone(existing));
+            self.put_changed(&mut table, TopicConfig { order: is_order, ..base })
+        };
+        tracing::info!("topic made or reordered: {changed:?}");
+        self.persist_and_announce();
+        Some(changed)
+    }
+
+    /// Makes or replaces a topic. `attributes` is the request's text, as [`attributes::parse`] reads it.
+    /// Java: `updateTopicConfig`.
+    pub fn update(&self, topic: TopicConfig, attributes: &str) -> Result<Arc<TopicConfig>, AttributeError> {
+        let attributes = attributes::parse(attributes)?;
+        let changed = self.update_in_memory(TopicConfig { attributes, ..topic })?;
+        self.persist_and_announce();
+        Ok(changed)
+    }
+
+    /// As [`update`](Self::update) for several, with one write; those before a refused one stay. The attributes of each
+    /// are a request in the form of [`attributes::alter`]. Java: `updateTopicConfigList`.
+    pub fn update_list(&self, topics: Vec<TopicConfig>) -> Result<(), AttributeError> {
+        let outcome = topics.into_iter().try_for_each(|topic| self.update_in_memory(topic).map(drop));
+        self.persist_and_announce();
+        outcome
+    }
+
+    fn update_in_memory(&self, mut topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
+        let mut table = self.table.write();
+        let current = table.topics.get(&topic.topic_name).map(|current| &current.attributes);
+        topic.attributes = attributes::alter(attributes::OF_TOPICS, current, &topic.attributes)?;
+        tracing::info!("topic updated: {topic:?}");
+        Ok(self.put_changed(&mut table, topic))
+    }
+
+    /// False if there was no such topic. Name servers learn it with the next full registration, as in Java.
+    pub fn delete(&self, topic: &str) -> bool {
+        let is_deleted = {
+            let mut table = self.table.write();
+            let is_deleted = table.topics.remove(topic).is_some();
+            if is_deleted {
+                self.next_version(&mut table);
+            }
+            is_deleted
+        };
+        tracing::info!("topic {topic} deleted: {is_deleted}");
+        self.persist();
+        is_deleted
+    }
+
+    /// Marks the topics that the name server lists as ordered. Java: `updateOrderTopicConfig`.
+    pub fn update_order_topics(&self, listed: &KVTable) {
+        let mut is_changed = false;
+        {
+            let mut table = self.table.write();
+            for name in listed.table.keys() {
+                if let Some(topic) = table.topics.get_mut(name).filter(|topic| !topic.order) {
+                    Arc::make_mut(topic).order = true;
+                    is_changed = true;
+                }
+            }
+            if is_changed {
+                self.next_version(&mut table);
+            }
+        }
+        self.persist();
+    }
+
+    pub fn data_version(&self) -> DataVersion {
+        self.table.read().data_version
+    }
+
+    /// The whole table, for GET_ALL_TOPIC_CONFIG, registration and the file. Java: `buildTopicConfigSerializeWrapper`.
+    pub fn to_wrapper(&self) -> TopicConfigSerializeWrapper {
+        // Names are copied and sorted without the lock: sends must not wait for 60,000 of them.
+        let (data_version, topics) = {
+            let table = self.table.read();
+            (table.data_version, table.topics.values().cloned().collect::<Vec<_>>())
+        };
+        let topic_config_table = topics.into_iter().map(|topic| (topic.topic_name.clone(), topic)).collect();
+        TopicConfigSerializeWrapper { data_version, topic_config_table }
+    }
+
+    /// Returns when every change made before the call is on disk.
+    pub fn persist(&self) {
+        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
+    }
+
+    /// Counts the changes that name servers must be told; see [`take_unregistered`](Self::take_unregistered).
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// The topics that changed since the last call, and the version of the table that holds them. A name server that
+    /// knows a version takes no more topics of it, so both are taken at one moment.
+    pub fn take_unregistered(&self) -> TopicConfigSerializeWrapper {
+        let mut table = self.table.write();
+        let names = std::mem::take(&mut table.unregistered);
+        let topics = names.into_iter().filter_map(|name| {
+            let topic = table.topics.get(&name)?.clone();
+            Some((name, topic))
+        });
+        TopicConfigSerializeWrapper { data_version: table.data_version, topic_config_table: topics.collect() }
+    }
+
+    fn put_changed(&self, table: &mut Table, topic: TopicConfig) -> Arc<TopicConfig> {
+        table.unregistered.insert(topic.topic_name.clone());
+        let topic = table.put(topic);
+        self.next_version(table);
+        topic
+    }
+
+    fn next_version(&self, table: &mut Table) {
+        // The state version is the controller's master epoch, 0 without a controller.
+        table.data_version.next(0, self.clock.wall_ms());
+        self.file.note_change();
+    }
+
+    fn persist_and_announce(&self) {
+        self.persist();
+        self.changes.send_modify(|count| *count += 1);
+    }
+}

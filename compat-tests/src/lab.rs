@@ -1,0 +1,351 @@
+//! One test's own world: a Docker network or loopback ports, home directories, and the servers of all editions in it.
+
+use std::fmt::Display;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command as Program;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use testcontainers::core::AccessMode;
+
+use crate::job::{Job, Spec};
+use crate::wire::{Command, Connection};
+use crate::{checkout, oracle, target, until};
+
+/// Java needs some 7 s for the first accepted request on an idle machine of two cores.
+pub const START_WAIT: Duration = Duration::from_secs(90);
+/// Name servers hear from a broker at once, clients of Java's brokers after a poll or two.
+pub const REGISTER_WAIT: Duration = Duration::from_secs(60);
+
+const IMAGE_OURS: &str = "rocketmq-compat-ours";
+const IMAGE_JAVA: &str = "rocketmq-compat-java";
+const BINARIES: [&str; 3] = ["mqnamesrv", "mqbroker", "mqshutdown"];
+
+/// Where programs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Docker,
+    Process,
+}
+
+impl Place {
+    pub fn chosen() -> Place {
+        match std::env::var("COMPAT_PLACE").as_deref() {
+            Ok("process") => Place::Process,
+            Ok("docker") | Err(_) => Place::Docker,
+            Ok(other) => panic!("COMPAT_PLACE={other}: docker or process"),
+        }
+    }
+}
+
+/// Whose servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    Ours,
+    Java(&'static str),
+}
+
+pub const JAVA_5: Edition = Edition::Java("5.5.0");
+pub const JAVA_4: Edition = Edition::Java("4.9.7");
+
+/// The programs by the name of their script in Java's `bin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    NameServer,
+    Broker,
+}
+
+impl Server {
+    fn binary(self) -> &'static str {
+        match self {
+            Server::NameServer => "mqnamesrv",
+            Server::Broker => "mqbroker",
+        }
+    }
+
+    fn java_class(self) -> &'static str {
+        match self {
+            Server::NameServer => "org.apache.rocketmq.namesrv.NamesrvStartup",
+            Server::Broker => "org.apache.rocketmq.broker.BrokerStartup",
+        }
+    }
+}
+
+/// A server that answers.
+pub struct Running {
+    pub job: Job,
+    pub addr: SocketAddr,
+    pub home: PathBuf,
+}
+
+impl Running {
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.addr).unwrap_or_else(|e| panic!("{}: {e}\n{}", self.addr, self.job.output()))
+    }
+
+    /// Asks on a connection of its own.
+    pub fn ask(&self, code: i32, ext: &[(&str, &str)], body: &[u8]) -> Command {
+        let asked = self.connect().ask(&Command::request(code, ext, body));
+        asked.unwrap_or_else(|e| panic!("code {code} asked of {}: {e}\n{}", self.addr, self.job.output()))
+    }
+
+    /// Waits until this name server lists the broker (GET_BROKER_CLUSTER_INFO).
+    pub fn wait_for_broker(&self, broker_name: &str) {
+        let wanted = format!("\"{broker_name}\"");
+        let listed = || String::from_utf8_lossy(&self.ask(106, &[], b"").body).into_owned();
+        until(
+            REGISTER_WAIT,
+            || format!("{broker_name} at the name server: {}", listed()),
+            || listed().contains(&wanted).then_some(()),
+        );
+    }
+}
+
+pub struct Lab {
+    place: Place,
+    network: String,
+    directory: TempDir,
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Lab {
+    pub fn new() -> Lab {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let place = Place::chosen();
+        prepare(place);
+        let directory = tempfile::Builder::new().prefix("compat-").tempdir().expect("a temporary directory");
+        open_to_all(directory.path());
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let network = format!("rocketmq-compat-{}-{count}", std::process::id());
+        Lab { place, network, directory }
+    }
+
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// A directory of the lab, made when it is not there yet: the home of one server through all its restarts.
+    pub fn home(&self, name: &str) -> PathBuf {
+        let home = self.directory.path().join(name);
+        fs::create_dir_all(&home).expect("the lab's directory is writable");
+        open_to_all(&home);
+        home
+    }
+
+    /// How to start a server with these arguments and nothing else.
+    pub fn spec(&self, edition: Edition, server: Server, home: &Path, args: &[&str]) -> Spec {
+        let mut spec = match edition {
+            Edition::Ours => self.ours(server.binary(), home),
+            Edition::Java(version) => self.java(version, home, server.java_class()),
+        };
+        spec.argv.extend(args.iter().map(|a| a.to_string()));
+        spec
+    }
+
+    /// How to start one of our binaries.
+    pub fn ours(&self, binary: &str, home: &Path) -> Spec {
+        let program = match self.place {
+            Place::Docker => binary.to_string(),
+            Place::Process => binary_path(binary).display().to_string(),
+        };
+        Spec {
+            image: IMAGE_OURS,
+            argv: vec![program],
+            env: environment(home),
+            home: home.to_path_buf(),
+            mounts: vec![],
+        }
+    }
+
+    /// How to start a class of RocketMQ's jars of one version.
+    pub fn java(&self, version: &str, home: &Path, class: &str) -> Spec {
+        let jars = oracle::jars(version);
+        let mut argv = vec!["java".to_string()];
+        argv.extend(oracle::JAVA_FLAGS.map(String::from));
+        argv.push(format!("-Duser.home={}", home.display()));
+        argv.push("-cp".into());
+        argv.push(format!("{}/*", jars.display()));
+        argv.push(class.into());
+        Spec {
+            image: IMAGE_JAVA,
+            argv,
+            env: environment(home),
+            home: home.to_path_buf(),
+            mounts: vec![(jars, AccessMode::ReadOnly)],
+        }
+    }
+
+    /// Starts a program in a Java container or here, without waiting for anything.
+    pub fn start(&self, spec: &Spec) -> Job {
+        match self.place {
+            Place::Docker => Job::in_container(spec, &self.network),
+            Place::Process => Job::as_process(spec),
+        }
+    }
+
+    pub fn name_server(&self, edition: Edition, name: &str) -> Running {
+        let home = self.home(name);
+        let port = match self.place {
+            Place::Docker => 9876,
+            Place::Process => free_ports(),
+        };
+        let conf = write_conf(&home.join("namesrv.conf"), &[("listenPort", &port)], &[]);
+        let job = self.start(&self.spec(edition, Server::NameServer, &home, &["-c", &conf]));
+        // Get config: every version answers it.
+        self.answering(job, port, home, &Command::request(319, &[], b""))
+    }
+
+    /// A broker that has registered with all of `name_servers`. `conf` overrides what the lab sets.
+    pub fn broker(
+        &self,
+        edition: Edition,
+        name: &str,
+        name_servers: &[&Running],
+        conf: &[(&str, &str)],
+    ) -> Running {
+        let home = self.home(name);
+        let port = match self.place {
+            Place::Docker => 10911,
+            Place::Process => free_ports(),
+        };
+        let list: Vec<_> = name_servers.iter().map(|server| server.addr.to_string()).collect();
+        let (list, loopback) = (list.join(";"), Ipv4Addr::LOCALHOST);
+        let mut defaults: Vec<(&str, &dyn Display)> = vec![
+            ("listenPort", &port),
+            ("brokerName", &name),
+            ("namesrvAddr", &list),
+            ("mapedFileSizeCommitLog", &(16 << 20)),
+            ("mapedFileSizeConsumeQueue", &60_000),
+        ];
+        if self.place == Place::Process {
+            defaults.push(("brokerIP1", &loopback));
+        }
+        let file = write_conf(&home.join("broker.conf"), &defaults, conf);
+        let job = self.start(&self.spec(edition, Server::Broker, &home, &["-c", &file]));
+        let offset = Command::request(30, &[("topic", "TBW102"), ("queueId", "0")], b"");
+        let running = self.answering(job, port, home, &offset);
+        for server in name_servers {
+            server.wait_for_broker(name);
+        }
+        running
+    }
+
+    fn answering(&self, job: Job, port: u16, home: PathBuf, question: &Command) -> Running {
+        let addr = SocketAddr::new(job.ip(), port);
+        until(
+            START_WAIT,
+            || format!("no answer from {addr}\n{}", job.output()),
+            || {
+                let ended = job.exit_code();
+                assert!(ended.is_none(), "ended with {ended:?} before it answered\n{}", job.output());
+                Connection::open(addr).and_then(|mut connection| connection.ask(question)).ok()
+            },
+        );
+        Running { job, addr, home }
+    }
+}
+
+/// A port `p` for which `p - 2` (fast port) and `p + 1` (replication) are free as well.
+pub fn free_ports() -> u16 {
+    // Below the range from which the kernel picks ports for outgoing connections.
+    const FIRST: u16 = 12_000;
+    const STEPS: u16 = 4_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id() as u16 % STEPS;
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
+    for _ in 0..STEPS {
+        let step = (start + NEXT.fetch_add(1, Ordering::Relaxed)) % STEPS;
+        let port = FIRST + 2 + step * 5;
+        if free(port - 2) && free(port) && free(port + 1) {
+            return port;
+        }
+    }
+    panic!("no free ports on loopback");
+}
+
+/// Writes a properties file and returns its path as an argument.
+pub fn write_conf(path: &Path, defaults: &[(&str, &dyn Display)], overrides: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (key, value) in defaults.iter().filter(|(key, _)| overrides.iter().all(|(o, _)| o != key)) {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    for (key, value) in overrides {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    fs::write(path, text).expect("the home directory is writable");
+    path.display().to_string()
+}
+
+/// Containers run as another user than the tests.
+fn open_to_all(directory: &Path) {
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("our own directory");
+}
+
+fn environment(home: &Path) -> Vec<(String, String)> {
+    let home = home.display().to_string();
+    vec![("HOME".into(), home.clone()), ("ROCKETMQ_HOME".into(), home)]
+}
+
+fn binary_path(binary: &str) -> PathBuf {
+    let path = target().join("release").join(binary);
+    assert!(path.exists(), "{} is missing: run `cargo build --release` first", path.display());
+    path
+}
+
+/// Builds both images, once in a test program. Docker's own cache makes the next time cheap.
+fn prepare(place: Place) {
+    static DONE: OnceLock<()> = OnceLock::new();
+    if place == Place::Process {
+        return;
+    }
+    DONE.get_or_init(|| {
+        // The Dockerfile takes binaries from the checkout; Cargo may have put them elsewhere.
+        let release = checkout().join("target/release");
+        if release != target().join("release") {
+            fs::create_dir_all(&release).expect("the checkout is writable");
+            for binary in BINARIES {
+                fs::copy(binary_path(binary), release.join(binary)).expect("the checkout is writable");
+            }
+        }
+        build_image(IMAGE_OURS, &checkout(), &[]);
+        // Only the host's network reaches the Debian archive everywhere.
+        let proxy = ["--build-arg", "http_proxy", "--build-arg", "https_proxy"];
+        let network = [&["--network", "host"], &proxy[..]].concat();
+        build_image(IMAGE_JAVA, &checkout().join("compat-tests/java"), &network);
+    });
+}
+
+fn build_image(name: &str, context: &Path, options: &[&str]) {
+    // BuildKit is a plug-in that Debian's docker.io does not bring.
+    let output = Program::new("docker")
+        .env("DOCKER_BUILDKIT", "0")
+        .args(["build", "-t", name])
+        .args(options)
+        .arg(context)
+        .output()
+        .expect("docker starts");
+    assert!(
+        output.status.success(),
+        "docker build {name} (`./test` makes the base image and starts the daemon)\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// The IPv4 address as RocketMQ writes it into offset message ids: eight hex digits, upper case.
+pub fn hex_ip(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(v4) => v4.octets().iter().map(|b| format!("{b:02X}")).collect(),
+        IpAddr::V6(v6) => v6.octets().iter().map(|b| format!("{b:02X}")).collect(),
+    }
+}

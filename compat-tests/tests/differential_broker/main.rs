@@ -1,0 +1,31 @@
+//! The broker's codes of priority P0 (and the few of P1 they lean on), asked of Java's 5.5.0 and of ours.
+
+use std::process::ExitCode;
+
+use compat_tests::differential::{Side, Table, run};
+use compat_tests::lab::{Edition, Lab};
+
+mod client;
+mod clients;
+mod offsets;
+mod pull;
+mod retry;
+mod send;
+
+static TABLE: Table = Table {
+    area: "broker",
+    cases: &[send::CASES, pull::CASES, offsets::CASES, clients::CASES, retry::CASES],
+    start,
+    settle: |_| (),
+};
+
+fn main() -> ExitCode {
+    run(&TABLE)
+}
+
+/// Each broker is registered, since a broker that is not may behave otherwise.
+fn start(lab: &Lab, edition: Edition) -> Side {
+    let name_server = lab.name_server(edition, "namesrv");
+    let broker = lab.broker(edition, "broker-a", &[&name_server], &[]);
+    Side { edition, name_server, broker: Some(broker) }
+}

@@ -1,0 +1,166 @@
+package rocketmq.it;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+import java.util.UUID;
+import java.util.stream.Collectors;
+import org.apache.rocketmq.client.ClientConfig;
+import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.PullResult;
+import org.apache.rocketmq.client.consumer.PullStatus;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
+
+/**
+ * The servers under test and clients for them. A test class holds one in a {@code @RegisterExtension} field; every client
+ * made here is shut down after the test that made it.
+ */
+final class Cluster implements AfterEachCallback {
+    /** Tag and body of the message that {@link #createTopic} leaves in the new topic. */
+    static final String WARM_UP = "warm-up";
+    /** From -Dnamesrv, else NAMESRV_ADDR, else RocketMQ's usual port on this machine. */
+    static final String NAMESRV = System.getProperty("namesrv",
+        System.getenv().getOrDefault("NAMESRV_ADDR", "127.0.0.1:9876"));
+    private static final int PULL_MESSAGES_MAX = 32;
+
+    private final Deque<Runnable> closers = new ArrayDeque<>();
+
+    /** A name that no earlier run has used. */
+    static String unique(String prefix) {
+        return prefix + "-" + UUID.randomUUID().toString().substring(0, 8);
+    }
+
+    /** A started producer in a group of its own. */
+    DefaultMQProducer producer() throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer(unique("producer"));
+        configure(producer);
+        producer.setSendMsgTimeout(10_000);
+        producer.start();
+        closers.push(producer::shutdown);
+        return producer;
+    }
+
+    /** Not started: the test subscribes and registers its listener first. Starts at a new group's first message. */
+    DefaultMQPushConsumer pushConsumer(String group) {
+        DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group);
+        configure(consumer);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.setConsumeThreadMin(4);
+        consumer.setConsumeThreadMax(4);
+        closers.push(consumer::shutdown);
+        return consumer;
+    }
+
+    /** A started push consumer of one topic. */
+    DefaultMQPushConsumer consume(String group, String topic, String tags, Inbox inbox) throws Exception {
+        DefaultMQPushConsumer consumer = pushConsumer(group);
+        consumer.subscribe(topic, tags);
+        consumer.registerMessageListener(inbox);
+        consumer.start();
+        return consumer;
+    }
+
+    /** Not started: whether it is to assign or to subscribe is the test's choice. */
+    DefaultLitePullConsumer litePullConsumer(String group) {
+        DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
+        configure(consumer);
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        closers.push(consumer::shutdown);
+        return consumer;
+    }
+
+    /** A started pull consumer. */
+    DefaultMQPullConsumer pullConsumer(String group) throws Exception {
+        DefaultMQPullConsumer consumer = new DefaultMQPullConsumer(group);
+        configure(consumer);
+        consumer.start();
+        closers.push(consumer::shutdown);
+        return consumer;
+    }
+
+    /** Makes a topic by sending the {@link #WARM_UP} message to it, and waits until the name server knows it. */
+    String createTopic(String prefix, int queues) throws Exception {
+        String topic = unique(prefix);
+        DefaultMQProducer producer = producer();
+        producer.setDefaultTopicQueueNums(queues);
+        producer.send(Messages.tagged(topic, WARM_UP, WARM_UP));
+        queues(producer, topic);
+        return topic;
+    }
+
+    /** The topic's queues by id, once the name server has the route. */
+    static List<MessageQueue> queues(DefaultMQProducer producer, String topic) {
+        List<MessageQueue> queues = new ArrayList<>(Await.value("route of " + topic, Await.PATIENCE,
+            () -> producer.fetchPublishMessageQueues(topic), found -> !found.isEmpty()));
+        queues.sort(Comparator.naturalOrder());
+        return queues;
+    }
+
+    /** Reads the topic from its first message until at least {@code count} are there; ordered by queue and offset. */
+    List<MessageExt> read(String topic, int count) throws Exception {
+        DefaultMQPullConsumer consumer = pullConsumer(unique("reader"));
+        return Await.value(count + " messages in " + topic, Await.PATIENCE, () -> readAll(consumer, topic),
+            messages -> messages.size() >= count);
+    }
+
+    private static List<MessageExt> readAll(DefaultMQPullConsumer consumer, String topic) throws Exception {
+        List<MessageQueue> queues = new ArrayList<>(consumer.fetchSubscribeMessageQueues(topic));
+        queues.sort(Comparator.naturalOrder());
+        List<MessageExt> messages = new ArrayList<>();
+        for (MessageQueue queue : queues) {
+            PullResult pulled = consumer.pull(queue, "*", 0, PULL_MESSAGES_MAX);
+            while (pulled.getPullStatus() == PullStatus.FOUND) {
+                messages.addAll(pulled.getMsgFoundList());
+                pulled = consumer.pull(queue, "*", pulled.getNextBeginOffset(), PULL_MESSAGES_MAX);
+            }
+        }
+        return messages;
+    }
+
+    /** Host and port of the topic's broker, as the name server gives it to this client. */
+    static String brokerAddress(DefaultMQProducer producer, String topic) {
+        String broker = queues(producer, topic).get(0).getBrokerName();
+        return Await.value("address of " + broker, Await.PATIENCE, () -> {
+            producer.getDefaultMQProducerImpl().getMqClientFactory().updateTopicRouteInfoFromNameServer(topic);
+            return producer.getDefaultMQProducerImpl().getMqClientFactory().findBrokerAddressInPublish(broker);
+        }, address -> address != null);
+    }
+
+    /** The queues of the topic that rebalancing has given to this consumer. */
+    static Set<MessageQueue> assigned(DefaultMQPushConsumer consumer, String topic) {
+        return consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet().stream()
+            .filter(queue -> queue.getTopic().equals(topic)).collect(Collectors.toSet());
+    }
+
+    /** Client ids of the group's consumers, as the topic's broker knows them. */
+    static List<String> members(DefaultMQProducer producer, String topic, String group) throws Exception {
+        return Wire.client(producer).getConsumerIdListByGroup(brokerAddress(producer, topic), group, Wire.TIMEOUT_MILLIS);
+    }
+
+    private static void configure(ClientConfig client) {
+        client.setNamesrvAddr(NAMESRV);
+        // Clients of one name share a connection; of different names they look like different processes.
+        client.setInstanceName(unique("client"));
+        // A topic made after the client's start is seen soon, not after the usual 30 s.
+        client.setPollNameServerInterval(1_000);
+        // A client that rebalances while it is sending a heartbeat drops the next one, and pulls nothing until the one after.
+        client.setHeartbeatBrokerInterval(1_000);
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) {
+        while (!closers.isEmpty()) {
+            closers.pop().run();
+        }
+    }
+}

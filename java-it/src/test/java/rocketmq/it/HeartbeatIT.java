@@ -1,0 +1,68 @@
+package rocketmq.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Heartbeats tell the broker what a consumer subscribes to; a change takes effect while it runs. */
+class HeartbeatIT {
+    @RegisterExtension
+    final Cluster cluster = new Cluster();
+
+    @Test
+    void runningConsumerSwitchesToAnotherTag() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("Heartbeat", 1);
+        MessageQueue queue = Cluster.queues(producer, topic).get(0);
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = cluster.consume(Cluster.unique("group"), topic, "red", inbox);
+        producer.send(Messages.tagged(topic, "red", "1 red"), queue);
+        producer.send(Messages.tagged(topic, "blue", "2 blue"), queue);
+        producer.send(Messages.tagged(topic, "red", "3 red"), queue);
+        inbox.awaitExactly(List.of("1 red", "3 red"));
+
+        consumer.subscribe(topic, "blue");
+        producer.send(Messages.tagged(topic, "red", "4 red"), queue);
+        producer.send(Messages.tagged(topic, "blue", "5 blue"), queue);
+
+        inbox.awaitText("5 blue");
+        assertEquals(List.of("1 red", "3 red", "5 blue"), Messages.sortedTexts(inbox.received()));
+    }
+
+    @Test
+    void runningConsumerAddsATopic() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String first = cluster.createTopic("Heartbeat", 1);
+        String second = cluster.createTopic("Heartbeat", 1);
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = cluster.consume(Cluster.unique("group"), first, "t", inbox);
+        producer.send(Messages.tagged(first, "t", "from the first"));
+        inbox.awaitText("from the first");
+
+        consumer.subscribe(second, "t");
+        producer.send(Messages.tagged(second, "t", "from the second"));
+
+        inbox.awaitText("from the second");
+        inbox.awaitExactly(List.of("from the first", "from the second"));
+    }
+
+    @Test
+    void brokerKnowsTheMembersOfAGroup() throws Exception {
+        DefaultMQProducer observer = cluster.producer();
+        String topic = cluster.createTopic("Heartbeat", 4);
+        String group = Cluster.unique("group");
+
+        DefaultMQPushConsumer first = cluster.consume(group, topic, "*", new Inbox());
+        DefaultMQPushConsumer second = cluster.consume(group, topic, "*", new Inbox());
+
+        Set<String> expected = Set.of(first.buildMQClientId(), second.buildMQClientId());
+        Await.until("both are members", () -> expected.equals(new HashSet<>(Cluster.members(observer, topic, group))));
+    }
+}

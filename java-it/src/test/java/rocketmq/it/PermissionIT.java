@@ -1,0 +1,65 @@
+package rocketmq.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.util.List;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.exception.MQBrokerException;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.constant.PermName;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** A topic's permissions: who may write, who may read. They are changed as the console does it, by UPDATE_AND_CREATE_TOPIC. */
+class PermissionIT {
+    @RegisterExtension
+    final Cluster cluster = new Cluster();
+
+    @Test
+    void readFromAWriteOnlyTopicIsRefused() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("Permission", 1);
+        MessageQueue queue = Cluster.queues(producer, topic).get(0);
+        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+
+        setPermission(producer, topic, PermName.PERM_WRITE);
+
+        producer.send(Messages.message(topic, "written"), queue);
+        MQBrokerException refusal = assertThrows(MQBrokerException.class, () -> consumer.pull(queue, "*", 0, 32));
+        assertEquals(Wire.NO_PERMISSION, refusal.getResponseCode());
+        setPermission(producer, topic, PermName.PERM_READ | PermName.PERM_WRITE);
+        assertEquals(List.of(Cluster.WARM_UP, "written"), Messages.texts(cluster.read(topic, 2)));
+    }
+
+    @Test
+    void producersFindNoQueueInAReadOnlyTopic() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("Permission", 2);
+
+        setPermission(producer, topic, PermName.PERM_READ);
+
+        Await.until("no queue to publish to", () -> {
+            try {
+                return producer.fetchPublishMessageQueues(topic).isEmpty();
+            } catch (MQClientException e) {
+                return true;
+            }
+        });
+        DefaultMQProducer newcomer = cluster.producer();
+        assertThrows(MQClientException.class, () -> newcomer.send(Messages.message(topic, "refused")));
+        assertEquals(List.of(Cluster.WARM_UP), Messages.texts(cluster.read(topic, 1)));
+    }
+
+    private static void setPermission(DefaultMQProducer producer, String topic, int permission) throws Exception {
+        TopicConfig config = new TopicConfig(topic);
+        int queues = Cluster.queues(producer, topic).size();
+        config.setReadQueueNums(queues);
+        config.setWriteQueueNums(queues);
+        config.setPerm(permission);
+        Wire.client(producer).createTopic(Cluster.brokerAddress(producer, "TBW102"), "TBW102", config, Wire.TIMEOUT_MILLIS);
+    }
+}

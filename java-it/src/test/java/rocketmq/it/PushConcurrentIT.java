@@ -1,0 +1,107 @@
+package rocketmq.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** A push consumer with concurrent listeners: gets every message once, and new ones without delay. */
+class PushConcurrentIT {
+    @RegisterExtension
+    final Cluster cluster = new Cluster();
+
+    @Test
+    void getsEachMessageOfEachQueueOnce() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("PushConcurrent", 4);
+        List<String> texts = Messages.numbered("push", 400);
+        for (String text : texts.subList(0, 200)) {
+            producer.send(Messages.tagged(topic, "t", text));
+        }
+        Inbox inbox = new Inbox();
+        cluster.consume(Cluster.unique("group"), topic, "t", inbox);
+        for (String text : texts.subList(200, 400)) {
+            producer.send(Messages.tagged(topic, "t", text));
+        }
+
+        inbox.awaitExactly(texts);
+    }
+
+    @Test
+    void newMessageWakesTheWaitingPull() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("PushConcurrent", 1);
+        MessageQueue queue = Cluster.queues(producer, topic).get(0);
+        Inbox inbox = new Inbox();
+        cluster.consume(Cluster.unique("group"), topic, "*", inbox);
+        inbox.awaitText(Cluster.WARM_UP);
+
+        List<Long> latencyMillis = new ArrayList<>();
+        for (String text : Messages.numbered("wake", 10)) {
+            long start = System.nanoTime();
+            producer.send(Messages.message(topic, text), queue);
+            // A broker that lets the pull wait out its time would need up to 15 s.
+            inbox.awaitText(text, Duration.ofSeconds(5));
+            latencyMillis.add((System.nanoTime() - start) / 1_000_000);
+        }
+
+        latencyMillis.sort(null);
+        assertTrue(latencyMillis.get(5) < 1_000, "send to receive, milliseconds: " + latencyMillis);
+    }
+
+    @Test
+    void listenerMayTakeSeveralMessagesAtOnce() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("PushConcurrent", 1);
+        for (String text : Messages.numbered("many", 64)) {
+            producer.send(Messages.tagged(topic, "t", text));
+        }
+        List<Integer> sizes = new CopyOnWriteArrayList<>();
+        List<MessageExt> received = new CopyOnWriteArrayList<>();
+        DefaultMQPushConsumer consumer = cluster.pushConsumer(Cluster.unique("group"));
+        consumer.setConsumeMessageBatchMaxSize(16);
+        consumer.setPullBatchSize(64);
+        consumer.subscribe(topic, "t");
+        consumer.registerMessageListener((List<MessageExt> messages, ConsumeConcurrentlyContext context) -> {
+            sizes.add(messages.size());
+            received.addAll(messages);
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        consumer.start();
+
+        Await.until("64 messages", () -> received.size() >= 64);
+
+        assertEquals(Messages.numbered("many", 64), Messages.sortedTexts(received));
+        assertTrue(sizes.stream().allMatch(size -> size <= 16), sizes.toString());
+        assertTrue(sizes.contains(16), sizes.toString());
+    }
+
+    @Test
+    void twoGroupsEachGetEverything() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("PushConcurrent", 2);
+        Inbox billing = new Inbox();
+        Inbox shipping = new Inbox();
+        cluster.consume(Cluster.unique("billing"), topic, "t", billing);
+        cluster.consume(Cluster.unique("shipping"), topic, "t", shipping);
+
+        List<String> texts = Messages.numbered("shared", 20);
+        for (String text : texts) {
+            producer.send(Messages.tagged(topic, "t", text));
+        }
+
+        billing.awaitExactly(texts);
+        shipping.awaitExactly(texts);
+    }
+}

@@ -1,0 +1,95 @@
+package rocketmq.it;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.List;
+import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.MessageSelector;
+import org.apache.rocketmq.client.consumer.PullResult;
+import org.apache.rocketmq.client.consumer.PullStatus;
+import org.apache.rocketmq.client.exception.MQClientException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.MessageQueue;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
+
+/** Tags select messages on the broker; what a tag does not match is skipped, not delivered. */
+class TagFilterIT {
+    @RegisterExtension
+    final Cluster cluster = new Cluster();
+
+    @Test
+    void consumerGetsItsTagsOnly() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("TagFilter", 1);
+        MessageQueue queue = Cluster.queues(producer, topic).get(0);
+        Inbox paid = new Inbox();
+        Inbox paidOrShipped = new Inbox();
+        Inbox everything = new Inbox();
+        cluster.consume(Cluster.unique("group"), topic, "paid", paid);
+        cluster.consume(Cluster.unique("group"), topic, "paid || shipped", paidOrShipped);
+        cluster.consume(Cluster.unique("group"), topic, "*", everything);
+
+        producer.send(Messages.tagged(topic, "paid", "1 paid"), queue);
+        producer.send(Messages.tagged(topic, "shipped", "2 shipped"), queue);
+        producer.send(Messages.tagged(topic, "cancelled", "3 cancelled"), queue);
+        producer.send(Messages.message(topic, "4 untagged"), queue);
+        producer.send(Messages.tagged(topic, "paid", "5 paid"), queue);
+
+        paid.awaitExactly(List.of("1 paid", "5 paid"));
+        paidOrShipped.awaitExactly(List.of("1 paid", "2 shipped", "5 paid"));
+        everything.awaitExactly(List.of("1 paid", "2 shipped", "3 cancelled", "4 untagged", "5 paid", Cluster.WARM_UP));
+    }
+
+    @Test
+    void tagsOfEqualHashAreToldApart() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("TagFilter", 1);
+        assertEquals("AaAa".hashCode(), "BBBB".hashCode());
+        Inbox inbox = new Inbox();
+        cluster.consume(Cluster.unique("group"), topic, "AaAa", inbox);
+
+        producer.send(Messages.tagged(topic, "BBBB", "looks alike"));
+        producer.send(Messages.tagged(topic, "AaAa", "wanted"));
+
+        inbox.awaitExactly(List.of("wanted"));
+    }
+
+    @Test
+    void pullSkipsOverWhatDoesNotMatch() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("TagFilter", 1);
+        MessageQueue queue = Cluster.queues(producer, topic).get(0);
+        for (String text : Messages.numbered("noise", 9)) {
+            producer.send(Messages.tagged(topic, "noise", text), queue);
+        }
+        producer.send(Messages.tagged(topic, "wanted", "needle"), queue);
+        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        Await.until("11 messages in the queue", () -> consumer.maxOffset(queue) == 11);
+
+        PullResult found = consumer.pull(queue, "wanted", 0, 32);
+        assertEquals(PullStatus.FOUND, found.getPullStatus());
+        assertEquals(List.of("needle"), Messages.texts(found.getMsgFoundList()));
+        assertEquals(10, found.getMsgFoundList().get(0).getQueueOffset());
+        assertEquals(11, found.getNextBeginOffset());
+
+        PullResult none = consumer.pull(queue, "nobody", 0, 32);
+        assertEquals(PullStatus.NO_MATCHED_MSG, none.getPullStatus());
+        assertEquals(11, none.getNextBeginOffset());
+    }
+
+    @Test
+    void sqlFilterIsRefusedAtStartUnlessTheBrokerEnablesIt() throws Exception {
+        String topic = cluster.createTopic("TagFilter", 1);
+        DefaultMQPushConsumer consumer = cluster.pushConsumer(Cluster.unique("group"));
+        consumer.subscribe(topic, MessageSelector.bySql("colour = 'blue'"));
+        consumer.registerMessageListener(new Inbox());
+
+        MQClientException refusal = assertThrows(MQClientException.class, consumer::start);
+
+        assertTrue(refusal.getMessage().contains("does not support consumer to filter message by SQL92"), refusal.getMessage());
+    }
+}

@@ -1,0 +1,176 @@
+//! What a name server is told: Java's `NamesrvConfig`, `NettyServerConfig`, `NettyClientConfig` and `ControllerConfig`.
+
+mod keys_controller;
+mod keys_namesrv;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use process::config::netty::{NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyServerConfig};
+use process::config::{Class, Config, ConfigError, Environment, Settings};
+use process::properties::Properties;
+use process::settings;
+
+use keys_controller::CONTROLLER_CONFIG;
+use keys_namesrv::NAMESRV_CONFIG;
+
+/// The classes whose keys a name server knows. Java reads the controller's only with `enableControllerInNamesrv`.
+pub const CLASSES: &[&Class] =
+    &[&NAMESRV_CONFIG, &NETTY_SERVER_CONFIG, &NETTY_CLIENT_CONFIG, &CONTROLLER_CONFIG];
+
+/// What Java's `NamesrvController` registers with its `Configuration`.
+const SHOWN: &[&str] = &["NamesrvConfig", "NettyServerConfig"];
+
+/// What `mqnamesrv -p` prints.
+pub const PRINTED: &[&str] = &["NamesrvConfig", "NettyServerConfig", "NettyClientConfig"];
+
+const DEFAULT_LISTEN_PORT: u16 = 9876;
+
+/// All of a name server's settings, as one read of its [`Config`].
+#[derive(Clone, Debug)]
+pub struct NamesrvSettings {
+    pub namesrv: NamesrvConfig,
+    pub server: NettyServerConfig,
+}
+
+settings! {
+    /// How the name server keeps and answers routes (Java's `NamesrvConfig`).
+    pub struct NamesrvConfig of "NamesrvConfig" {
+        /// The JSON file of the key-value table.
+        pub kv_config_path: PathBuf = "kvConfigPath",
+        /// Where a config update is kept; the file given with `-c`, where there is one.
+        pub config_store_path: PathBuf = "configStorePath",
+        /// Passed on to the key-value lookups of clients in a test environment.
+        pub product_env_name: String = "productEnvName",
+        /// Unknown topics are looked up in the product environment's name server.
+        pub cluster_test: bool = "clusterTest",
+        /// Routes carry the order configuration of their topic.
+        pub order_message_enable: bool = "orderMessageEnable",
+        /// A broker's registration is answered with the order configurations.
+        pub return_order_topic_config_to_broker: bool = "returnOrderTopicConfigToBroker",
+        /// Look for silent brokers this often.
+        pub scan_not_active_broker_interval_ms: u64 = "scanNotActiveBrokerInterval",
+        /// Unregistrations that may wait to be worked off.
+        pub unregister_broker_queue_capacity: usize = "unRegisterBrokerQueueCapacity",
+        /// A slave may stand in for its lost master.
+        pub support_acting_master: bool = "supportActingMaster",
+        pub enable_all_topic_list: bool = "enableAllTopicList",
+        pub enable_topic_list: bool = "enableTopicList",
+        pub notify_min_broker_id_changed: bool = "notifyMinBrokerIdChanged",
+        /// Refuse routes until `wait_for_service_s` have passed since the start.
+        pub need_wait_for_service: bool = "needWaitForService",
+        pub wait_for_service_s: u64 = "waitSecondsForService",
+        /// A registration deletes the topics that it does not name.
+        pub delete_topic_with_broker_registration: bool = "deleteTopicWithBrokerRegistration",
+        /// Keys, separated by `;`, that a config update may not change.
+        pub config_black_list: String = "configBlackList",
+    }
+}
+
+impl NamesrvSettings {
+    pub fn read(config: &Config) -> Result<NamesrvSettings, ConfigError> {
+        Ok(NamesrvSettings { namesrv: config.read()?, server: config.read()? })
+    }
+}
+
+/// What the command line says over the configuration file.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `-c`.
+    pub config_file: Option<PathBuf>,
+    /// `key=value` arguments.
+    pub settings: Properties,
+}
+
+/// The values as the user gave them, by the rules of Java's `NamesrvStartup`.
+pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let mut config = Config::new(CLASSES, SHOWN, environment);
+    config.derive("NettyServerConfig", "listenPort", DEFAULT_LISTEN_PORT);
+    if let Some(path) = &overrides.config_file {
+        config.load_file(path)?;
+        config.derive("NamesrvConfig", "configStorePath", path.display());
+    }
+    config.set_all("command line", &overrides.settings)?;
+    Ok(config)
+}
+
+/// The values, and the settings read from them.
+pub fn load(
+    environment: Arc<Environment>,
+    overrides: &Overrides,
+) -> Result<(Config, NamesrvSettings), ConfigError> {
+    let config = values(environment, overrides)?;
+    let settings = NamesrvSettings::read(&config)?;
+    Ok((config, settings))
+}
+
+/// What to log once at start: keys without effect and unknown keys.
+pub fn warnings(config: &Config) -> Vec<String> {
+    config.warnings(&[
+        (NamesrvConfig::CLASS, NamesrvConfig::KEYS),
+        (NettyServerConfig::CLASS, NettyServerConfig::KEYS),
+        (NamesrvConfig::CLASS, &["rocketmqHome"]),
+        // `scanNotActiveBrokerInterval` and `configBlackList` reach the controller's class too.
+        (
+            CONTROLLER_CONFIG.name,
+            &["configStorePath", "configBlackList", "scanNotActiveBrokerInterval", "rocketmqHome"],
+        ),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn java_defaults() {
+        let (config, settings) = load(Arc::new(Environment::fixed("/h")), &Overrides::default()).unwrap();
+        assert_eq!(settings.server.listen_port, 9876);
+        assert_eq!(settings.namesrv.kv_config_path, PathBuf::from("/h/namesrv/kvConfig.json"));
+        assert_eq!(settings.namesrv.config_store_path, PathBuf::from("/h/namesrv/namesrv.properties"));
+        assert!(config.render().contains("\nlistenPort=9876\n"));
+        assert_eq!(CLASSES.iter().map(|class| class.keys.len()).sum::<usize>(), 22 + 18 + 20 + 28);
+    }
+
+    #[test]
+    fn the_config_file_becomes_the_place_for_updates() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("namesrv.conf");
+        std::fs::write(&file, "listenPort=19876\nscanNotActiveBrokerInterval=1000\nserverWorkerThreads=2\n")
+            .unwrap();
+        let overrides = Overrides { config_file: Some(file.clone()), settings: Properties::default() };
+        let (config, settings) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        assert_eq!(settings.namesrv.config_store_path, file);
+        assert_eq!(settings.server.listen_port, 19876);
+        assert_eq!(
+            warnings(&config),
+            ["serverWorkerThreads=2 is known and has no effect yet (NettyServerConfig)"]
+        );
+    }
+
+    /// Java 5.5.0's reply to GET_NAMESRV_CONFIG (319), byte for byte.
+    #[test]
+    fn rendered_as_java_does() {
+        let frame = "../../shared/golden/wire/5.5.0/json/frames/03947-319-GET_NAMESRV_CONFIG-resp.bin";
+        let frame = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(frame)).unwrap();
+        let header_bytes = u32::from_be_bytes(frame[4..8].try_into().unwrap()) & 0x00ff_ffff;
+        let java = &frame[8 + header_bytes as usize..];
+
+        let mut settings = Properties::parse(java).unwrap();
+        let given = ["configStorePath", "kvConfigPath", "listenPort", "rocketmqHome"];
+        settings.0.retain(|name, _| given.contains(&name.as_str()));
+        let overrides = Overrides { settings, ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        assert_eq!(config.render(), str::from_utf8(java).unwrap());
+    }
+
+    #[test]
+    fn the_shipped_file_is_understood() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/namesrv.conf");
+        let overrides = Overrides { config_file: Some(file), ..Overrides::default() };
+        let (config, _) = load(Arc::new(Environment::fixed("/h")), &overrides).unwrap();
+        assert_eq!(warnings(&config), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,181 @@
+//! Brokers: coming, going, and what is known of them.
+
+use crate::kv_config::ORDER_TOPIC_CONFIG;
+use crate::routes::removal::Leaving;
+use crate::routes::{BrokerAddr, Registered, Registration, Topics};
+use crate::server::NameServer;
+use remoting::body::{
+    DataVersion, GetBrokerMemberGroupResponseBody, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper,
+};
+use remoting::connection::Peer;
+use remoting::header::namesrv::*;
+use remoting::header::required;
+use remoting::message::crc32;
+use remoting::{Command, Refusal, ResponseCode, json};
+use std::sync::Arc;
+
+/// Java: ordinal of `MQVersion.V3_0_11`; brokers before it send their topics only.
+const V3_0_11: i32 = 37;
+
+pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+    let header = RegisterBrokerRequestHeader::decode(&request.ext);
+    let body = request.body.bytes();
+    if header.body_crc32 != 0 && header.body_crc32 != crc32(&body) {
+        tracing::warn!("registration from {}: crc32 not match", peer.remote_addr());
+        return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "crc32 not match"));
+    }
+    let id = required(header.broker_id, "brokerId")?;
+    let (Some(cluster), Some(addr), Some(name)) =
+        (header.cluster_name, header.broker_addr, header.broker_name)
+    else {
+        // Java answers so too, and is left with a null in its tables.
+        tracing::warn!("registration from {} without cluster, address or name", peer.remote_addr());
+        return Ok(registration_reply(server, &Registered::default()));
+    };
+    let registration = Registration {
+        cluster,
+        addr,
+        name,
+        id,
+        ha_server_addr: header.ha_server_addr,
+        zone_name: header.zone_name,
+        heartbeat_timeout_millis: header.heartbeat_timeout_millis,
+        enable_acting_master: header.enable_acting_master,
+        connection: peer,
+    };
+    let unchanged = unchanged(server, &registration, &header, &body);
+    let (topics, filter_servers) = match unchanged {
+        Some(version) => (Topics::Unchanged(version), Some(Vec::new())),
+        None => read_topics(&body, header.compressed, request.version)?,
+    };
+    let registered = server.register(&registration, topics, filter_servers);
+    let registered =
+        registered.map_err(|_| Refusal::new(ResponseCode::SYSTEM_ERROR, "register broker failed"))?;
+    Ok(registration_reply(server, &registered))
+}
+
+fn registration_reply(server: &NameServer, registered: &Registered) -> Command {
+    let header = RegisterBrokerResponseHeader {
+        ha_server_addr: registered.ha_server_addr.as_deref(),
+        master_addr: registered.master_addr.as_deref(),
+        ..Default::default()
+    };
+    let reply = Command::success().with_ext(header.encode());
+    if !server.settings().return_order_topic_config_to_broker {
+        return reply;
+    }
+    reply.with_body(server.kv().read().namespace(ORDER_TOPIC_CONFIG).unwrap_or_default())
+}
+
+/// Brokers repeat their registration, some with megabytes of topics, every half minute: most bring no news.
+fn unchanged(
+    server: &NameServer,
+    registration: &Registration,
+    header: &RegisterBrokerRequestHeader,
+    body: &[u8],
+) -> Option<DataVersion> {
+    let version = if header.compressed { None } else { RegisterBrokerBody::peek_data_version(body) };
+    version.filter(|version| server.routes().read().holds(registration, *version, server.rules()))
+}
+
+fn read_topics(
+    body: &[u8],
+    compressed: bool,
+    version: i32,
+) -> Result<(Topics, Option<Vec<String>>), Refusal> {
+    let failed = |error: &dyn std::fmt::Display| {
+        let remark = format!(
+            "org.apache.rocketmq.remoting.exception.RemotingCommandException: Failed to decode RegisterBrokerBody, {error}"
+        );
+        Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
+    };
+    if version < V3_0_11 {
+        let table = if body.is_empty() {
+            TopicConfigAndMappingSerializeWrapper::default()
+        } else {
+            json::from_slice(body).map_err(Refusal::unreadable_body)?
+        };
+        return Ok((Topics::Table(Box::new(table)), None));
+    }
+    if body.is_empty() {
+        return Ok((Topics::Table(Box::default()), Some(Vec::new())));
+    }
+    let body = RegisterBrokerBody::decode(body, compressed, version).map_err(|error| failed(&error))?;
+    Ok((Topics::Table(Box::new(body.topic_config_serialize_wrapper)), Some(body.filter_server_list)))
+}
+
+pub fn unregister_broker(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+    let header = UnRegisterBrokerRequestHeader::decode(&request.ext);
+    // Java only queues the request here: what it lacks comes out in the log.
+    if let (Some(cluster), Some(addr), Some(name), Some(id)) =
+        (header.cluster_name, header.broker_addr, header.broker_name, header.broker_id)
+    {
+        server.unregister(Leaving { broker: BrokerAddr::new(cluster, addr), name: name.to_owned(), id });
+    }
+    Ok(Command::success())
+}
+
+pub fn broker_heartbeat(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+    let header = BrokerHeartbeatRequestHeader::decode(&request.ext);
+    let cluster = required(header.cluster_name, "clusterName")?;
+    let addr = required(header.broker_addr, "brokerAddr")?;
+    server.routes().write().heartbeat(cluster, addr, server.now_ms());
+    Ok(Command::success())
+}
+
+/// Whether a broker's topics are known in this version; also a sign of life.
+pub fn query_data_version(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
+    let header = QueryDataVersionRequestHeader::decode(&request.ext);
+    let body = request.body.bytes();
+    let asked: Option<DataVersion> =
+        if body.is_empty() { None } else { Some(json::from_slice(&body).map_err(Refusal::unreadable_body)?) };
+    let cluster = required(header.cluster_name, "clusterName")?;
+    let addr = required(header.broker_addr, "brokerAddr")?;
+    let mut routes = server.routes().write();
+    routes.heartbeat(cluster, addr, server.now_ms());
+    let known = routes.data_version(cluster, addr);
+    let changed = known.is_none() || known != asked;
+    let header = QueryDataVersionResponseHeader { changed: Some(changed), ..Default::default() };
+    let body = known.map(|version| json::to_bytes(&version)).unwrap_or_default();
+    Ok(Command::success().with_ext(header.encode()).with_body(body))
+}
+
+pub fn get_broker_cluster_info(server: &NameServer, _: &Arc<Peer>, _: &Command) -> Result<Command, Refusal> {
+    Ok(Command::success().with_body(json::to_bytes(&server.routes().read().cluster_info())))
+}
+
+pub fn get_broker_member_group(
+    server: &NameServer,
+    _: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
+    let header = GetBrokerMemberGroupRequestHeader::decode(&request.ext);
+    let group = server.routes().read().member_group(header.cluster_name, header.broker_name);
+    let body = GetBrokerMemberGroupResponseBody { broker_member_group: Some(group) };
+    // Java forgets to take back the remark that it starts with (quirks.md A14).
+    Ok(Command::success().with_remark("not set any response code").with_body(json::to_bytes(&body)))
+}
+
+pub fn wipe_write_perm_of_broker(
+    server: &NameServer,
+    peer: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
+    let name = WipeWritePermOfBrokerRequestHeader::decode(&request.ext).broker_name.unwrap_or_default();
+    let count = server.routes().write().wipe_write_perm(name);
+    tracing::info!("{} wipes the write permission of {name}: {count} topics", peer.remote_addr());
+    let header = WipeWritePermOfBrokerResponseHeader { wipe_topic_count: Some(count), ..Default::default() };
+    Ok(Command::success().with_ext(header.encode()))
+}
+
+pub fn add_write_perm_of_broker(
+    server: &NameServer,
+    peer: &Arc<Peer>,
+    request: &Command,
+) -> Result<Command, Refusal> {
+    let name = AddWritePermOfBrokerRequestHeader::decode(&request.ext).broker_name.unwrap_or_default();
+    let count = server.routes().write().add_write_perm(name);
+    tracing::info!("{} adds the write permission of {name}: {count} topics", peer.remote_addr());
+    let header = AddWritePermOfBrokerResponseHeader { add_topic_count: Some(count), ..Default::default() };
+    Ok(Command::success().with_ext(header.encode()))
+}

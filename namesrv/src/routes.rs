@@ -1,0 +1,376 @@
+//! Which brokers there are and which topics they hold. Java: `RouteInfoManager`.
+//!
+//! Plain maps: no IO, no clock, no lock. What has to happen outside, such as telling brokers or closing connections, is
+//! handed back to the caller.
+
+pub mod answers;
+pub mod removal;
+#[cfg(test)]
+mod tests;
+
+use remoting::body::{
+    BrokerData, DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper,
+    TopicQueueMappingInfo,
+};
+use remoting::connection::Peer;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// A broker that says nothing about it is gone after this much silence. Java: `DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`.
+const BROKER_SILENCE_MAX_MS: i64 = 120_000;
+const MASTER_ID: i64 = 0;
+/// Java: `PermName.PERM_READ`, `PERM_WRITE`.
+const PERM_READ: i32 = 4;
+const PERM_WRITE: i32 = 2;
+
+#[derive(Default)]
+pub struct Routes {
+    /// Topic to its queues on each broker, in order of broker names.
+    topics: HashMap<String, Vec<QueueData>>,
+    brokers: BTreeMap<String, BrokerData>,
+    /// Cluster to the names of its brokers.
+    clusters: BTreeMap<String, BTreeSet<String>>,
+    live: HashMap<BrokerAddr, Live>,
+    filter_servers: HashMap<BrokerAddr, Vec<String>>,
+    /// Static topic to each broker's share of it.
+    static_topics: HashMap<String, BTreeMap<String, TopicQueueMappingInfo>>,
+    /// How often queues were taken away from topics: what a registration put into the table is all there still if this
+    /// has not moved since.
+    removals: u64,
+}
+
+/// Java: `BrokerAddrInfo`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BrokerAddr {
+    pub cluster: String,
+    pub addr: String,
+}
+
+impl BrokerAddr {
+    pub fn new(cluster: &str, addr: &str) -> BrokerAddr {
+        BrokerAddr { cluster: cluster.to_owned(), addr: addr.to_owned() }
+    }
+}
+
+/// A broker that registered. Java: `BrokerLiveInfo`.
+struct Live {
+    last_update_ms: i64,
+    silence_max_ms: i64,
+    data_version: DataVersion,
+    connection: Arc<Peer>,
+    ha_server_addr: Option<String>,
+    /// [`Routes::removals`] when all its topics were in the table.
+    complete_at: Option<u64>,
+}
+
+/// Configuration that decides how routes are kept; the names are Java's in `NamesrvConfig`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    pub delete_topic_with_broker_registration: bool,
+    pub notify_min_broker_id_changed: bool,
+    pub support_acting_master: bool,
+}
+
+/// What a broker says of itself when it registers.
+#[derive(Clone, Copy)]
+pub struct Registration<'a> {
+    pub cluster: &'a str,
+    pub addr: &'a str,
+    pub name: &'a str,
+    pub id: i64,
+    pub ha_server_addr: Option<&'a str>,
+    pub zone_name: Option<&'a str>,
+    pub heartbeat_timeout_millis: Option<i64>,
+    /// None from brokers before 5.0.
+    pub enable_acting_master: Option<bool>,
+    pub connection: &'a Arc<Peer>,
+}
+
+/// The topics that a broker registers.
+pub enum Topics {
+    /// As last time: [`Routes::holds`] said so.
+    Unchanged(DataVersion),
+    Table(Box<TopicConfigAndMappingSerializeWrapper>),
+}
+
+impl Topics {
+    fn data_version(&self) -> DataVersion {
+        match self {
+            Topics::Unchanged(version) => *version,
+            Topics::Table(table) => table.data_version,
+        }
+    }
+}
+
+/// What a slave learns of its master, and whom to tell about the new broker.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Registered {
+    pub master_addr: Option<String>,
+    pub ha_server_addr: Option<String>,
+    pub notice: Option<MinBrokerIdChange>,
+}
+
+/// A single topic of a broker that is not known yet: it must register all first.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotRegistered;
+
+/// Brokers of one name have another lowest id now: tell `recipients`. Java: `notifyMinBrokerIdChanged`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinBrokerIdChange {
+    pub recipients: Vec<String>,
+    pub min_broker_id: i64,
+    pub min_broker_addr: String,
+    pub offline_broker_addr: Option<String>,
+    pub ha_broker_addr: Option<String>,
+}
+
+impl Routes {
+    /// Whether this registration with this data version would change no topic.
+    pub fn holds(&self, registration: &Registration, version: DataVersion, rules: Rules) -> bool {
+        let known =
+            self.brokers.get(registration.name).and_then(|broker| broker.broker_addrs.get(&registration.id));
+        let live = self.live.get(&BrokerAddr::new(registration.cluster, registration.addr));
+        known.is_some_and(|addr| addr == registration.addr)
+            && live
+                .is_some_and(|live| live.data_version == version && live.complete_at == Some(self.removals))
+            && !rules.delete_topic_with_broker_registration
+    }
+
+    /// Takes in a broker, or news of a known one. `filter_servers` of None leaves them as they are.
+    pub fn register(
+        &mut self,
+        registration: &Registration,
+        topics: Topics,
+        filter_servers: Option<Vec<String>>,
+        rules: Rules,
+        now_ms: i64,
+    ) -> Result<Registered, NotRegistered> {
+        let Registration { cluster, addr, name, id, .. } = *registration;
+        self.clusters.entry(cluster.to_owned()).or_default().insert(name.to_owned());
+        let mut is_new = !self.brokers.contains_key(name);
+        let broker = self.brokers.entry(name.to_owned()).or_insert_with(|| BrokerData {
+            broker_name: name.to_owned(),
+            cluster: cluster.to_owned(),
+            ..BrokerData::default()
+        });
+        broker.enable_acting_master = registration.enable_acting_master == Some(true);
+        broker.zone_name = registration.zone_name.map(str::to_owned);
+        let is_lower = id < broker.broker_addrs.first_key_value().map_or(0, |(lowest, _)| *lowest);
+        // A slave that became master comes back under another id: an address has one id only.
+        broker.broker_addrs.retain(|known_id, known| known != addr || *known_id == id);
+
+        let data_version = topics.data_version();
+        if self.has_newer(registration, data_version.state_version) {
+            self.live.remove(&BrokerAddr::new(cluster, addr));
+            return Ok(Registered::default());
+        }
+        let broker = self.brokers.get_mut(name).expect("inserted above");
+        if !broker.broker_addrs.contains_key(&id)
+            && matches!(&topics, Topics::Table(table) if table.topic_config_table.len() == 1)
+        {
+            tracing::warn!("a single topic of broker {name} {id} {addr}, which has not registered");
+            return Err(NotRegistered);
+        }
+        let before = broker.broker_addrs.insert(id, addr.to_owned());
+        is_new |= before.is_none_or(|addr| addr.is_empty());
+
+        let complete_at = self.register_topics(registration, topics, is_new, rules);
+        self.set_live(registration, data_version, complete_at, now_ms);
+        self.set_filter_servers(registration, filter_servers);
+        let (master_addr, ha_server_addr) = self.master_of(registration).unzip();
+        let notice = (is_lower && rules.notify_min_broker_id_changed)
+            .then(|| self.min_broker_id_change(name, None, registration.ha_server_addr))
+            .flatten();
+        Ok(Registered { master_addr, ha_server_addr: ha_server_addr.flatten(), notice })
+    }
+
+    /// Another address holds this id, with a newer state: of two masters the one of the later term wins.
+    fn has_newer(&self, registration: &Registration, state_version: i64) -> bool {
+        let Registration { cluster, addr, name, id, .. } = *registration;
+        let holder = self.brokers.get(name).and_then(|broker| broker.broker_addrs.get(&id));
+        let Some(holder) = holder.filter(|holder| *holder != addr) else { return false };
+        let live = self.live.get(&BrokerAddr::new(cluster, holder));
+        let newer = live.is_some_and(|live| live.data_version.state_version > state_version);
+        if newer {
+            tracing::warn!(
+                "broker {name} {id} {addr} is ignored: {holder} has a newer state than {state_version}"
+            );
+        }
+        newer
+    }
+
+    /// The topics of a master, or of the slave with the lowest id, go into the table. Returns the count of removals if
+    /// all are there now.
+    fn register_topics(
+        &mut self,
+        registration: &Registration,
+        topics: Topics,
+        is_new: bool,
+        rules: Rules,
+    ) -> Option<u64> {
+        let broker = self.brokers.get(registration.name)?;
+        let is_lowest = broker.broker_addrs.first_key_value().is_some_and(|(id, _)| *id == registration.id);
+        let is_prime_slave =
+            registration.enable_acting_master.is_some() && registration.id != MASTER_ID && is_lowest;
+        if registration.id != MASTER_ID && !is_prime_slave {
+            return None;
+        }
+        let read_only = is_prime_slave && broker.enable_acting_master;
+        let Topics::Table(table) = topics else { return Some(self.removals) };
+        if rules.delete_topic_with_broker_registration && table.topic_queue_mapping_info_map.is_empty() {
+            self.remove_topics_beyond(registration.name, &table.topic_config_table);
+        }
+        let is_changed = is_new || self.is_changed(registration, table.data_version);
+        let name: Arc<str> = registration.name.into();
+        for topic in table.topic_config_table.values() {
+            self.register_queues(&name, topic, is_changed, read_only);
+        }
+        if is_changed {
+            for (topic, mapping) in table.topic_queue_mapping_info_map {
+                let bname = mapping.bname.clone().unwrap_or_default();
+                self.static_topics.entry(topic).or_default().insert(bname, mapping);
+            }
+        }
+        Some(self.removals)
+    }
+
+    fn is_changed(&self, registration: &Registration, version: DataVersion) -> bool {
+        self.data_version(registration.cluster, registration.addr) != Some(version)
+    }
+
+    /// `is_changed`: also if the table has an entry already.
+    fn register_queues(
+        &mut self,
+        broker_name: &Arc<str>,
+        topic: &TopicConfig,
+        is_changed: bool,
+        read_only: bool,
+    ) {
+        let queues = QueueData {
+            broker_name: broker_name.clone(),
+            perm: if read_only { topic.perm & !PERM_WRITE } else { topic.perm },
+            read_queue_nums: topic.read_queue_nums,
+            topic_sys_flag: topic.topic_sys_flag,
+            write_queue_nums: topic.write_queue_nums,
+        };
+        let Some(brokers) = self.topics.get_mut(&topic.topic_name) else {
+            tracing::info!("new topic {} on {broker_name}", topic.topic_name);
+            self.topics.insert(topic.topic_name.clone(), vec![queues]);
+            return;
+        };
+        match brokers.binary_search_by(|known| known.broker_name.cmp(broker_name)) {
+            Ok(at) if is_changed => brokers[at] = queues,
+            Ok(_) => {}
+            Err(at) => brokers.insert(at, queues),
+        }
+    }
+
+    fn set_live(
+        &mut self,
+        registration: &Registration,
+        data_version: DataVersion,
+        complete_at: Option<u64>,
+        now_ms: i64,
+    ) {
+        let Registration { cluster, addr, name, id, .. } = *registration;
+        let live = Live {
+            last_update_ms: now_ms,
+            silence_max_ms: registration.heartbeat_timeout_millis.unwrap_or(BROKER_SILENCE_MAX_MS),
+            data_version,
+            connection: registration.connection.clone(),
+            ha_server_addr: registration.ha_server_addr.map(str::to_owned),
+            complete_at,
+        };
+        if self.live.insert(BrokerAddr::new(cluster, addr), live).is_none() {
+            tracing::info!("new broker {name} {id} {addr} of cluster {cluster}");
+        }
+    }
+
+    fn set_filter_servers(&mut self, registration: &Registration, filter_servers: Option<Vec<String>>) {
+        let key = BrokerAddr::new(registration.cluster, registration.addr);
+        match filter_servers {
+            None => {}
+            Some(none) if none.is_empty() => drop(self.filter_servers.remove(&key)),
+            Some(servers) => drop(self.filter_servers.insert(key, servers)),
+        }
+    }
+
+    /// Address and HA address of a slave's master.
+    fn master_of(&self, registration: &Registration) -> Option<(String, Option<String>)> {
+        if registration.id == MASTER_ID {
+            return None;
+        }
+        let master = self.brokers.get(registration.name)?.broker_addrs.get(&MASTER_ID)?;
+        let live = self.live.get(&BrokerAddr::new(registration.cluster, master))?;
+        Some((master.clone(), live.ha_server_addr.clone()))
+    }
+
+    /// Whom to tell that the lowest id changed: those left when a broker went, else those before the new one.
+    fn min_broker_id_change(
+        &self,
+        name: &str,
+        offline_addr: Option<&str>,
+        ha_addr: Option<&str>,
+    ) -> Option<MinBrokerIdChange> {
+        let addrs = &self.brokers.get(name)?.broker_addrs;
+        let (min_id, min_addr) = addrs.first_key_value()?;
+        let all = offline_addr.is_some() || addrs.len() == 1;
+        Some(MinBrokerIdChange {
+            recipients: addrs
+                .iter()
+                .filter(|(id, _)| all || *id != min_id)
+                .map(|(_, addr)| addr.clone())
+                .collect(),
+            min_broker_id: *min_id,
+            min_broker_addr: min_addr.clone(),
+            offline_broker_addr: offline_addr.map(str::to_owned),
+            ha_broker_addr: ha_addr.map(str::to_owned),
+        })
+    }
+
+    /// Queues of one topic, from a broker that has registered. Java: `registerTopic`.
+    pub fn register_topic(&mut self, topic: &str, queues: Vec<QueueData>) {
+        // Those before an unknown broker are kept if the topic was known, as Java does.
+        let unknown = queues.iter().position(|queues| !self.brokers.contains_key(&*queues.broker_name));
+        if let Some(at) = unknown {
+            tracing::warn!("topic {topic} of an unknown broker {}", queues[at].broker_name);
+        }
+        if queues.is_empty() || (unknown.is_some() && !self.topics.contains_key(topic)) {
+            return;
+        }
+        let brokers = self.topics.entry(topic.to_owned()).or_default();
+        for queues in queues.into_iter().take(unknown.unwrap_or(usize::MAX)) {
+            match brokers.binary_search_by(|known| known.broker_name.cmp(&queues.broker_name)) {
+                Ok(at) => brokers[at] = queues,
+                Err(at) => brokers.insert(at, queues),
+            }
+        }
+    }
+
+    /// A sign of life. Java: `updateBrokerInfoUpdateTimestamp`.
+    pub fn heartbeat(&mut self, cluster: &str, addr: &str, now_ms: i64) {
+        if let Some(live) = self.live.get_mut(&BrokerAddr::new(cluster, addr)) {
+            live.last_update_ms = now_ms;
+        }
+    }
+
+    /// Returns the number of the broker's topics. Java: `wipeWritePermOfBrokerByLock`.
+    pub fn wipe_write_perm(&mut self, broker_name: &str) -> i32 {
+        self.change_perm(broker_name, |perm| perm & !PERM_WRITE)
+    }
+
+    /// Java: `addWritePermOfBrokerByLock`.
+    pub fn add_write_perm(&mut self, broker_name: &str) -> i32 {
+        self.change_perm(broker_name, |_| PERM_READ | PERM_WRITE)
+    }
+
+    fn change_perm(&mut self, broker_name: &str, change: impl Fn(i32) -> i32) -> i32 {
+        let mut count = 0;
+        for queues in self.topics.values_mut().flatten().filter(|queues| &*queues.broker_name == broker_name)
+        {
+            queues.perm = change(queues.perm);
+            count += 1;
+        }
+        count
+    }
+}

@@ -1,0 +1,165 @@
+//! The parts of a name server, put together. Java: `NamesrvController`.
+
+use crate::config::{NamesrvConfig, NamesrvSettings};
+use crate::kv_config::KvConfig;
+use crate::routes::removal::Leaving;
+use crate::routes::{MinBrokerIdChange, NotRegistered, Registered, Registration, Routes, Rules, Topics};
+use parking_lot::RwLock;
+use process::clock::Clock;
+use process::config::Config;
+use process::files::{self, LoadError};
+use process::properties::Properties;
+use remoting::client::{Client, ClientConfig, NoService};
+use remoting::connection::Peer;
+use remoting::header::namesrv::NotifyMinBrokerIdChangeRequestHeader;
+use remoting::{Command, RequestCode};
+use std::sync::Arc;
+
+/// What handlers work on. Locks are taken one at a time, or in the order of the fields.
+pub struct NameServer {
+    routes: RwLock<Routes>,
+    kv: RwLock<KvConfig>,
+    config: RwLock<Config>,
+    settings: RwLock<Arc<NamesrvConfig>>,
+    clock: Clock,
+    started_ms: u64,
+    /// Tells brokers of changes.
+    client: Arc<Client>,
+}
+
+impl NameServer {
+    pub fn new(config: Config, settings: &NamesrvSettings, clock: Clock) -> Result<NameServer, LoadError> {
+        Ok(NameServer {
+            routes: RwLock::default(),
+            kv: RwLock::new(KvConfig::load(settings.namesrv.kv_config_path.clone())?),
+            config: RwLock::new(config),
+            settings: RwLock::new(Arc::new(settings.namesrv.clone())),
+            started_ms: clock.monotonic_ms(),
+            clock,
+            client: Arc::new(Client::new(ClientConfig::default(), Arc::new(NoService))),
+        })
+    }
+
+    pub fn routes(&self) -> &RwLock<Routes> {
+        &self.routes
+    }
+
+    pub fn kv(&self) -> &RwLock<KvConfig> {
+        &self.kv
+    }
+
+    pub fn settings(&self) -> Arc<NamesrvConfig> {
+        self.settings.read().clone()
+    }
+
+    pub fn rules(&self) -> Rules {
+        let settings = self.settings.read();
+        Rules {
+            delete_topic_with_broker_registration: settings.delete_topic_with_broker_registration,
+            notify_min_broker_id_changed: settings.notify_min_broker_id_changed,
+            support_acting_master: settings.support_acting_master,
+        }
+    }
+
+    /// Milliseconds of a clock that does not jump.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.monotonic_ms() as i64
+    }
+
+    pub fn age_ms(&self) -> u64 {
+        self.clock.monotonic_ms() - self.started_ms
+    }
+
+    pub fn register(
+        &self,
+        registration: &Registration,
+        topics: Topics,
+        filter_servers: Option<Vec<String>>,
+    ) -> Result<Registered, NotRegistered> {
+        let mut routes = self.routes.write();
+        let registered = routes.register(registration, topics, filter_servers, self.rules(), self.now_ms());
+        drop(routes);
+        if let Ok(Registered { notice: Some(notice), .. }) = &registered {
+            self.notify(vec![notice.clone()]);
+        }
+        registered
+    }
+
+    pub fn unregister(&self, leaving: Leaving) {
+        let notices = self.routes.write().unregister(&[leaving], self.rules());
+        self.notify(notices);
+    }
+
+    pub fn connection_lost(&self, peer: &Peer) {
+        // Most connections are clients': they need no write lock.
+        let brokers = self.routes.read().connected_by(peer.id());
+        if brokers.is_empty() {
+            return;
+        }
+        tracing::info!("connection {} lost, its brokers leave: {brokers:?}", peer.remote_addr());
+        let notices = self.routes.write().drop_brokers(&brokers, self.rules());
+        self.notify(notices);
+    }
+
+    /// Brokers that fell silent are gone, and their connections with them. Java: `scanNotActiveBroker`.
+    pub fn expire_silent_brokers(&self) {
+        let silent = self.routes.read().silent(self.now_ms());
+        let keys: Vec<_> = silent.iter().map(|(key, _)| key.clone()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        tracing::warn!("brokers were silent for too long: {keys:?}");
+        let notices = self.routes.write().drop_brokers(&keys, self.rules());
+        silent.iter().for_each(|(_, connection)| connection.close());
+        self.notify(notices);
+    }
+
+    fn notify(&self, notices: Vec<MinBrokerIdChange>) {
+        for notice in notices {
+            tracing::info!("lowest broker id changed: {notice:?}");
+            let header = NotifyMinBrokerIdChangeRequestHeader {
+                min_broker_id: Some(notice.min_broker_id),
+                min_broker_addr: Some(&notice.min_broker_addr),
+                offline_broker_addr: notice.offline_broker_addr.as_deref(),
+                ha_broker_addr: notice.ha_broker_addr.as_deref(),
+                ..Default::default()
+            };
+            let request = Command::request(RequestCode::NOTIFY_MIN_BROKER_ID_CHANGE, header.encode());
+            for addr in notice.recipients {
+                let (client, request) = (self.client.clone(), request.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = client.send_oneway(&addr, request).await {
+                        tracing::warn!("{addr} is not told of the lowest broker id: {error}");
+                    }
+                });
+            }
+        }
+    }
+
+    /// Java: `Configuration.getAllConfigsFormatString`.
+    pub fn config_text(&self) -> String {
+        self.config.read().render()
+    }
+
+    /// Java answers success whatever becomes of it; so failures are logged. Java: `Configuration.update`.
+    pub fn update_config(&self, update: &Properties) {
+        let mut config = self.config.write();
+        let next = config.updated(update).and_then(|next| Ok((NamesrvSettings::read(&next)?.namesrv, next)));
+        let (settings, next) = match next {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::error!("configuration is not updated: {error}");
+                return;
+            }
+        };
+        if let Err(error) = files::replace(&settings.config_store_path, next.render().as_bytes()) {
+            tracing::error!("configuration is not kept: {error}");
+        }
+        *self.settings.write() = Arc::new(settings);
+        *config = next;
+    }
+
+    pub async fn shutdown(&self) {
+        self.client.shutdown().await;
+    }
+}

@@ -1,0 +1,106 @@
+//! Start and stop. Java: `NamesrvStartup`.
+
+use crate::config::NamesrvSettings;
+use crate::server::NameServer;
+use process::clock::Clock;
+use process::config::Config;
+use process::config::netty::NettyServerConfig;
+use process::files::LoadError;
+use remoting::Codec;
+use remoting::server::{Server, ServerConfig};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// Connections that do not end by then are left to the process's end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A name server at work. Dropping it leaves it at work: [`Running::shutdown`] ends it.
+pub struct Running {
+    name_server: Arc<NameServer>,
+    server: Server,
+    expiry: JoinHandle<()>,
+}
+
+/// Why a name server does not start; its text is one line for a human.
+#[derive(Debug)]
+pub enum StartError {
+    KvConfig(LoadError),
+    /// `bindAddress` is neither an address nor the name of one.
+    BindAddress(String, io::Error),
+    Listen(SocketAddr, io::Error),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartError::KvConfig(error) => error.fmt(f),
+            StartError::BindAddress(text, error) => write!(f, "bindAddress={text}: {error}"),
+            StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Starts a name server within the tokio runtime of the caller, and says so on stdout as Java does.
+pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<Running, StartError> {
+    let interval = Duration::from_millis(settings.namesrv.scan_not_active_broker_interval_ms.max(1));
+    let name_server = Arc::new(NameServer::new(config, &settings, clock).map_err(StartError::KvConfig)?);
+    let addr = listen_addr(&settings.server)?;
+    let server = Server::start(addr, server_config(&settings.server), name_server.clone())
+        .map_err(|error| StartError::Listen(addr, error))?;
+    let expiry = tokio::spawn(expire(name_server.clone(), interval));
+    let running = Running { name_server, server, expiry };
+    let (bind, port) = (&settings.server.bind_address, running.local_addr().port());
+    let codec = match Codec::of_environment() {
+        Codec::Json => "JSON",
+        Codec::Rocketmq => "ROCKETMQ",
+    };
+    let boot = format!("The Name Server boot success. serializeType={codec}, address {bind}:{port}");
+    tracing::info!("{boot}");
+    println!("{boot}");
+    Ok(running)
+}
+
+/// Where a server with these settings listens; the broker's too.
+pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
+    let bind = settings.bind_address.as_str();
+    let unknown = |error| StartError::BindAddress(bind.to_owned(), error);
+    let mut addrs = (bind, settings.listen_port).to_socket_addrs().map_err(unknown)?;
+    addrs.next().ok_or_else(|| unknown(io::ErrorKind::AddrNotAvailable.into()))
+}
+
+/// The settings that sockets take; the broker's too.
+pub fn server_config(settings: &NettyServerConfig) -> ServerConfig {
+    ServerConfig {
+        backlog: i32::try_from(settings.server_socket_backlog).unwrap_or(i32::MAX),
+        idle_max: Duration::from_secs(settings.server_channel_max_idle_time_s),
+        send_buffer_bytes: settings.server_socket_snd_buf_bytes,
+        receive_buffer_bytes: settings.server_socket_rcv_buf_bytes,
+        ..ServerConfig::default()
+    }
+}
+
+async fn expire(name_server: Arc<NameServer>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    loop {
+        ticks.tick().await;
+        name_server.expire_silent_brokers();
+    }
+}
+
+impl Running {
+    pub fn local_addr(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Returns once all connections are closed, or soon.
+    pub async fn shutdown(self) {
+        self.expiry.abort();
+        self.server.shutdown(SHUTDOWN_PATIENCE).await;
+        self.name_server.shutdown().await;
+    }
+}

@@ -1,0 +1,24 @@
+//! Configuration by Java's rules and names: every key of Java's configuration classes is known, with its 5.5.0 default.
+//!
+//! - [`Key`] and [`Class`]: the tables, one row a key.
+//! - [`Config`]: the values: defaults, under a file, under the command line, under later updates.
+//! - [`settings!`](crate::settings): plain typed structs over the keys that we act on.
+//! - [`Environment`]: what the process found around it (home, host name, addresses).
+
+mod environment;
+mod host_address;
+mod key;
+pub mod netty;
+mod typed;
+mod values;
+
+pub use environment::Environment;
+pub use key::{Class, DefaultValue, Key, Kind};
+pub use key::{
+    boolean, choice, computed_int, computed_text, double, home_path, int, long, null, numbered_choice, text,
+};
+pub use typed::{FromText, Settings};
+pub use values::{Config, ConfigError, ConfigPrinter};
+
+#[cfg(test)]
+mod tests;

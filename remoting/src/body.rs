@@ -1,0 +1,32 @@
+//! The bodies of commands, and the tables of the config files, which are the same beans.
+//!
+//! Fields stand in the order in which Java writes them: by name. A field that Java may hold as null is an `Option` where
+//! null means something, and its type's empty value elsewhere.
+
+pub mod heartbeat;
+pub mod offset;
+pub mod queue;
+pub mod register_broker;
+pub mod route;
+pub mod subscription_group;
+pub mod topic;
+
+pub use heartbeat::{
+    CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody,
+    HeartbeatData, MessageModel, ProducerData, SubscriptionData,
+};
+pub use offset::{ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper};
+pub use queue::{LockBatchRequestBody, LockBatchResponseBody, MessageQueue, UnlockBatchRequestBody};
+pub use register_broker::{BodyError, RegisterBrokerBody};
+pub use route::{
+    BrokerData, BrokerMemberGroup, ClusterInfo, GetBrokerMemberGroupResponseBody, KVTable, QueueData,
+    TopicList, TopicRouteData,
+};
+pub use subscription_group::{
+    CustomizedRetryPolicy, ExponentialRetryPolicy, GroupRetryPolicy, GroupRetryPolicyType,
+    SimpleSubscriptionData, SubscriptionGroupConfig, SubscriptionGroupWrapper,
+};
+pub use topic::{
+    DataVersion, LogicQueueMappingItem, TopicConfig, TopicConfigAndMappingSerializeWrapper,
+    TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingDetail, TopicQueueMappingInfo,
+};

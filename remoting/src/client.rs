@@ -1,0 +1,102 @@
+//! Calls other servers: one connection an address, opened when first needed. Java: `NettyRemotingClient`.
+
+use crate::command::{Codec, Command};
+use crate::connection::{self, CallError, Outcome, Peer, Service};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// A client that serves no requests from the servers that it calls.
+pub struct NoService;
+
+impl Service for NoService {
+    fn handle(&self, _peer: &Arc<Peer>, request: Command) -> Outcome {
+        Outcome::Now(unsupported(&request))
+    }
+}
+
+/// The answer to a code that nobody handles (quirks.md A12).
+pub fn unsupported(request: &Command) -> Command {
+    Command::response(crate::ResponseCode::REQUEST_CODE_NOT_SUPPORTED)
+        .with_remark(format!(" request type {} not supported", request.code))
+}
+
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Java: `connectTimeoutMillis`.
+    pub connect_timeout: Duration,
+    pub codec: Codec,
+}
+
+impl Default for ClientConfig {
+    fn default() -> ClientConfig {
+        ClientConfig { connect_timeout: Duration::from_millis(3000), codec: Codec::of_environment() }
+    }
+}
+
+/// Connections by `host:port`.
+pub struct Client<S: Service = NoService> {
+    config: ClientConfig,
+    service: Arc<S>,
+    slots: Mutex<HashMap<String, Arc<Slot>>>,
+}
+
+/// Where those who need the same address wait for one of them to connect.
+type Slot = tokio::sync::Mutex<Option<Arc<Peer>>>;
+
+impl<S: Service> Client<S> {
+    pub fn new(config: ClientConfig, service: Arc<S>) -> Client<S> {
+        Client { config, service, slots: Mutex::default() }
+    }
+
+    /// Sends a request to `addr` and waits for the response. Connecting and waiting have `timeout` each at most.
+    pub async fn call(&self, addr: &str, request: Command, timeout: Duration) -> Result<Command, CallError> {
+        let peer = self.peer(addr, timeout).await?;
+        let response = peer.call(request, timeout).await;
+        // Java closes a connection that let a call time out (clientCloseSocketIfTimeout).
+        if response == Err(CallError::Timeout) {
+            peer.close();
+        }
+        response
+    }
+
+    pub async fn send_oneway(&self, addr: &str, request: Command) -> Result<(), CallError> {
+        self.peer(addr, self.config.connect_timeout).await?.send_oneway(request);
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn shutdown(&self) {
+        let slots: Vec<_> = self.slots.lock().drain().map(|(_, slot)| slot).collect();
+        for slot in slots {
+            if let Some(peer) = slot.lock().await.take() {
+                peer.close();
+            }
+        }
+    }
+
+    async fn peer(&self, addr: &str, timeout: Duration) -> Result<Arc<Peer>, CallError> {
+        let slot = self.slots.lock().entry(addr.to_owned()).or_default().clone();
+        let mut slot = slot.lock().await;
+        if let Some(peer) = slot.as_ref().filter(|peer| peer.is_open()) {
+            return Ok(peer.clone());
+        }
+        let connect = TcpStream::connect(addr);
+        let stream = tokio::time::timeout(self.config.connect_timeout.min(timeout), connect).await;
+        let stream = stream.map_err(|_| CallError::Connect(format!("{addr}: connecting took too long")))?;
+        let stream = stream.map_err(|error| CallError::Connect(format!("{addr}: {error}")))?;
+        let peer = self.open(stream).map_err(|error| CallError::Connect(format!("{addr}: {error}")))?;
+        *slot = Some(peer.clone());
+        Ok(peer)
+    }
+
+    fn open(&self, stream: TcpStream) -> std::io::Result<Arc<Peer>> {
+        stream.set_nodelay(true)?;
+        let peer = Peer::new(stream.peer_addr()?, stream.local_addr()?, self.config.codec);
+        let (task_peer, service) = (peer.clone(), self.service.clone());
+        tokio::spawn(async move { connection::run(stream, &task_peer, &*service).await });
+        Ok(peer)
+    }
+}

@@ -1,0 +1,55 @@
+//! Pulling messages.
+
+use crate::headers;
+
+headers! {
+    /// Codes 11 and 361.
+    PullMessageRequestHeader {
+        consumer_group: str = "consumerGroup",
+        topic: str = "topic",
+        queue_id: i32 = "queueId",
+        queue_offset: i64 = "queueOffset",
+        max_msg_nums: i32 = "maxMsgNums",
+        /// Bits of [`pull_sys_flag`].
+        sys_flag: i32 = "sysFlag",
+        commit_offset: i64 = "commitOffset",
+        suspend_timeout_ms: i64 = "suspendTimeoutMillis",
+        subscription: str = "subscription",
+        sub_version: i64 = "subVersion",
+        expression_type: str = "expressionType",
+        max_msg_bytes: i32 = "maxMsgBytes",
+        request_source: i32 = "requestSource",
+        proxy_forward_client_id: str = "proxyFrowardClientId",
+        lite_topic: str = "liteTopic",
+    }
+
+    PullMessageResponseHeader {
+        suggest_which_broker_id: i64 = "suggestWhichBrokerId",
+        next_begin_offset: i64 = "nextBeginOffset",
+        min_offset: i64 = "minOffset",
+        max_offset: i64 = "maxOffset",
+        offset_delta: i64 = "offsetDelta",
+        topic_sys_flag: i32 = "topicSysFlag",
+        group_sys_flag: i32 = "groupSysFlag",
+        /// One of [`forbidden_type`].
+        forbidden_type: i32 = "forbiddenType",
+    }
+}
+
+/// Java: `PullSysFlag`.
+pub mod pull_sys_flag {
+    pub const COMMIT_OFFSET: i32 = 1;
+    pub const SUSPEND: i32 = 1 << 1;
+    pub const SUBSCRIPTION: i32 = 1 << 2;
+    pub const CLASS_FILTER: i32 = 1 << 3;
+    pub const LITE_PULL_MESSAGE: i32 = 1 << 4;
+}
+
+/// Java: `ForbiddenType`.
+pub mod forbidden_type {
+    pub const BROKER: i32 = 1;
+    pub const GROUP: i32 = 2;
+    pub const TOPIC: i32 = 3;
+    pub const BROADCASTING_DISABLED: i32 = 4;
+    pub const SUBSCRIPTION: i32 = 5;
+}

@@ -1,0 +1,175 @@
+//! Listens, and serves each connection on a task of its own. Java: `NettyRemotingServer`.
+
+use crate::command::Codec;
+use crate::connection::{self, Peer, Service};
+use parking_lot::Mutex;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// Pause after an accept failed, as it does while no file descriptors are left.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Java: `serverSocketBacklog`.
+    pub backlog: i32,
+    /// A connection on which nothing is read or written for this long is closed.
+    /// Java: `serverChannelMaxIdleTimeSeconds`.
+    pub idle_max: Duration,
+    /// 0 leaves it to the kernel. Java: `serverSocketSndBufSize`, `serverSocketRcvBufSize`.
+    pub send_buffer_bytes: usize,
+    pub receive_buffer_bytes: usize,
+    pub codec: Codec,
+}
+
+impl Default for ServerConfig {
+    fn default() -> ServerConfig {
+        ServerConfig {
+            backlog: 1024,
+            idle_max: Duration::from_secs(120),
+            send_buffer_bytes: 0,
+            receive_buffer_bytes: 0,
+            codec: Codec::of_environment(),
+        }
+    }
+}
+
+type Peers = Arc<Mutex<HashMap<u64, Arc<Peer>>>>;
+
+/// A bound socket that accepts nobody yet: a server that finds its port taken has changed nothing.
+pub struct Listener {
+    listener: TcpListener,
+    local_addr: SocketAddr,
+    config: ServerConfig,
+}
+
+impl Listener {
+    /// Must be called within a tokio runtime, like [`Listener::serve`].
+    pub fn bind(addr: SocketAddr, config: ServerConfig) -> io::Result<Listener> {
+        let listener = listen(addr, &config)?;
+        Ok(Listener { local_addr: listener.local_addr()?, listener, config })
+    }
+
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Starts to accept.
+    pub fn serve<S: Service>(self, service: Arc<S>) -> Server {
+        let Listener { listener, local_addr, config } = self;
+        let peers = Peers::default();
+        let idle_max = config.idle_max;
+        let tasks = [
+            tokio::spawn(accept(listener, config, service, peers.clone())),
+            tokio::spawn(close_idle(peers.clone(), idle_max)),
+        ];
+        Server { local_addr, peers, tasks }
+    }
+}
+
+/// A listening socket and its connections. Dropping it leaves them running: [`Server::shutdown`] ends them.
+pub struct Server {
+    local_addr: SocketAddr,
+    peers: Peers,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Server {
+    /// Binds and starts to accept. Must be called within a tokio runtime.
+    pub fn start<S: Service>(addr: SocketAddr, config: ServerConfig, service: Arc<S>) -> io::Result<Server> {
+        Ok(Listener::bind(addr, config)?.serve(service))
+    }
+
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops accepting and closes every connection. Returns when the last is gone, at most after `patience`.
+    pub async fn shutdown(self, patience: Duration) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let deadline = tokio::time::Instant::now() + patience;
+        while tokio::time::Instant::now() < deadline {
+            let peers: Vec<_> = self.peers.lock().values().cloned().collect();
+            if peers.is_empty() {
+                return;
+            }
+            peers.iter().for_each(|peer| peer.close());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+fn listen(addr: SocketAddr, config: &ServerConfig) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if config.receive_buffer_bytes > 0 {
+        socket.set_recv_buffer_size(config.receive_buffer_bytes)?;
+    }
+    socket.bind(&addr.into())?;
+    socket.listen(config.backlog)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn accept<S: Service>(listener: TcpListener, config: ServerConfig, service: Arc<S>, peers: Peers) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, remote_addr)) => {
+                if let Err(error) = set_up(&stream, &config) {
+                    tracing::info!(target: "remoting", "connection {remote_addr} lost at once: {error}");
+                    continue;
+                }
+                tokio::spawn(serve(stream, remote_addr, config.codec, service.clone(), peers.clone()));
+            }
+            Err(error) => {
+                tracing::error!(target: "remoting", "accept failed: {error}");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}
+
+fn set_up(stream: &TcpStream, config: &ServerConfig) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if config.send_buffer_bytes > 0 {
+        SockRef::from(stream).set_send_buffer_size(config.send_buffer_bytes)?;
+    }
+    Ok(())
+}
+
+async fn serve<S: Service>(
+    stream: TcpStream,
+    remote_addr: SocketAddr,
+    codec: Codec,
+    service: Arc<S>,
+    peers: Peers,
+) {
+    let Ok(local_addr) = stream.local_addr() else { return };
+    let peer = Peer::new(remote_addr, local_addr, codec);
+    peers.lock().insert(peer.id(), peer.clone());
+    connection::run(stream, &peer, &*service).await;
+    peers.lock().remove(&peer.id());
+}
+
+async fn close_idle(peers: Peers, idle_max: Duration) {
+    // Java's timer is exact; ours looks 20 times a period, and costs an idle server next to nothing.
+    let mut ticks = tokio::time::interval((idle_max / 20).max(Duration::from_millis(10)));
+    loop {
+        ticks.tick().await;
+        for peer in peers.lock().values().filter(|peer| peer.idle() >= idle_max) {
+            tracing::warn!(target: "remoting", "connection {} was idle for {idle_max:?}", peer.remote_addr());
+            peer.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

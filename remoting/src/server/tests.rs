@@ -1,0 +1,190 @@
+use super::*;
+use crate::client::{Client, ClientConfig, unsupported};
+use crate::code::{RequestCode, ResponseCode};
+use crate::connection::{CallError, Outcome};
+use crate::{Command, ExtFields};
+use bytes::{BufMut, Bytes};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const ECHO: RequestCode = RequestCode(10);
+const LATER: RequestCode = RequestCode(11);
+const CALL_BACK: RequestCode = RequestCode(12);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+struct Echo {
+    open: AtomicUsize,
+    handled: AtomicUsize,
+}
+
+impl Service for Echo {
+    fn handle(&self, peer: &Arc<Peer>, request: Command) -> Outcome {
+        self.handled.fetch_add(1, Ordering::SeqCst);
+        let opaque = request.opaque;
+        match request.request_code() {
+            ECHO => Outcome::Now(Command::success().with_ext(request.ext).with_body(request.body.bytes())),
+            LATER => {
+                let peer = peer.clone();
+                tokio::spawn(async move { peer.reply(opaque, Command::success()) });
+                Outcome::Later
+            }
+            CALL_BACK => {
+                let peer = peer.clone();
+                tokio::spawn(async move {
+                    let answer = peer.call(Command::request(ECHO, request.ext), PATIENCE).await.unwrap();
+                    peer.reply(opaque, Command::success().with_ext(answer.ext));
+                });
+                Outcome::Later
+            }
+            _ => Outcome::Now(unsupported(&request)),
+        }
+    }
+
+    fn connected(&self, _peer: &Arc<Peer>) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn closed(&self, _peer: &Arc<Peer>) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn start(config: ServerConfig) -> (Server, Arc<Echo>, String) {
+    let echo = Arc::new(Echo::default());
+    let server = Server::start(([127, 0, 0, 1], 0).into(), config, echo.clone()).unwrap();
+    let addr = server.local_addr().to_string();
+    (server, echo, addr)
+}
+
+fn client() -> Client<Echo> {
+    Client::new(ClientConfig::default(), Arc::default())
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_replies_and_calls_back() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let client = client();
+    let mut ext = ExtFields::default();
+    ext.push("k", "v");
+    for body_bytes in [0, 1, 1023, 1024, 100_000, frame_body_max()] {
+        let body = Bytes::from(vec![7; body_bytes]);
+        let request = Command::request(ECHO, ext.clone()).with_body(body.clone());
+        let reply = client.call(&addr, request, PATIENCE).await.unwrap();
+        assert_eq!(reply.response_code(), ResponseCode::SUCCESS);
+        assert_eq!(reply.body.bytes(), body);
+    }
+    let reply = client.call(&addr, Command::request(LATER, ext.clone()), PATIENCE).await.unwrap();
+    assert!(reply.is_response());
+    let reply = client.call(&addr, Command::request(CALL_BACK, ext.clone()), PATIENCE).await.unwrap();
+    assert_eq!(reply.ext.get("k"), Some("v"));
+    let reply = client.call(&addr, Command::request(RequestCode(9999), ext.clone()), PATIENCE).await.unwrap();
+    assert_eq!(reply.response_code(), ResponseCode::REQUEST_CODE_NOT_SUPPORTED);
+    assert_eq!(reply.remark.as_deref(), Some(" request type 9999 not supported"));
+
+    let handled = echo.handled.load(Ordering::SeqCst);
+    client.send_oneway(&addr, Command::request(ECHO, ext)).await.unwrap();
+    until("the oneway request", || echo.handled.load(Ordering::SeqCst) == handled + 1).await;
+    client.shutdown().await;
+    until("closed", || echo.open.load(Ordering::SeqCst) == 0).await;
+    server.shutdown(PATIENCE).await;
+}
+
+fn frame_body_max() -> usize {
+    crate::frame::FRAME_BYTES_MAX - 1000
+}
+
+#[tokio::test]
+async fn many_frames_in_one_write_are_answered_in_order() {
+    let (server, _echo, addr) = start(ServerConfig::default());
+    let mut stream = TcpStream::connect(&addr).await.unwrap();
+    let mut asked = Vec::new();
+    for opaque in 0..1000 {
+        let mut request = Command::request(ECHO, ExtFields::default()).with_body(vec![1; opaque % 3000]);
+        request.opaque = opaque as i32;
+        asked.extend(crate::frame::encode(&request, Codec::Json));
+    }
+    let (mut read, mut write) = stream.split();
+    let send = async { write.write_all(&asked).await.unwrap() };
+    let receive = async {
+        let mut input = bytes::BytesMut::new();
+        for opaque in 0..1000 {
+            let reply = loop {
+                if let Some(reply) = crate::frame::take(&mut input).unwrap() {
+                    break reply;
+                }
+                assert!(read.read_buf(&mut input).await.unwrap() > 0);
+            };
+            assert_eq!((reply.opaque, reply.body.len()), (opaque, opaque as usize % 3000));
+        }
+    };
+    tokio::join!(send, receive);
+    server.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn what_is_no_frame_closes_its_connection_only() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let client = client();
+    client.call(&addr, Command::request(ECHO, ExtFields::default()), PATIENCE).await.unwrap();
+    for word in [0i32, -1, i32::MAX, i32::MIN, 0x4745_5420] {
+        let mut stream = TcpStream::connect(&addr).await.unwrap();
+        let mut bytes = Vec::new();
+        bytes.put_i32(word);
+        bytes.put_slice(&[0xff; 64]);
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is as good as an end.
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("closed");
+        assert!(answer.is_empty());
+    }
+    assert_eq!(echo.open.load(Ordering::SeqCst), 1);
+    client.call(&addr, Command::request(ECHO, ExtFields::default()), PATIENCE).await.unwrap();
+    server.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_and_calls_on_them_fail() {
+    let config = ServerConfig { idle_max: Duration::from_millis(200), ..ServerConfig::default() };
+    let (server, echo, addr) = start(config);
+    let mut stream = TcpStream::connect(&addr).await.unwrap();
+    let mut byte = [0];
+    let read = tokio::time::timeout(PATIENCE, stream.read(&mut byte)).await.expect("closed in time");
+    assert_eq!(read.unwrap(), 0);
+    until("closed", || echo.open.load(Ordering::SeqCst) == 0).await;
+    server.shutdown(PATIENCE).await;
+    let refused = client().call(&addr, Command::request(ECHO, ExtFields::default()), PATIENCE).await;
+    assert!(matches!(refused, Err(CallError::Connect(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn shutdown_ends_calls_that_wait() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let client = Arc::new(client());
+    struct Mute;
+    impl Service for Mute {
+        fn handle(&self, _peer: &Arc<Peer>, _request: Command) -> Outcome {
+            Outcome::Silent
+        }
+    }
+    let mute = Server::start(([127, 0, 0, 1], 0).into(), ServerConfig::default(), Arc::new(Mute)).unwrap();
+    let mute_addr = mute.local_addr().to_string();
+    let caller = client.clone();
+    let call = tokio::spawn(async move {
+        caller.call(&mute_addr, Command::request(ECHO, ExtFields::default()), PATIENCE).await
+    });
+    client.call(&addr, Command::request(ECHO, ExtFields::default()), PATIENCE).await.unwrap();
+    until("connected", || !mute.peers.lock().is_empty()).await;
+    mute.shutdown(PATIENCE).await;
+    assert_eq!(call.await.unwrap(), Err(CallError::Closed));
+    server.shutdown(PATIENCE).await;
+    until("closed", || echo.open.load(Ordering::SeqCst) == 0).await;
+}

@@ -40,7 +40,10 @@ fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if let Some(print) = flags.print {
         let config = config::values(environment, &overrides)?;
         let important_only = print == Print::Important;
-        logs::print_on_console(&clock, ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines());
+        logs::print_on_console(
+            &clock,
+            ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines(),
+        );
         return Ok(());
     }
     if flags.standalone && overrides.namesrv_addr.is_none() && environment.namesrv_addr().is_none() {
@@ -98,7 +101,8 @@ fn standalone_name_server(
     environment: Arc<Environment>,
     settings: &BrokerSettings,
 ) -> Result<(Config, NamesrvSettings), Box<dyn Error>> {
-    let (config, mut name_server) = namesrv::config::load(environment, &namesrv::config::Overrides::default())?;
+    let (config, mut name_server) =
+        namesrv::config::load(environment, &namesrv::config::Overrides::default())?;
     let addrs = settings.broker.namesrv_addrs();
     if let Some(port) = addrs.first().and_then(|addr| addr.rsplit_once(':')?.1.parse().ok()) {
         name_server.server.listen_port = port;

@@ -139,6 +139,12 @@ impl Topics {
         self.table.read().topics.get(topic).is_some_and(|topic| topic.order)
     }
 
+    /// Java: `TopicValidator.getSystemTopicSet`.
+    pub fn system_topics(&self) -> BTreeSet<&str> {
+        let own = self.system_topics.iter().map(String::as_str);
+        own.chain(topic_validator::SYSTEM_TOPICS.iter().copied()).collect()
+    }
+
     /// Java: `TopicValidator.isSystemTopic`, whose set each broker adds its own names to.
     pub fn is_system_topic(&self, topic: &str) -> bool {
         topic_validator::is_system_topic(topic) || self.system_topics.contains(topic)

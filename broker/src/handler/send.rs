@@ -3,10 +3,10 @@
 mod properties;
 
 use super::FAQ;
-use crate::topics::perm;
 use crate::broker::Broker;
 use crate::store::{FlushOutcome, PutError};
 use crate::topic_validator;
+use crate::topics::perm;
 use properties::{Additions, SentProperties};
 use remoting::body::{TopicConfig, TopicFilterType};
 use remoting::header::required;
@@ -203,12 +203,13 @@ impl<'a> Sent<'a> {
         tracing::warn!("the topic {topic} not exist, producer: {addr}");
         // Writes topics.json: rare, and nobody may be told of the topic before.
         let created = tokio::task::block_in_place(|| {
-            topics.create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag).or_else(
-                || {
+            topics
+                .create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag)
+                .or_else(|| {
                     let rw = perm::READ | perm::WRITE;
-                    is_retry.then(|| topics.create_in_send_message_back(topic, 1, rw, false, topic_sys_flag))?
-                },
-            )
+                    is_retry
+                        .then(|| topics.create_in_send_message_back(topic, 1, rw, false, topic_sys_flag))?
+                })
         });
         created.ok_or_else(|| {
             let remark = format!("topic[{topic}] not exist, apply first please!{FAQ}");

@@ -4,10 +4,10 @@ use super::ok;
 use crate::attributes::AttributeError;
 use crate::broker::Broker;
 use crate::topic_validator;
-use remoting::body::{TopicConfig, TopicFilterType};
+use remoting::body::{TopicConfig, TopicFilterType, TopicList};
 use remoting::header::required;
 use remoting::header::topic::CreateTopicRequestHeader;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
 
 pub fn update_and_create_topic(
@@ -20,7 +20,7 @@ pub fn update_and_create_topic(
     let topic = header.topic.unwrap_or_default();
     tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
-    if topic_validator::is_system_topic(topic) {
+    if broker.topics.is_system_topic(topic) {
         return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));
     }
     let topic_filter_type = match header.topic_filter_type {
@@ -41,4 +41,14 @@ pub fn update_and_create_topic(
     let attributes = header.attributes.unwrap_or_default();
     tokio::task::block_in_place(|| broker.topics.update(config, attributes)).map_err(failed)?;
     ok()
+}
+
+pub fn get_system_topic_list_from_broker(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    _request: Command,
+) -> Result<Outcome, Refusal> {
+    let topic_list = broker.topics.system_topics().into_iter().collect();
+    let body = json::to_bytes(&TopicList { broker_addr: None, topic_list });
+    Ok(Outcome::Now(Command::success().with_body(body)))
 }

@@ -111,7 +111,7 @@ fn command(program: Program) -> Command {
                 .value_name("name=value")
                 .action(ArgAction::Append)
                 .value_parser(pair)
-                .help("Java system property: user.home, rocketmq.home.dir or rocketmq.namesrv.addr"),
+                .help("Java system property: user.home, rocketmq.home.dir, rocketmq.namesrv.addr or tls.*"),
         )
         .arg(
             Arg::new("settings")

@@ -302,7 +302,10 @@ pub const CASES: &[Case] = &[
             fill(s, &topic, 1);
             s.ask_command(Pull::of(&group, &topic).command());
             // An unknown group could not.
-            s.ask(15, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0"), ("commitOffset", "1")]);
+            s.ask(
+                15,
+                &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0"), ("commitOffset", "1")],
+            );
         },
     },
 ];

@@ -50,7 +50,7 @@ enum End {
     Frame(FrameError),
 }
 
-/// Serves a connection until it ends. `early` was read from the stream before.
+/// Serves a connection until it ends.
 pub(crate) async fn run<S: Service + ?Sized>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: &Arc<Peer>,

@@ -290,7 +290,7 @@ impl<'a> Sent<'a> {
             flag: required(self.header.flag, "flag")?,
             sys_flag: required(self.header.sys_flag, "sysFlag")? | multi_tags,
             born_timestamp_ms: self.header.born_timestamp_ms.unwrap_or_default(),
-            born_host: self.peer.remote_addr(),
+            born_host: self.peer.socket_addr(),
             store_host: self.broker.store_host,
             reconsume_times: self.header.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,

@@ -38,7 +38,10 @@ pub fn get_max_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command)
 
 pub fn get_min_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
     let (topic, queue_id) = queue(&request)?;
-    offset_reply(broker.store.min_offset_in_queue(topic, queue_id))
+    let offset = Some(broker.store.min_offset_in_queue(topic, queue_id));
+    let header = OffsetResponseHeader { offset, ..Default::default() };
+    // Java's remark here is empty, but there.
+    Ok(Outcome::Now(Command::success().with_remark("").with_ext(header.encode())))
 }
 
 pub fn get_earliest_msg_storetime(

@@ -149,10 +149,14 @@ impl<'a> Sent<'a> {
             }
             id::push_offset_message_id(&mut msg_id, self.broker.store_host, *offset);
         }
+        // A batch gets no key of the broker's own, other than a single message.
+        let sent = self.header.properties.unwrap_or_default();
+        let uniq_key = property::iter(sent).find(|(name, _)| *name == property::UNIQ_KEY);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
             queue_id: Some(queue_id),
             queue_offset: Some(appended.queue_offset),
+            transaction_id: uniq_key.map(|(_, key)| key),
             ..Default::default()
         };
         Ok(self.answer(&reply, wait_store_msg_ok, appended.end_offset()))

@@ -64,7 +64,8 @@ fn answer_when_registered(
     let runtime = broker.runtime.clone();
     runtime.spawn(async move {
         broker.registration.when_registered(REGISTRATION_PATIENCE).await;
-        peer.reply(opaque, Command::success());
+        // Java forgets to clear its initial remark here.
+        peer.reply(opaque, Command::success().with_remark("not set any response code"));
     });
     Ok(Outcome::Later)
 }

@@ -257,6 +257,15 @@ const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "send_with_all_sys_flags",
+        codes: &[13],
+        script: |s| {
+            s.at(Server::Broker);
+            let reply = s.quietly(send_with("AllSysFlags", "f", "-1"));
+            s.note_code(reply.code);
+        },
+    },
+    Case {
         name: "send_that_makes_a_topic_with_negative_queues",
         codes: &[29],
         script: |s| {

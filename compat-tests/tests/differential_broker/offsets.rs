@@ -92,7 +92,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "offset_update_missing_fields",
-        codes: &[1, 1],
+        codes: &[29, 29],
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 1);

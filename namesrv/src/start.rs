@@ -136,3 +136,30 @@ impl Running {
         self.name_server.shutdown().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remoting::tls::TlsMode;
+
+    #[test]
+    fn the_tls_file_is_over_system_properties_but_for_the_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tls.properties");
+        let text = "tls.server.mode=disabled\ntls.test.mode.enable=false\ntls.server.keyPath=/of/file\n";
+        std::fs::write(&file, text).unwrap();
+        let mut system = BTreeMap::from([
+            ("tls.config.file".to_owned(), file.display().to_string()),
+            ("tls.server.mode".to_owned(), "enforcing".to_owned()),
+            ("tls.server.keyPath".to_owned(), "/of/system".to_owned()),
+            ("tls.server.certPath".to_owned(), "/of/system".to_owned()),
+        ]);
+        let settings = tls_settings(&system);
+        assert_eq!((settings.mode, settings.test_mode), (TlsMode::Enforcing, false));
+        assert_eq!(settings.key_path.as_deref(), Some(Path::new("/of/file")));
+        assert_eq!(settings.cert_path.as_deref(), Some(Path::new("/of/system")));
+
+        system.insert("tls.config.file".to_owned(), folder.path().join("none").display().to_string());
+        assert_eq!(tls_settings(&system).key_path.as_deref(), Some(Path::new("/of/system")));
+    }
+}

@@ -27,10 +27,14 @@ use super::queues::Queues;
 use super::recover::Recovery;
 use super::{MessageStore, OnArrived, Parts};
 
+/// Smallest file of log or queue in bytes: room for an entry, or for a blank record and something before it.
+const FILE_BYTES_MIN: u64 = 20;
+
 impl MessageStore {
     /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
     /// sizes is left as it was.
     pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        check_file_sizes(&config)?;
         let root = config.root();
         fs::create_dir_all(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
@@ -172,6 +176,18 @@ impl MessageStore {
 impl Drop for MessageStore {
     fn drop(&mut self) {
         self.stop_threads();
+    }
+}
+
+/// Positions in log files are 31-bit numbers in Java.
+fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
+    let sizes = [
+        ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log),
+        ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue),
+    ];
+    match sizes.into_iter().find(|(_, bytes)| !(FILE_BYTES_MIN..=i32::MAX as u64).contains(bytes)) {
+        Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),
+        None => Ok(()),
     }
 }
 

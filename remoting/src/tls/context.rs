@@ -149,7 +149,7 @@ fn verifier(
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     let builder = if asked == ClientAuth::Require { builder } else { builder.allow_unauthenticated() };
-    Ok(builder.build().map_err(|error| TlsError::ClientAuth(error.to_string()))?)
+    builder.build().map_err(|error| TlsError::ClientAuth(error.to_string()))
 }
 
 /// Takes whatever certificate a client has. Java: Netty's `InsecureTrustManagerFactory`.

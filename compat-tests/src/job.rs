@@ -28,6 +28,8 @@ pub struct Spec {
     pub home: PathBuf,
     /// Further directories, with the right to write there or not.
     pub mounts: Vec<(PathBuf, AccessMode)>,
+    /// In a container: host directories at places that the image names.
+    pub volumes: Vec<(PathBuf, &'static str)>,
     /// In a container: as root, not as the servers' user. For mounts that belong to whoever runs the tests.
     pub as_root: bool,
 }
@@ -70,6 +72,9 @@ impl Job {
         }
         for (directory, mode) in &spec.mounts {
             request = request.with_mount(same_path(directory, *mode));
+        }
+        for (directory, inside) in &spec.volumes {
+            request = request.with_mount(Mount::bind_mount(directory.display().to_string(), *inside));
         }
         for (key, value) in &spec.env {
             request = request.with_env_var(key, value);

@@ -164,6 +164,7 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![],
+            volumes: vec![],
             as_root: false,
         }
     }
@@ -184,6 +185,7 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![(jars, AccessMode::ReadOnly)],
+            volumes: vec![],
             as_root: false,
         }
     }
@@ -226,7 +228,15 @@ impl Lab {
             (project.to_path_buf(), AccessMode::ReadWrite),
             (user_home.join(".m2"), AccessMode::ReadWrite),
         ];
-        Spec { image: IMAGE_JAVA, argv, env, home: home.to_path_buf(), mounts, as_root: true }
+        Spec {
+            image: IMAGE_JAVA,
+            argv,
+            env,
+            home: home.to_path_buf(),
+            mounts,
+            volumes: vec![],
+            as_root: true,
+        }
     }
 
     pub fn name_server(&self, edition: Edition, name: &str) -> Running {

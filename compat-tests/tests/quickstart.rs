@@ -29,6 +29,7 @@ fn quickstart_sends_consumes_and_survives_a_restart() {
 
     let exit = first.job.stop("TERM", STOP_WAIT);
     assert_eq!(exit.code, 0, "{exit:?}");
+    assert!(home.join("store/commitlog").exists() && home.join("logs/rocketmqlogs/broker.log").exists());
     let second = standalone(&lab, &home);
     let args = ["-g", "a_new_group", "-t", "TopicTest", "-s", "*", "-f", "false"];
     let class = "org.apache.rocketmq.example.operation.Consumer";
@@ -41,24 +42,26 @@ struct Standalone {
     namesrv: String,
 }
 
-/// `mqbroker --standalone`, as in README's first command; only on a desk with ports of its own.
+/// In a container: the image's own command with volumes at the image's own places, as a user starts it. On a desk:
+/// `mqbroker --standalone`, with ports that are free.
 fn standalone(lab: &Lab, home: &Path) -> Standalone {
-    let (namesrv_port, args) = match lab.place() {
-        Place::Docker => (9876, vec!["--standalone".to_string()]),
-        Place::Process => {
-            let port = free_ports();
-            let args = vec![
-                "--standalone".to_string(),
-                "-n".into(),
-                format!("127.0.0.1:{port}"),
-                format!("listenPort={}", free_ports()),
-                "brokerIP1=127.0.0.1".into(),
-            ];
-            (port, args)
+    let mut spec = lab.spec(Edition::Ours, Server::Broker, home, &["--standalone"]);
+    let mut namesrv_port = 9876;
+    match lab.place() {
+        Place::Docker => {
+            spec.argv.clear();
+            spec.env.clear();
+            let volume = |name: &str| lab.home(&format!("standalone/{name}"));
+            spec.volumes =
+                vec![(volume("store"), "/home/rocketmq/store"), (volume("logs"), "/home/rocketmq/logs")];
         }
-    };
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
-    let job = lab.start(&lab.spec(Edition::Ours, Server::Broker, home, &args));
+        Place::Process => {
+            namesrv_port = free_ports();
+            spec.argv.extend(["-n".into(), format!("127.0.0.1:{namesrv_port}")]);
+            spec.argv.extend([format!("listenPort={}", free_ports()), "brokerIP1=127.0.0.1".into()]);
+        }
+    }
+    let job = lab.start(&spec);
     until(
         WAIT,
         || format!("not both boot lines\n{}", job.output()),

@@ -200,16 +200,14 @@ pub fn fill(s: &mut Script, topic: &str, count: usize) {
 
 /// Waits until the queue's max offset is there: both brokers derive queues behind the send.
 pub fn wait_for_max(s: &mut Script, topic: &str, queue_id: i32, max: i64) {
-    let queue_id = queue_id.to_string();
-    let mut last = String::new();
+    let (queue_id, max) = (queue_id.to_string(), max.to_string());
     let question = Command::request(30, &[("topic", topic), ("queueId", &queue_id)], b"");
     until(
         WAIT,
         || format!("{topic}: max offset never was {max}"),
         || {
             let reply = s.quietly(question.clone());
-            last = reply.ext.get("offset").cloned().unwrap_or_default();
-            (last == max.to_string()).then_some(())
+            (reply.ext.get("offset") == Some(&max)).then_some(())
         },
     );
 }

@@ -23,10 +23,10 @@ class DelayLevelIT {
         Inbox inbox = new Inbox();
         cluster.consume(Cluster.unique("group"), topic, "t", inbox);
 
+        producer.send(Messages.tagged(topic, "t", "now"));
         long sentMillis = System.currentTimeMillis();
         SendResult oneSecond = producer.send(delayed(topic, 1, "after 1 s"));
         producer.send(delayed(topic, 2, "after 5 s"));
-        producer.send(Messages.tagged(topic, "t", "now"));
 
         inbox.awaitExactlyInOrder(List.of("now", "after 1 s", "after 5 s"));
         List<MessageExt> received = inbox.received();

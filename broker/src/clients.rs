@@ -190,7 +190,11 @@ impl Clients {
         let consumers = tables.consumers.values().flat_map(|group| group.clients.values());
         let producers = tables.producers.values().flat_map(HashMap::values);
         for client in consumers.chain(producers).filter(|client| now_ms - client.updated_ms > idle_ms_max) {
-            tracing::warn!("client {} sent no heartbeat, connection {} is closed", client.client_id, client.peer.remote_addr());
+            tracing::warn!(
+                "client {} sent no heartbeat, connection {} is closed",
+                client.client_id,
+                client.peer.remote_addr()
+            );
             client.peer.close();
         }
     }

@@ -79,7 +79,7 @@ static ROWS: &[Row] = &[
     refused(Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST),
     refused(Code::QUERY_TOPIC_CONSUME_BY_WHO),
     refused(Code::QUERY_CONSUME_TIME_SPAN),
-    refused(Code::GET_SYSTEM_TOPIC_LIST_FROM_BROKER),
+    served(Code::GET_SYSTEM_TOPIC_LIST_FROM_BROKER, topic::get_system_topic_list_from_broker),
     refused(Code::CLEAN_EXPIRED_CONSUMEQUEUE),
     refused(Code::GET_CONSUMER_RUNNING_INFO),
     refused(Code::QUERY_CORRECTION_OFFSET),

@@ -4,7 +4,7 @@ use broker::config::{self, BrokerSettings, Overrides, PRINTED};
 use namesrv::config::NamesrvSettings;
 use process::clock::Clock;
 use process::config::{Config, ConfigPrinter, Environment};
-use process::flags::{Flags, Print, Program};
+use process::flags::{self, Flags, Print, Program};
 use process::logs::{self, Logs};
 use process::signals::StopSignals;
 use std::error::Error;
@@ -16,20 +16,10 @@ use tracing::Level;
 const STANDALONE_NAMESRV_ADDR: &str = "127.0.0.1:9876";
 
 fn main() -> ExitCode {
-    let flags = match Flags::parse(Program::Broker, std::env::args_os().skip(1)) {
-        Ok(flags) => flags,
-        Err(usage) => return usage.report(),
-    };
-    match run(flags) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mqbroker: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    flags::main(Program::Broker, serve)
 }
 
-fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let clock = Clock::real();
     let environment = Arc::new(Environment::of_process(&flags.system_properties));
     let mut overrides = Overrides {
@@ -40,7 +30,10 @@ fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if let Some(print) = flags.print {
         let config = config::values(environment, &overrides)?;
         let important_only = print == Print::Important;
-        logs::print_on_console(&clock, ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines());
+        logs::print_on_console(
+            &clock,
+            ConfigPrinter { config: &config, classes: PRINTED, important_only }.lines(),
+        );
         return Ok(());
     }
     if flags.standalone && overrides.namesrv_addr.is_none() && environment.namesrv_addr().is_none() {
@@ -62,10 +55,10 @@ fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         println!("load config properties file OK, {}", path.display());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(settings, name_server, clock))
+    runtime.block_on(run(settings, name_server, clock))
 }
 
-async fn serve(
+async fn run(
     settings: BrokerSettings,
     name_server: Option<(Config, NamesrvSettings)>,
     clock: Clock,
@@ -98,7 +91,8 @@ fn standalone_name_server(
     environment: Arc<Environment>,
     settings: &BrokerSettings,
 ) -> Result<(Config, NamesrvSettings), Box<dyn Error>> {
-    let (config, mut name_server) = namesrv::config::load(environment, &namesrv::config::Overrides::default())?;
+    let (config, mut name_server) =
+        namesrv::config::load(environment, &namesrv::config::Overrides::default())?;
     let addrs = settings.broker.namesrv_addrs();
     if let Some(port) = addrs.first().and_then(|addr| addr.rsplit_once(':')?.1.parse().ok()) {
         name_server.server.listen_port = port;

@@ -112,9 +112,8 @@ fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
     if let Some(fast) = main.port().checked_sub(FAST_PORT_BELOW).filter(|port| *port > 0) {
         addrs.push(SocketAddr::new(main.ip(), fast));
     }
-    let bind = |addr| {
-        Listener::bind(addr, server_config(&settings.server)).map_err(|error| StartError::Listen(addr, error))
-    };
+    let config = server_config(&settings.server, &settings.environment);
+    let bind = |addr| Listener::bind(addr, config.clone()).map_err(|error| StartError::Listen(addr, error));
     addrs.into_iter().map(bind).collect()
 }
 

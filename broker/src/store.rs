@@ -28,7 +28,6 @@ mod recover;
 mod tests;
 
 use std::cell::RefCell;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -49,6 +48,7 @@ use queues::Queues;
 pub use config::{Clock, FlushDiskType, StoreConfig, system_clock};
 pub use error::{OpenError, PutError};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
+use mapped_file::FileLock;
 pub use mapped_file::MappedRange;
 
 /// Where an appended message lies (`AppendMessageResult`).
@@ -129,8 +129,8 @@ pub struct MessageStore {
     /// Whether appends are taken.
     running: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Holds the lock as long as it is open.
-    lock_file: Mutex<Option<File>>,
+    /// Until the store is shut down.
+    lock: Mutex<Option<FileLock>>,
 }
 
 /// What the threads share with the store.

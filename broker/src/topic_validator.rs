@@ -31,7 +31,8 @@ pub const TOPIC_CHARS_MAX: usize = 127;
 pub const GROUP_CHARS_MAX: usize = 120;
 pub const RETRY_OR_DLQ_TOPIC_CHARS_MAX: usize = 255;
 
-const SYSTEM_TOPICS: [&str; 12] = [
+/// Java: `TopicValidator.SYSTEM_TOPIC_SET`, as it is before a broker adds its own.
+pub const SYSTEM_TOPICS: [&str; 12] = [
     TBW102,
     SCHEDULE_TOPIC_XXXX,
     BENCHMARK_TEST,

@@ -139,6 +139,12 @@ impl Topics {
         self.table.read().topics.get(topic).is_some_and(|topic| topic.order)
     }
 
+    /// Java: `TopicValidator.getSystemTopicSet`.
+    pub fn system_topics(&self) -> BTreeSet<&str> {
+        let own = self.system_topics.iter().map(String::as_str);
+        own.chain(topic_validator::SYSTEM_TOPICS.iter().copied()).collect()
+    }
+
     /// Java: `TopicValidator.isSystemTopic`, whose set each broker adds its own names to.
     pub fn is_system_topic(&self, topic: &str) -> bool {
         topic_validator::is_system_topic(topic) || self.system_topics.contains(topic)
@@ -234,17 +240,18 @@ impl Topics {
         Some(changed)
     }
 
-    /// Makes or replaces a topic. `attributes` is the request's text, as [`attributes::parse`] reads it.
-    /// Java: `updateTopicConfig`.
-    pub fn update(&self, topic: TopicConfig, attributes: &str) -> Result<Arc<TopicConfig>, AttributeError> {
-        let attributes = attributes::parse(attributes)?;
-        let changed = self.update_in_memory(TopicConfig { attributes, ..topic })?;
+    /// Makes or replaces a topic; its attributes are a request in the form of [`attributes::alter`]. One that is as it
+    /// should be stays untouched. Java: `updateTopicConfig`, `AdminBrokerProcessor.updateAndCreateTopic`.
+    pub fn update(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
+        if let Some(existing) = self.find(&topic.topic_name).filter(|existing| **existing == topic) {
+            return Ok(existing);
+        }
+        let changed = self.update_in_memory(topic)?;
         self.persist_and_announce();
         Ok(changed)
     }
 
-    /// As [`update`](Self::update) for several, with one write; those before a refused one stay. The attributes of each
-    /// are a request in the form of [`attributes::alter`]. Java: `updateTopicConfigList`.
+    /// As [`update`](Self::update) for several, with one write; those before a refused one stay. Java: `updateTopicConfigList`.
     pub fn update_list(&self, topics: Vec<TopicConfig>) -> Result<(), AttributeError> {
         let outcome = topics.into_iter().try_for_each(|topic| self.update_in_memory(topic).map(drop));
         self.persist_and_announce();

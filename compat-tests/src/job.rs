@@ -28,6 +28,8 @@ pub struct Spec {
     pub home: PathBuf,
     /// Further directories, with the right to write there or not.
     pub mounts: Vec<(PathBuf, AccessMode)>,
+    /// In a container: as root, not as the servers' user. For mounts that belong to whoever runs the tests.
+    pub as_root: bool,
 }
 
 /// How a program ended.
@@ -51,13 +53,21 @@ impl Job {
     pub fn in_container(spec: &Spec, network: &str) -> Job {
         let mut request = GenericImage::new(spec.image, "latest")
             .with_cmd(spec.argv.clone())
-            .with_network(network)
             .with_label(LABEL, "1")
-            .with_user(CONTAINER_USER)
+            .with_user(if spec.as_root { "0:0" } else { CONTAINER_USER })
             .with_working_dir(spec.home.display().to_string())
             .with_mount(same_path(&spec.home, AccessMode::ReadWrite))
             .with_startup_timeout(Duration::from_secs(60))
             .with_host_config_modifier(|host| host.publish_all_ports = Some(false));
+        if network.starts_with("container:") {
+            let network = network.to_string();
+            request = request.with_host_config_modifier(move |host| {
+                host.publish_all_ports = Some(false);
+                host.network_mode = Some(network.clone());
+            });
+        } else {
+            request = request.with_network(network);
+        }
         for (directory, mode) in &spec.mounts {
             request = request.with_mount(same_path(directory, *mode));
         }

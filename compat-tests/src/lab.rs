@@ -164,12 +164,14 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![],
+            as_root: false,
         }
     }
 
     /// How to start a class of RocketMQ's jars of one version.
     pub fn java(&self, version: &str, home: &Path, class: &str) -> Spec {
         let jars = oracle::jars(version);
+        quiet_logback(home);
         let mut argv = vec!["java".to_string()];
         argv.extend(oracle::JAVA_FLAGS.map(String::from));
         argv.push(format!("-Duser.home={}", home.display()));
@@ -182,6 +184,7 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![(jars, AccessMode::ReadOnly)],
+            as_root: false,
         }
     }
 
@@ -191,6 +194,39 @@ impl Lab {
             Place::Docker => Job::in_container(spec, &self.network),
             Place::Process => Job::as_process(spec),
         }
+    }
+
+    /// The same, on the network interfaces of another job: its ports are taken there.
+    pub fn start_beside(&self, spec: &Spec, other: &Job) -> Job {
+        match other {
+            Job::Container { container, .. } => {
+                Job::in_container(spec, &format!("container:{}", container.id()))
+            }
+            Job::Process { .. } => Job::as_process(spec),
+        }
+    }
+
+    /// How to run Maven on a project below the checkout. Everything it needs is fetched here first: a lab's network leads
+    /// nowhere.
+    pub fn maven(&self, project: &Path, home: &Path, options: &[String]) -> Spec {
+        let mut argv = vec!["mvn".to_string(), "-B".into(), "-f".into(), project.display().to_string()];
+        argv.extend_from_slice(options);
+        let user_home = PathBuf::from(std::env::var_os("HOME").expect("HOME is set"));
+        let mut env = environment(home);
+        if self.place == Place::Docker {
+            oracle::fetch_for_maven(&argv);
+            let repository = user_home.join(".m2/repository").display().to_string();
+            // Offline, whatever repository a file once came from.
+            argv.extend(["-o".into(), "-llr".into(), format!("-Dmaven.repo.local={repository}")]);
+        } else {
+            env = vec![("HOME".into(), user_home.display().to_string())];
+        }
+        argv.push("test".into());
+        let mounts = vec![
+            (project.to_path_buf(), AccessMode::ReadWrite),
+            (user_home.join(".m2"), AccessMode::ReadWrite),
+        ];
+        Spec { image: IMAGE_JAVA, argv, env, home: home.to_path_buf(), mounts, as_root: true }
     }
 
     pub fn name_server(&self, edition: Edition, name: &str) -> Running {
@@ -289,6 +325,15 @@ pub fn write_conf(path: &Path, defaults: &[(&str, &dyn Display)], overrides: &[(
 /// Containers run as another user than the tests.
 fn open_to_all(directory: &Path) {
     fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("our own directory");
+}
+
+/// 4.9's servers do not start without their logback files; 5.x has them in its jars.
+fn quiet_logback(home: &Path) {
+    let conf = home.join("conf");
+    fs::create_dir_all(&conf).expect("the home directory is writable");
+    for file in ["logback_broker.xml", "logback_namesrv.xml"] {
+        fs::write(conf.join(file), "<configuration/>\n").expect("the home directory is writable");
+    }
 }
 
 fn environment(home: &Path) -> Vec<(String, String)> {

@@ -1,4 +1,3 @@
-
 //! The harness of the compatibility tests: starts our servers and Java's, in containers or as plain processes, and asks
 //! both the same questions.
 //!

@@ -40,3 +40,11 @@ pub fn jars(version: &str) -> PathBuf {
     }
     directory.join("lib")
 }
+
+/// Makes Maven fetch all that a later run of `argv` with `test` needs, tests not run.
+pub fn fetch_for_maven(argv: &[String]) {
+    let _one_at_a_time = FETCHING.lock().unwrap_or_else(|broken| broken.into_inner());
+    let output = Command::new(&argv[0]).args(&argv[1..]).args(["-q", "-DskipTests", "test"]).output();
+    let output = output.expect("mvn starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

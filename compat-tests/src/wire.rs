@@ -16,6 +16,8 @@ const FLAG_RESPONSE: i32 = 1;
 const FLAG_ONEWAY: i32 = 2;
 const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
+/// For an answer that may never come.
+const ANSWER_WAIT: Duration = Duration::from_millis(300);
 const REPLY_WAIT: Duration = Duration::from_secs(20);
 
 /// Which of the two header encodings a frame uses (`SerializeType`).
@@ -278,7 +280,14 @@ impl Connection {
         closed
     }
 
-    pub fn end_sending(&self) -> io::Result<()> {
+    /// Gives the server time to answer what it has, then tells it that nothing more comes. Java forgets its answer when the
+    /// end of the stream overtakes it.
+    pub fn linger_then_end_sending(&self) -> io::Result<()> {
+        let mut byte = [0];
+        self.stream.set_read_timeout(Some(ANSWER_WAIT))?;
+        // Whatever the outcome (an answer, a close, silence), it shows when reading on.
+        let _ = self.stream.peek(&mut byte);
+        self.stream.set_read_timeout(Some(REPLY_WAIT))?;
         self.stream.shutdown(Shutdown::Write)
     }
 }

@@ -31,6 +31,7 @@ const DEFAULT_LISTEN_PORT: u16 = 9876;
 pub struct NamesrvSettings {
     pub namesrv: NamesrvConfig,
     pub server: NettyServerConfig,
+    pub environment: Arc<Environment>,
 }
 
 settings! {
@@ -69,7 +70,11 @@ settings! {
 
 impl NamesrvSettings {
     pub fn read(config: &Config) -> Result<NamesrvSettings, ConfigError> {
-        Ok(NamesrvSettings { namesrv: config.read()?, server: config.read()? })
+        Ok(NamesrvSettings {
+            namesrv: config.read()?,
+            server: config.read()?,
+            environment: config.environment().clone(),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use namesrv::config::{self, Overrides, PRINTED};
 use process::clock::Clock;
 use process::config::{ConfigPrinter, Environment};
-use process::flags::{Flags, Program};
+use process::flags::{self, Flags, Program};
 use process::logs::{self, Logs};
 use process::signals::StopSignals;
 use std::error::Error;
@@ -12,20 +12,10 @@ use std::sync::Arc;
 use tracing::Level;
 
 fn main() -> ExitCode {
-    let flags = match Flags::parse(Program::Namesrv, std::env::args_os().skip(1)) {
-        Ok(flags) => flags,
-        Err(usage) => return usage.report(),
-    };
-    match run(flags) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mqnamesrv: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    flags::main(Program::Namesrv, serve)
 }
 
-fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let clock = Clock::real();
     let environment = Arc::new(Environment::of_process(&flags.system_properties));
     let overrides = Overrides { config_file: flags.config_file, settings: flags.settings };

@@ -3,19 +3,27 @@
 use crate::config::NamesrvSettings;
 use crate::server::NameServer;
 use process::clock::Clock;
-use process::config::Config;
 use process::config::netty::NettyServerConfig;
+use process::config::{Config, Environment};
 use process::files::LoadError;
+use process::properties::Properties;
 use remoting::Codec;
 use remoting::server::{Server, ServerConfig};
+use remoting::tls::{Tls, TlsSettings};
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Connections that do not end by then are left to the process's end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Where Java looks for TLS properties unless `tls.config.file` says otherwise.
+const TLS_CONFIG_FILE: &str = "/etc/rocketmq/tls.properties";
 
 /// A name server at work. Dropping it leaves it at work: [`Running::shutdown`] ends it.
 pub struct Running {
@@ -50,8 +58,9 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     let interval = Duration::from_millis(settings.namesrv.scan_not_active_broker_interval_ms.max(1));
     let name_server = Arc::new(NameServer::new(config, &settings, clock).map_err(StartError::KvConfig)?);
     let addr = listen_addr(&settings.server)?;
-    let server = Server::start(addr, server_config(&settings.server), name_server.clone())
-        .map_err(|error| StartError::Listen(addr, error))?;
+    let server =
+        Server::start(addr, server_config(&settings.server, &settings.environment), name_server.clone())
+            .map_err(|error| StartError::Listen(addr, error))?;
     let expiry = tokio::spawn(expire(name_server.clone(), interval));
     let running = Running { name_server, server, expiry };
     let (bind, port) = (&settings.server.bind_address, running.local_addr().port());
@@ -74,13 +83,36 @@ pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartErro
 }
 
 /// The settings that sockets take; the broker's too.
-pub fn server_config(settings: &NettyServerConfig) -> ServerConfig {
+pub fn server_config(settings: &NettyServerConfig, environment: &Environment) -> ServerConfig {
     ServerConfig {
         backlog: i32::try_from(settings.server_socket_backlog).unwrap_or(i32::MAX),
         idle_max: Duration::from_secs(settings.server_channel_max_idle_time_s),
         send_buffer_bytes: settings.server_socket_snd_buf_bytes,
         receive_buffer_bytes: settings.server_socket_rcv_buf_bytes,
-        ..ServerConfig::default()
+        codec: Codec::of_environment(),
+        tls: Arc::new(Tls::new(tls_settings(environment.system_properties()))),
+    }
+}
+
+/// The `tls.*` system properties, under those of the file that `tls.config.file` names: all but the mode, which is a
+/// system property only. Java: `TlsHelper.extractTlsConfigFromFile`.
+fn tls_settings(system_properties: &BTreeMap<String, String>) -> TlsSettings {
+    let system = |name: &str| system_properties.get(name).map(String::as_str);
+    let path = system("tls.config.file").unwrap_or(TLS_CONFIG_FILE);
+    let file = tls_config_file(Path::new(path)).unwrap_or_else(|reason| {
+        tracing::error!("{path} has no effect: {reason}");
+        Properties::default()
+    });
+    let in_file = |name: &str| file.get(name).filter(|_| name != "tls.server.mode");
+    TlsSettings::read(|name| in_file(name).or_else(|| system(name)))
+}
+
+/// Empty where there is none.
+fn tls_config_file(path: &Path) -> Result<Properties, Box<dyn Error>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Properties::parse(&bytes)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Properties::default()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -102,5 +134,32 @@ impl Running {
         self.expiry.abort();
         self.server.shutdown(SHUTDOWN_PATIENCE).await;
         self.name_server.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use remoting::tls::TlsMode;
+
+    #[test]
+    fn the_tls_file_is_over_system_properties_but_for_the_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tls.properties");
+        let text = "tls.server.mode=disabled\ntls.test.mode.enable=false\ntls.server.keyPath=/of/file\n";
+        std::fs::write(&file, text).unwrap();
+        let mut system = BTreeMap::from([
+            ("tls.config.file".to_owned(), file.display().to_string()),
+            ("tls.server.mode".to_owned(), "enforcing".to_owned()),
+            ("tls.server.keyPath".to_owned(), "/of/system".to_owned()),
+            ("tls.server.certPath".to_owned(), "/of/system".to_owned()),
+        ]);
+        let settings = tls_settings(&system);
+        assert_eq!((settings.mode, settings.test_mode), (TlsMode::Enforcing, false));
+        assert_eq!(settings.key_path.as_deref(), Some(Path::new("/of/file")));
+        assert_eq!(settings.cert_path.as_deref(), Some(Path::new("/of/system")));
+
+        system.insert("tls.config.file".to_owned(), folder.path().join("none").display().to_string());
+        assert_eq!(tls_settings(&system).key_path.as_deref(), Some(Path::new("/of/system")));
     }
 }

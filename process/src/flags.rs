@@ -2,6 +2,7 @@
 //! and beyond Java `key=value` arguments, `-Dname=value` system properties and `--standalone`.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +64,30 @@ impl Usage {
     }
 }
 
+/// The `main` of a server: understands the command line, serves, and says in one line on stderr why it could not.
+pub fn main(program: Program, serve: impl FnOnce(Flags) -> Result<(), Box<dyn Error>>) -> ExitCode {
+    let flags = match Flags::parse(program, std::env::args_os().skip(1)) {
+        Ok(flags) => flags,
+        Err(usage) => return usage.report(),
+    };
+    match serve(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", program.name());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Program::Namesrv => "mqnamesrv",
+            Program::Broker => "mqbroker",
+        }
+    }
+}
+
 impl Flags {
     /// Understands the arguments after the program's name.
     pub fn parse(
@@ -90,11 +115,11 @@ impl Flags {
 }
 
 fn command(program: Program) -> Command {
-    let (name, config_file) = match program {
-        Program::Namesrv => ("mqnamesrv", "Name server config properties file"),
-        Program::Broker => ("mqbroker", "Broker config properties file"),
+    let config_file = match program {
+        Program::Namesrv => "Name server config properties file",
+        Program::Broker => "Broker config properties file",
     };
-    let command = Command::new(name)
+    let command = Command::new(program.name())
         .no_binary_name(true)
         .disable_help_flag(true)
         .args_override_self(true)
@@ -111,7 +136,7 @@ fn command(program: Program) -> Command {
                 .value_name("name=value")
                 .action(ArgAction::Append)
                 .value_parser(pair)
-                .help("Java system property: user.home, rocketmq.home.dir or rocketmq.namesrv.addr"),
+                .help("Java system property: user.home, rocketmq.home.dir, rocketmq.namesrv.addr or tls.*"),
         )
         .arg(
             Arg::new("settings")

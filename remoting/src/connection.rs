@@ -50,7 +50,7 @@ enum End {
     Frame(FrameError),
 }
 
-/// Serves a connection until it ends. `early` was read from the stream before.
+/// Serves a connection until it ends.
 pub(crate) async fn run<S: Service + ?Sized>(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: &Arc<Peer>,
@@ -84,6 +84,8 @@ async fn serve<S: Service + ?Sized>(
             read = input.fill(&mut stream) => match read {
                 Ok(0) => return End::Peer,
                 Ok(_) => peer.touch(),
+                // TLS clients that leave without a last word, as Java's do. Frames have lengths: nothing is mistaken.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::Peer,
                 Err(error) => return End::Io(error),
             },
             () = peer.woken() => {}

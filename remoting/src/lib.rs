@@ -10,8 +10,10 @@ pub mod frame;
 pub mod header;
 pub mod json;
 pub mod message;
+mod preamble;
 pub mod refusal;
 pub mod server;
+pub mod tls;
 
 pub use code::{RequestCode, ResponseCode};
 pub use command::{Body, Codec, Command, Language};

@@ -2,6 +2,8 @@
 
 use crate::command::Codec;
 use crate::connection::{self, Peer, Service};
+use crate::preamble::{self, PreambleError, Stream};
+use crate::tls::{Tls, TlsSettings};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
@@ -9,23 +11,29 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::server::TlsStream;
 
 /// Pause after an accept failed, as it does while no file descriptors are left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// A TLS peer is told of the end as long as this; one that has stopped reading is not waited for.
+const TLS_CLOSE_PATIENCE: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Java: `serverSocketBacklog`.
     pub backlog: i32,
-    /// A connection on which nothing is read or written for this long is closed.
+    /// A connection on which nothing is read or written for this long is closed. What comes before the first frame,
+    /// a TLS handshake say, may take this long as a whole.
     /// Java: `serverChannelMaxIdleTimeSeconds`.
     pub idle_max: Duration,
     /// 0 leaves it to the kernel. Java: `serverSocketSndBufSize`, `serverSocketRcvBufSize`.
     pub send_buffer_bytes: usize,
     pub receive_buffer_bytes: usize,
     pub codec: Codec,
+    pub tls: Arc<Tls>,
 }
 
 impl Default for ServerConfig {
@@ -36,6 +44,7 @@ impl Default for ServerConfig {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
             codec: Codec::of_environment(),
+            tls: Arc::new(Tls::new(TlsSettings::default())),
         }
     }
 }
@@ -120,6 +129,7 @@ fn listen(addr: SocketAddr, config: &ServerConfig) -> io::Result<TcpListener> {
 }
 
 async fn accept<S: Service>(listener: TcpListener, config: ServerConfig, service: Arc<S>, peers: Peers) {
+    let shared = Arc::new(Shared { service, peers, codec: config.codec, tls: config.tls.clone() });
     loop {
         match listener.accept().await {
             Ok((stream, remote_addr)) => {
@@ -127,7 +137,7 @@ async fn accept<S: Service>(listener: TcpListener, config: ServerConfig, service
                     tracing::info!(target: "remoting", "connection {remote_addr} lost at once: {error}");
                     continue;
                 }
-                tokio::spawn(serve(stream, remote_addr, config.codec, service.clone(), peers.clone()));
+                tokio::spawn(serve(stream, remote_addr, shared.clone()));
             }
             Err(error) => {
                 tracing::error!(target: "remoting", "accept failed: {error}");
@@ -145,18 +155,40 @@ fn set_up(stream: &TcpStream, config: &ServerConfig) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve<S: Service>(
-    stream: TcpStream,
-    remote_addr: SocketAddr,
-    codec: Codec,
+/// What the connections of one listening socket share.
+struct Shared<S> {
     service: Arc<S>,
     peers: Peers,
-) {
+    codec: Codec,
+    tls: Arc<Tls>,
+}
+
+async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: Arc<Shared<S>>) {
     let Ok(local_addr) = stream.local_addr() else { return };
-    let peer = Peer::new(remote_addr, local_addr, codec);
-    peers.lock().insert(peer.id(), peer.clone());
-    connection::run(stream, &peer, &*service).await;
-    peers.lock().remove(&peer.id());
+    let peer = Peer::new(socket_addr, local_addr, shared.codec);
+    shared.peers.lock().insert(peer.id(), peer.clone());
+    let opened = tokio::select! {
+        opened = preamble::open(stream, &peer, &shared.tls) => Some(opened),
+        () = peer.closed() => None,
+    };
+    match opened {
+        Some(Ok(Stream::Plain(stream))) => connection::run(stream, &peer, &*shared.service).await,
+        Some(Ok(Stream::Tls(stream))) => Box::pin(serve_tls(stream, &peer, &*shared.service)).await,
+        Some(Err(error @ PreambleError::Closed)) => {
+            tracing::info!(target: "remoting", "connection {}: {error}", peer.remote_addr());
+        }
+        Some(Err(error)) => {
+            tracing::warn!(target: "remoting", "connection {} closed: {error}", peer.remote_addr());
+        }
+        None => tracing::info!(target: "remoting", "connection {} closed", peer.remote_addr()),
+    }
+    shared.peers.lock().remove(&peer.id());
+}
+
+async fn serve_tls<S: Service>(mut stream: Box<TlsStream<TcpStream>>, peer: &Arc<Peer>, service: &S) {
+    connection::run(&mut stream, peer, service).await;
+    // Without a last word the client would take the end for an attack.
+    let _ = tokio::time::timeout(TLS_CLOSE_PATIENCE, stream.shutdown()).await;
 }
 
 async fn close_idle(peers: Peers, idle_max: Duration) {

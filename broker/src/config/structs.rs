@@ -1,9 +1,10 @@
 //! The typed structs. A key that has a field here is a key that we act on.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use process::config::netty::{NettyClientConfig, NettyServerConfig};
-use process::config::{Config, ConfigError, FromText};
+use process::config::{Config, ConfigError, Environment, FromText};
 use process::settings;
 
 /// All of a broker's settings, as one read of its [`Config`].
@@ -14,6 +15,7 @@ pub struct BrokerSettings {
     pub store: MessageStoreConfig,
     pub server: NettyServerConfig,
     pub client: NettyClientConfig,
+    pub environment: Arc<Environment>,
 }
 
 impl BrokerSettings {
@@ -24,6 +26,7 @@ impl BrokerSettings {
             store: config.read()?,
             server: config.read()?,
             client: config.read()?,
+            environment: config.environment().clone(),
         })
     }
 

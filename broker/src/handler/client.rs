@@ -1,12 +1,14 @@
 //! Clients come, stay and leave. Java: `ClientManageProcessor`, `ConsumerManageProcessor`.
 
 use super::{json_body, offset, ok, pull, send};
-use crate::topics::perm;
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::subscription::is_tag_type;
 use crate::topic_validator;
-use remoting::body::{CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData};
+use crate::topics::perm;
+use remoting::body::{
+    CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData,
+};
 use remoting::header::client::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
 use remoting::header::required;
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode, json};
@@ -62,7 +64,11 @@ fn consumer_beat(
     Ok(broker.clients.register_consumer(client, &heartbeat))
 }
 
-pub fn unregister_client(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+pub fn unregister_client(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
     let header = UnregisterClientRequestHeader::decode(&request.ext);
     if let Some(group) = header.producer_group {
         broker.clients.unregister_producer(peer.id(), group);

@@ -26,7 +26,8 @@ pub fn query_consumer_offset(
     if header.set_zero_if_not_found == Some(false) {
         return Err(not_found("Not found, do not set to zero, maybe this group boot first"));
     }
-    if broker.store.min_offset_in_queue(topic, queue_id) <= 0 && first_message_is_in_memory(broker, topic, queue_id)
+    if broker.store.min_offset_in_queue(topic, queue_id) <= 0
+        && first_message_is_in_memory(broker, topic, queue_id)
     {
         return found(0);
     }
@@ -59,10 +60,12 @@ pub fn update_consumer_offset(
     if !broker.topics.contains(topic) {
         return Err(Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("Topic {topic} not exist!")));
     }
-    let invalid = |what| Refusal::new(ResponseCode::INVALID_PARAMETER, format!("{what} is null, topic is {topic}"));
+    let invalid =
+        |what| Refusal::new(ResponseCode::INVALID_PARAMETER, format!("{what} is null, topic is {topic}"));
     let queue_id = header.queue_id.ok_or_else(|| invalid("QueueId"))?;
     let offset = header.commit_offset.ok_or_else(|| invalid("Offset"))?;
-    if broker.settings.broker.use_server_side_reset_offset && broker.offsets.has_reset(group, topic, queue_id) {
+    if broker.settings.broker.use_server_side_reset_offset && broker.offsets.has_reset(group, topic, queue_id)
+    {
         let reply = Command::success().with_remark("Offset has been previously reset");
         return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));
     }

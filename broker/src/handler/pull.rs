@@ -1,12 +1,12 @@
 //! Pulls: 11 and 361. Java: `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
 use super::FAQ;
-use crate::topics::perm;
 use crate::broker::Broker;
 use crate::long_poll::Parked;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
 use crate::subscription::{TagFilter, is_tag_type};
+use crate::topics::perm;
 use bytes::Bytes;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::header::pull::{
@@ -199,9 +199,8 @@ fn check(
 
 /// The pull brings its subscription along.
 fn filter_of_request(header: &PullMessageRequestHeader<'_>) -> Result<TagFilter, Refusal> {
-    let unparsable = || {
-        Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed")
-    };
+    let unparsable =
+        || Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
     // Java takes `null` and `TAG` for tags here, and compiles any other expression type.
     match header.expression_type {
         None | Some("TAG") => TagFilter::parse(header.subscription).ok_or_else(unparsable),
@@ -277,7 +276,10 @@ fn response_code(
         return code;
     }
     let (next, min, max) = (result.next_begin_offset, result.min_offset, result.max_offset);
-    tracing::warn!("PULL_OFFSET_MOVED: {} asked for {offset}, is moved to {next} of {min}..{max}", group.group_name);
+    tracing::warn!(
+        "PULL_OFFSET_MOVED: {} asked for {offset}, is moved to {next} of {min}..{max}",
+        group.group_name
+    );
     // A slave leaves the correction to the master that it sends the consumer to.
     if broker.is_slave() && !broker.settings.store.offset_check_in_slave {
         return ResponseCode::PULL_RETRY_IMMEDIATELY;
@@ -359,4 +361,3 @@ fn park(broker: &Arc<Broker>, topic: &str, queue_id: i32, parked: Parked) {
         broker.queue_grew(topic, queue_id, max_offset);
     }
 }
-

@@ -5,7 +5,8 @@ use crate::broker::Broker;
 use crate::store::Boundary;
 use remoting::body::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
 use remoting::header::offset::{
-    GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader, QueueRequestHeader, SearchOffsetRequestHeader,
+    GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader, QueueRequestHeader,
+    SearchOffsetRequestHeader,
 };
 use remoting::header::required;
 use remoting::{Command, Outcome, Peer, Refusal, json};
@@ -37,7 +38,10 @@ pub fn get_max_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command)
 
 pub fn get_min_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
     let (topic, queue_id) = queue(&request)?;
-    offset_reply(broker.store.min_offset_in_queue(topic, queue_id))
+    let offset = Some(broker.store.min_offset_in_queue(topic, queue_id));
+    let header = OffsetResponseHeader { offset, ..Default::default() };
+    // Java's remark here is empty, but there.
+    Ok(Outcome::Now(Command::success().with_remark("").with_ext(header.encode())))
 }
 
 pub fn get_earliest_msg_storetime(
@@ -68,7 +72,11 @@ pub fn lock_batch_mq(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) 
     Ok(Outcome::Now(Command::success().with_body(json::to_bytes(&reply))))
 }
 
-pub fn unlock_batch_mq(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+pub fn unlock_batch_mq(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
     let body: UnlockBatchRequestBody = json_body(&request.body.bytes())?;
     broker.locks.unlock_batch(&body.consumer_group, &body.mq_set, &body.client_id);
     ok()

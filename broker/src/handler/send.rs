@@ -3,10 +3,10 @@
 mod properties;
 
 use super::FAQ;
-use crate::topics::perm;
 use crate::broker::Broker;
 use crate::store::{FlushOutcome, PutError};
 use crate::topic_validator;
+use crate::topics::perm;
 use properties::{Additions, SentProperties};
 use remoting::body::{TopicConfig, TopicFilterType};
 use remoting::header::required;
@@ -153,10 +153,14 @@ impl<'a> Sent<'a> {
             }
             id::push_offset_message_id(&mut msg_id, self.broker.store_host, *offset);
         }
+        // A batch gets no key of the broker's own, other than a single message.
+        let sent = self.header.properties.unwrap_or_default();
+        let uniq_key = property::iter(sent).find(|(name, _)| *name == property::UNIQ_KEY);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
             queue_id: Some(queue_id),
             queue_offset: Some(appended.queue_offset),
+            transaction_id: uniq_key.map(|(_, key)| key),
             ..Default::default()
         };
         Ok(self.answer(&reply, wait_store_msg_ok, appended.end_offset()))
@@ -207,12 +211,13 @@ impl<'a> Sent<'a> {
         tracing::warn!("the topic {topic} not exist, producer: {addr}");
         // Writes topics.json: rare, and nobody may be told of the topic before.
         let created = tokio::task::block_in_place(|| {
-            topics.create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag).or_else(
-                || {
+            topics
+                .create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag)
+                .or_else(|| {
                     let rw = perm::READ | perm::WRITE;
-                    is_retry.then(|| topics.create_in_send_message_back(topic, 1, rw, false, topic_sys_flag))?
-                },
-            )
+                    is_retry
+                        .then(|| topics.create_in_send_message_back(topic, 1, rw, false, topic_sys_flag))?
+                })
         });
         created.ok_or_else(|| {
             let remark = format!("topic[{topic}] not exist, apply first please!{FAQ}");
@@ -289,7 +294,7 @@ impl<'a> Sent<'a> {
             flag: required(self.header.flag, "flag")?,
             sys_flag: required(self.header.sys_flag, "sysFlag")? | multi_tags,
             born_timestamp_ms: self.header.born_timestamp_ms.unwrap_or_default(),
-            born_host: self.peer.remote_addr(),
+            born_host: self.peer.socket_addr(),
             store_host: self.broker.store_host,
             reconsume_times: self.header.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,

@@ -1,11 +1,11 @@
 //! A consumer gives a message back, to have it again later. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
 
-use super::send::{self, DLQ_QUEUE_NUMS, V3_4_9, dead_letter_topic, random_below};
 use super::ok;
-use crate::topics::perm;
+use super::send::{self, DLQ_QUEUE_NUMS, V3_4_9, dead_letter_topic, random_below};
 use crate::broker::Broker;
 use crate::store::PutError;
 use crate::topic_validator;
+use crate::topics::perm;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::header::required;
 use remoting::header::send::ConsumerSendMsgBackRequestHeader;
@@ -41,9 +41,8 @@ pub fn consumer_send_msg_back(
     let (retry_topic, _) = retry_topic(broker, group, &group_config, header.unit_mode)?;
     let offset = required(header.offset, "offset")?;
     let record = broker.store.look_message_by_offset(offset);
-    let missing = || {
-        Refusal::new(ResponseCode::SYSTEM_ERROR, format!("look message by offset failed, {offset}"))
-    };
+    let missing =
+        || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("look message by offset failed, {offset}"));
     let record = record.ok_or_else(missing)?;
     let Ok(Record::Message(stored)) = Record::decode(record.as_ref()) else {
         return Err(missing());

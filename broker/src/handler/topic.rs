@@ -1,14 +1,20 @@
 //! Making and changing topics. Java: `AdminBrokerProcessor`.
 
 use super::ok;
-use crate::attributes::AttributeError;
+use crate::attributes::{self, AttributeError};
 use crate::broker::Broker;
 use crate::topic_validator;
-use remoting::body::{TopicConfig, TopicFilterType};
+use remoting::body::{TopicConfig, TopicFilterType, TopicList};
 use remoting::header::required;
 use remoting::header::topic::CreateTopicRequestHeader;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Not to be `MIXED`: Java's `enableMixedMessageType` is false unless set.
+const ADD_MESSAGE_TYPE: &str = "+message.type";
+/// A dead name server delays an answer no longer; callers wait for 3 or 5 seconds.
+const REGISTRATION_PATIENCE: Duration = Duration::from_secs(1);
 
 pub fn update_and_create_topic(
     broker: &Arc<Broker>,
@@ -20,7 +26,7 @@ pub fn update_and_create_topic(
     let topic = header.topic.unwrap_or_default();
     tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
-    if topic_validator::is_system_topic(topic) {
+    if broker.topics.is_system_topic(topic) {
         return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));
     }
     let topic_filter_type = match header.topic_filter_type {
@@ -36,9 +42,40 @@ pub fn update_and_create_topic(
         topic_filter_type,
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
         order: required(header.order, "order")?,
-        ..TopicConfig::default()
+        attributes: attributes::parse(header.attributes.unwrap_or_default()).map_err(failed)?,
     };
-    let attributes = header.attributes.unwrap_or_default();
-    tokio::task::block_in_place(|| broker.topics.update(config, attributes)).map_err(failed)?;
-    ok()
+    if config.attributes.get(ADD_MESSAGE_TYPE).is_some_and(|message_type| message_type == "MIXED") {
+        return Err(invalid("MIXED message type is not supported.".to_owned()));
+    }
+    tokio::task::block_in_place(|| broker.topics.update(config)).map_err(failed)?;
+    answer_when_registered(broker, peer, &request)
+}
+
+/// Tools ask the name server for the topic next, so it must know it by then, as Java's does.
+fn answer_when_registered(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: &Command,
+) -> Result<Outcome, Refusal> {
+    if request.is_oneway() {
+        return ok();
+    }
+    let (broker, peer, opaque) = (broker.clone(), peer.clone(), request.opaque);
+    let runtime = broker.runtime.clone();
+    runtime.spawn(async move {
+        broker.registration.when_registered(REGISTRATION_PATIENCE).await;
+        // Java forgets to clear its initial remark here.
+        peer.reply(opaque, Command::success().with_remark("not set any response code"));
+    });
+    Ok(Outcome::Later)
+}
+
+pub fn get_system_topic_list_from_broker(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    _request: Command,
+) -> Result<Outcome, Refusal> {
+    let topic_list = broker.topics.system_topics().into_iter().collect();
+    let body = json::to_bytes(&TopicList { broker_addr: None, topic_list });
+    Ok(Outcome::Now(Command::success().with_body(body)))
 }

@@ -5,10 +5,9 @@
 //! pages ahead of the writer.
 
 use std::fs;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use remoting::message::RecordPatch;
@@ -17,6 +16,7 @@ use tracing::error;
 
 use super::commit_log::CommitLog;
 use super::error::PutError;
+use super::file_queue::FileQueue;
 use super::layout::BLANK_BYTES;
 use super::mapped_file::{self, MappedFile};
 
@@ -31,6 +31,32 @@ pub struct Tail {
 impl Tail {
     pub fn at(file: Option<Arc<MappedFile>>) -> Self {
         Self { file, reserved: false }
+    }
+}
+
+/// The file behind the last.
+#[derive(Debug, Default)]
+pub struct NextFile {
+    ready: Option<Arc<MappedFile>>,
+    /// When making it failed last, and why.
+    failed: Option<(Instant, String)>,
+}
+
+impl NextFile {
+    /// Makes the file, or says why not. After a failure it does not try again for [`RETRY_AFTER`]: a full disk does not
+    /// get emptier by asking, and the append lock is held.
+    fn make(&mut self, files: &FileQueue, start: i64) -> Result<Arc<MappedFile>, String> {
+        if let Some((at, why)) = &self.failed
+            && at.elapsed() < RETRY_AFTER
+        {
+            return Err(why.clone());
+        }
+        self.failed = None;
+        files.create(start).map_err(|error| {
+            error!(%error, offset = start, "cannot make a commit log file");
+            self.failed = Some((Instant::now(), error.to_string()));
+            error.to_string()
+        })
     }
 }
 
@@ -123,13 +149,10 @@ impl CommitLog {
     fn roll(&self, tail: &mut Tail, end: i64) -> Result<(), PutError> {
         let file_bytes = self.files.file_bytes() as i64;
         let start = tail.file.as_ref().map_or(end - end % file_bytes, |file| file.start() + file_bytes);
-        let mut ahead = self.next.lock();
-        let next = match ahead.take() {
+        let mut next_file = self.next.lock();
+        let next = match next_file.ready.take() {
             Some(next) if next.start() == start => next,
-            _ => self.files.create(start).map_err(|error| {
-                error!(%error, offset = start, "cannot make a commit log file");
-                PutError::CreateMappedFileFailed(error.to_string())
-            })?,
+            _ => next_file.make(&self.files, start).map_err(PutError::CreateMappedFileFailed)?,
         };
         if let Some(file) = &tail.file
             && end < start
@@ -204,16 +227,16 @@ impl Ahead {
                 break;
             }
             drop(stop);
-            if let Err(error) = self.step(log, &mut touched) {
-                error!(%error, "cannot make the next commit log file ahead");
+            if !self.step(log, &mut touched) {
                 self.wake.wait_for(&mut self.stop.lock(), RETRY_AFTER);
             }
         }
         remove_unused_next(log);
     }
 
-    fn step(&self, log: &CommitLog, touched: &mut i64) -> io::Result<()> {
-        let Some((file, at)) = log.end_of_last_file() else { return Ok(()) };
+    /// False if the next file is wanted and cannot be made.
+    fn step(&self, log: &CommitLog, touched: &mut i64) -> bool {
+        let Some((file, at)) = log.end_of_last_file() else { return true };
         let end = file.start() + at as i64;
         let from = (*touched).max(end);
         let until = (end + TOUCHED_AHEAD_BYTES as i64).min(file.start() + file.len() as i64);
@@ -223,30 +246,31 @@ impl Ahead {
             *touched = until;
         }
         let next_file_at = (file.len() - NEXT_FILE_ROOM_BYTES_MAX.min(file.len() / 2)) as i64 + file.start();
-        if end > next_file_at {
-            make_next(log, &file)?;
+        if end > next_file_at && !make_next(log, &file) {
+            return false;
         }
         let touch_again_at = end + TOUCHED_AHEAD_BYTES as i64 / 2;
         let wanted_at = if end <= next_file_at { touch_again_at.min(next_file_at) } else { touch_again_at };
         self.wanted_at.store(wanted_at, Ordering::Relaxed);
-        Ok(())
+        true
     }
 }
 
 /// Makes the file behind `last` and leaves it for the writer, unless there is one or the writer was faster.
-fn make_next(log: &CommitLog, last: &Arc<MappedFile>) -> io::Result<()> {
+fn make_next(log: &CommitLog, last: &Arc<MappedFile>) -> bool {
     let mut next = log.next.lock();
     let still_last = log.files.last().is_some_and(|file| Arc::ptr_eq(&file, last));
-    if next.is_none() && still_last {
-        let made = log.files.create(last.start() + last.len() as i64)?;
-        made.touch(0, TOUCHED_AHEAD_BYTES);
-        *next = Some(made);
+    if next.ready.is_some() || !still_last {
+        return true;
     }
-    Ok(())
+    let Ok(made) = next.make(&log.files, last.start() + last.len() as i64) else { return false };
+    made.touch(0, TOUCHED_AHEAD_BYTES);
+    next.ready = Some(made);
+    true
 }
 
 fn remove_unused_next(log: &CommitLog) {
-    if let Some(next) = log.next.lock().take() {
+    if let Some(next) = log.next.lock().ready.take() {
         let _ = fs::remove_file(log.files.path(next.start()));
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use remoting::message::record;
 
-use super::append::Tail;
+use super::append::{NextFile, Tail};
 use super::config::{Clock, StoreConfig};
 use super::error::OpenError;
 use super::file_queue::FileQueue;
@@ -20,8 +20,8 @@ pub struct CommitLog {
     pub(super) clock: Clock,
     /// The append lock. Under it: `next`, then the list of files.
     pub(super) tail: Mutex<Tail>,
-    /// The file behind the last, made ahead. Whoever makes a file holds this.
-    pub(super) next: Mutex<Option<Arc<MappedFile>>>,
+    /// Whoever makes a file holds this.
+    pub(super) next: Mutex<NextFile>,
     /// First byte not written yet. Everything before it is written for good.
     pub(super) max_offset: AtomicI64,
     flushed_where: AtomicI64,

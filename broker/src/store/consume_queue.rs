@@ -193,7 +193,7 @@ impl ConsumeQueue {
             self.dir.file_bytes as usize,
             Reserve::Nothing,
         )?;
-        let file = Arc::new(file);
+        let file = Arc::new(file.without_read_ahead());
         let mut files = self.files.lock();
         files.starts.push(start);
         files.mapped.push(Arc::clone(&file));
@@ -222,23 +222,18 @@ impl ConsumeQueue {
         Ok(())
     }
 
-    /// Brings entries to disk if they fill `least_pages` pages; 0: all there are.
-    pub fn flush(self: &Arc<Self>, least_pages: u64) -> io::Result<()> {
+    /// Brings the entries to disk.
+    pub fn flush(self: &Arc<Self>) -> io::Result<()> {
         let until = self.max_offset() * ENTRY_BYTES;
         let (mut from, new_names) = {
             let files = self.files.lock();
             (files.flushed_to, files.new_names)
         };
-        let page = PAGE_BYTES as i64;
-        if from >= until || ((until / page - from / page) as u64) < least_pages {
-            return Ok(());
-        }
         if new_names {
             let queue_dir = self.dir_path();
             for dir in queue_dir.ancestors().take_while(|dir| dir.starts_with(&self.dir.path)) {
                 sync_dir(dir)?;
             }
-            self.files.lock().new_names = false;
         }
         while from < until {
             let start = self.floor(from);
@@ -247,15 +242,23 @@ impl ConsumeQueue {
                 file.sync((from - start) as usize, (end - from) as usize)?;
             }
             from = end;
-            let mut files = self.files.lock();
-            files.flushed_to = files.flushed_to.max(from);
         }
+        self.note_flushed(until / ENTRY_BYTES);
         Ok(())
     }
 
-    /// Whether there are entries that are not on disk.
-    pub fn is_dirty(&self) -> bool {
-        self.files.lock().flushed_to < self.max_offset() * ENTRY_BYTES
+    /// Entries before `offset`, and the names of their files, are on disk.
+    pub fn note_flushed(&self, offset: i64) {
+        let mut files = self.files.lock();
+        files.flushed_to = files.flushed_to.max(offset * ENTRY_BYTES);
+        files.new_names &= files.starts.last().is_some_and(|&last| last >= files.flushed_to);
+    }
+
+    /// Pages with entries that are not on disk; 0: there are none.
+    pub fn dirty_pages(&self) -> u64 {
+        let page = PAGE_BYTES as i64;
+        let (from, until) = (self.files.lock().flushed_to, self.max_offset() * ENTRY_BYTES);
+        if from < until { ((until - 1) / page - from / page + 1) as u64 } else { 0 }
     }
 
     /// Removes the files. Whoever reads the queue right now keeps what it has.
@@ -334,7 +337,7 @@ impl ConsumeQueue {
         if files.starts.binary_search(&start).is_err() {
             return Ok(None);
         }
-        let file = Arc::new(MappedFile::open(&self.file_path(start), start)?);
+        let file = Arc::new(MappedFile::open(&self.file_path(start), start)?.without_read_ahead());
         files.mapped.push(Arc::clone(&file));
         drop(files);
         self.dir.mappings.opened(self, start);

@@ -43,7 +43,9 @@ pub enum OpenError {
     Locked(PathBuf),
     /// Directory or file that cannot be read, made or written.
     Io { path: PathBuf, source: io::Error },
-    /// A log file whose size is not the configured one.
+    /// A file size that cannot be.
+    FileSize { property: &'static str, bytes: u64 },
+    /// A file whose size is not the configured one.
     WrongFileSize { path: PathBuf, bytes: u64, expected: u64 },
 }
 
@@ -59,6 +61,7 @@ impl fmt::Display for OpenError {
         match self {
             Self::Locked(path) => write!(f, "store is locked by a running broker: {}", path.display()),
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::FileSize { property, bytes } => write!(f, "{property}={bytes} is no size of a file"),
             Self::WrongFileSize { path, bytes, expected } => {
                 write!(f, "{} has {bytes} bytes, configured are {expected}", path.display())
             }

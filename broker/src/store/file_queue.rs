@@ -103,17 +103,15 @@ pub fn file_starts(dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
         }
     }
     starts.sort_unstable();
-    if let Some(&last) = starts.last() {
-        let path = dir.join(layout::file_name(last));
-        if fs::metadata(&path).map_err(OpenError::io(&path))?.len() == 0 {
+    for (index, &start) in starts.iter().enumerate() {
+        let path = dir.join(layout::file_name(start));
+        let bytes = fs::metadata(&path).map_err(OpenError::io(&path))?.len();
+        if bytes == 0 && index == starts.len() - 1 {
             warn!(path = %path.display(), "empty last file removed");
             fs::remove_file(&path).map_err(OpenError::io(path))?;
             starts.pop();
+            break;
         }
-    }
-    for &start in &starts {
-        let path = dir.join(layout::file_name(start));
-        let bytes = fs::metadata(&path).map_err(OpenError::io(&path))?.len();
         if bytes != file_bytes {
             return Err(OpenError::WrongFileSize { path, bytes, expected: file_bytes });
         }

@@ -225,7 +225,8 @@ impl Get<'_> {
 
     fn take(&self, entry: QueueEntry, scan: &mut Scan) {
         let nothing_yet = scan.result.bytes == 0;
-        if !self.filter.matches_queue_entry(entry.tags_code) {
+        // Where the entry does not say the tags, the client looks.
+        if !entry.tags_hash().is_none_or(|hash| self.filter.matches_queue_entry(hash)) {
             if nothing_yet {
                 scan.result.status = GetMessageStatus::NoMatchedMessage;
             }

@@ -30,6 +30,10 @@ pub struct QueueEntry {
     pub tags_code: i64,
 }
 
+/// `ConsumeQueueExt.MAX_ADDR`, 5.5.0: with `enableConsumeQueueExt` a tags code up to this is an address of
+/// `consumequeue_ext` instead.
+pub const EXT_ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
+
 /// `ConsumeQueue.CQ_STORE_UNIT_SIZE`, 5.5.0.
 pub const QUEUE_ENTRY_BYTES: usize = 20;
 
@@ -59,6 +63,11 @@ impl QueueEntry {
     /// Whether something was written here (`ConsumeQueue.recover`, 5.5.0).
     pub fn is_written(&self) -> bool {
         self.physical_offset >= 0 && self.size > 0
+    }
+
+    /// Hash of the tags, if the entry says it.
+    pub fn tags_hash(&self) -> Option<i64> {
+        (self.tags_code > EXT_ADDRESS_MAX).then_some(self.tags_code)
     }
 
     /// First byte of the log behind the message.

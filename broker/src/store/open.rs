@@ -22,18 +22,22 @@ use super::error::OpenError;
 use super::file_queue::sync_dir;
 use super::flush::Flusher;
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
-use super::mapped_file;
+use super::mapped_file::{self, FileLock};
 use super::queues::Queues;
 use super::recover::Recovery;
 use super::{MessageStore, OnArrived, Parts};
+
+/// Smallest file of log or queue in bytes: room for an entry, or for a blank record and something before it.
+const FILE_BYTES_MIN: u64 = 20;
 
 impl MessageStore {
     /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
     /// sizes is left as it was.
     pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        check_file_sizes(&config)?;
         let root = config.root();
         fs::create_dir_all(root).map_err(OpenError::io(root))?;
-        let lock_file = lock(root)?;
+        let lock = lock(root)?;
         let log = CommitLog::load(&config, Arc::clone(&clock))?;
         let clean = !root.join(ABORT_FILE).exists();
         let checkpoint_path = root.join(CHECKPOINT_FILE);
@@ -78,7 +82,7 @@ impl MessageStore {
             opened_at,
             running: AtomicBool::new(false),
             threads: Mutex::default(),
-            lock_file: Mutex::new(Some(lock_file)),
+            lock: Mutex::new(Some(lock)),
         }))
     }
 
@@ -119,11 +123,11 @@ impl MessageStore {
     pub fn shutdown(&self) {
         let was_running = self.running.swap(false, Ordering::AcqRel);
         self.stop_threads();
-        let Some(lock_file) = self.lock_file.lock().take() else { return };
+        let Some(lock) = self.lock.lock().take() else { return };
         if was_running {
             self.close_clean();
         }
-        drop(lock_file);
+        drop(lock);
     }
 
     fn close_clean(&self) {
@@ -175,15 +179,29 @@ impl Drop for MessageStore {
     }
 }
 
-fn lock(root: &Path) -> Result<fs::File, OpenError> {
+/// Positions in log files are 31-bit numbers in Java.
+fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
+    let sizes = [
+        ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log),
+        ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue),
+    ];
+    match sizes.into_iter().find(|(_, bytes)| !(FILE_BYTES_MIN..=i32::MAX as u64).contains(bytes)) {
+        Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),
+        None => Ok(()),
+    }
+}
+
+fn lock(root: &Path) -> Result<FileLock, OpenError> {
     let path = root.join(LOCK_FILE);
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(OpenError::io(&path))?;
-    if !mapped_file::try_lock(&file).map_err(OpenError::io(&path))? {
-        return Err(OpenError::Locked(path));
+    match FileLock::try_new(file).map_err(OpenError::io(&path))? {
+        Some(lock) => {
+            lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0).map_err(OpenError::io(path))?;
+            Ok(lock)
+        }
+        None => Err(OpenError::Locked(path)),
     }
-    file.write_all_at(LOCK_TEXT.as_bytes(), 0).map_err(OpenError::io(path))?;
-    Ok(file)
 }
 
 fn note_queues_flushed(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {

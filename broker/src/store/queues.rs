@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, warn};
@@ -14,9 +16,15 @@ use super::config::StoreConfig;
 use super::consume_queue::{ConsumeQueue, Mappings, QueueDir, Trust};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+use super::mapped_file;
 
 /// Longest topic in bytes: the longest name of a directory.
 const TOPIC_BYTES_MAX: usize = 255;
+
+/// Of loading, at most: it waits for the disk more than for the processor.
+const LOAD_THREADS: usize = 4;
+/// More queues than this are flushed with one sync of their file system.
+const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
 
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
 
@@ -39,12 +47,12 @@ impl Queues {
         let queues = Self { dir: Arc::new(dir), table: RwLock::default(), dirty: Mutex::default() };
         for topic in names(&queues.dir.path)? {
             for queue_id in names(&queues.dir.path.join(&topic))? {
-                let Ok(queue_id) = queue_id.parse() else { continue };
-                if let Some(queue) = queues.find_or_create(&topic, queue_id) {
-                    queue.load(trust)?;
+                if let Ok(queue_id) = queue_id.parse() {
+                    queues.find_or_create(&topic, queue_id);
                 }
             }
         }
+        load_in_parallel(&queues.all(), trust)?;
         Ok(queues)
     }
 
@@ -109,19 +117,34 @@ impl Queues {
     /// Brings to disk the queues with `least_pages` unsaved pages; those with fewer stay noted. False if a queue failed.
     pub fn flush(&self, least_pages: u64) -> bool {
         let listed = std::mem::take(&mut *self.dirty.lock());
-        let mut all_well = true;
-        for queue in listed {
-            queue.listed_dirty.store(false, Ordering::Release);
-            if let Err(error) = queue.flush(least_pages) {
-                let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
-                error!(%error, topic, queue_id, "cannot flush a consume queue");
-                all_well = false;
-            }
-            if queue.is_dirty() {
-                self.mark_dirty(&queue);
-            }
+        let is_due = |queue: &Arc<ConsumeQueue>| {
+            let pages = queue.dirty_pages();
+            pages == 0 || pages >= least_pages
+        };
+        let (due, early): (Vec<_>, Vec<_>) = listed.into_iter().partition(is_due);
+        // Taken off the list before it is flushed: an entry that comes meanwhile puts it back.
+        due.iter().for_each(|queue| queue.listed_dirty.store(false, Ordering::Release));
+        let all_well = match due.len() > FLUSHED_ONE_BY_ONE_MAX {
+            true => self.flush_together(&due),
+            false => due.iter().all(|queue| report(queue, queue.flush())),
+        };
+        if !all_well {
+            due.iter().for_each(|queue| self.mark_dirty(queue));
         }
+        self.dirty
+            .lock()
+            .extend(early.into_iter().filter(|queue| queue.listed_dirty.load(Ordering::Acquire)));
         all_well
+    }
+
+    fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> bool {
+        let until: Vec<_> = queues.iter().map(|queue| queue.max_offset()).collect();
+        if let Err(error) = mapped_file::sync_file_system(&self.dir.path) {
+            error!(%error, "cannot flush the consume queues");
+            return false;
+        }
+        queues.iter().zip(until).for_each(|(queue, until)| queue.note_flushed(until));
+        true
     }
 
     /// First byte of the log behind the last message that any queue knows; -1 for none.
@@ -156,6 +179,25 @@ impl Queues {
             self.remove_topic(&topic);
         }
     }
+}
+
+fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<(), OpenError> {
+    let share = queues.len().div_ceil(LOAD_THREADS).max(1);
+    let load = |queues: &[Arc<ConsumeQueue>]| queues.iter().try_for_each(|queue| queue.load(trust));
+    thread::scope(|scope| {
+        let threads: Vec<_> = queues.chunks(share).map(|share| scope.spawn(move || load(share))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.collect()
+    })
+}
+
+fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {
+    if let Err(error) = &flushed {
+        let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+        error!(%error, topic, queue_id, "cannot flush a consume queue");
+    }
+    flushed.is_ok()
 }
 
 /// Topics come from the network: none may lead out of the store.

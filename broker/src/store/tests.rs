@@ -343,6 +343,8 @@ fn a_store_of_another_geometry_is_refused() {
     drop(store);
     scratch.config.mapped_file_size_commit_log *= 2;
     assert!(matches!(scratch.try_open(), Err(OpenError::WrongFileSize { .. })));
+    scratch.config.mapped_file_size_commit_log = 0;
+    assert!(matches!(scratch.try_open(), Err(OpenError::FileSize { .. })));
 }
 
 #[test]

@@ -156,21 +156,24 @@ fn retry_topics() {
 fn updates_take_attributes_as_requests() {
     let lab = Lab::new();
     let topics = lab.load();
-    let request = |attributes: &str| topics.update(TopicConfig { perm: 4, ..topic("T") }, attributes);
-    assert!(request("message.type=FIFO").is_err());
+    let request = |attributes: &str| {
+        let attributes = attributes::parse(attributes).unwrap();
+        topics.update(TopicConfig { attributes, perm: 4, ..topic("T") })
+    };
     assert!(request("+unheard.of=FIFO").is_err());
     assert!(!topics.contains("T"));
     assert_eq!(request("+message.type=FIFO").unwrap().attributes["message.type"], "FIFO");
     assert_eq!(request("-message.type").unwrap().attributes.len(), 0);
+    assert_eq!(request("").unwrap().perm, 4);
     assert_eq!(lab.load().find("T").unwrap().perm, 4);
-    assert_eq!(topics.data_version().counter, 2);
+    assert_eq!(topics.data_version().counter, 2, "the last one changes nothing");
 }
 
 #[test]
 fn deletion_is_kept() {
     let lab = Lab::new();
     let topics = lab.load();
-    topics.update(topic("T"), "").unwrap();
+    topics.update(topic("T")).unwrap();
     assert!(topics.delete("T"));
     assert!(!topics.delete("T"));
     assert_eq!(topics.data_version().counter, 2);
@@ -181,7 +184,7 @@ fn deletion_is_kept() {
 fn the_name_server_says_which_are_ordered() {
     let lab = Lab::new();
     let topics = lab.load();
-    topics.update(topic("T"), "").unwrap();
+    topics.update(topic("T")).unwrap();
     let table = [("T", "broker-a:4"), ("unknown", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     let listed = KVTable { table: table.into() };
     topics.update_order_topics(&listed);
@@ -195,7 +198,7 @@ fn changes_wait_for_registration() {
     let topics = Lab::new().load();
     let changes = topics.changes();
     assert!(topics.take_unregistered().topic_config_table.is_empty());
-    topics.update(topic("A"), "").unwrap();
+    topics.update(topic("A")).unwrap();
     topics.update_list(vec![topic("B"), topic("C")]).unwrap();
     topics.delete("C");
     assert_eq!(*changes.borrow(), 2);

@@ -1,8 +1,9 @@
 //! Consumer offsets and queue bounds: codes 14, 15, 29, 30, 31, 32.
 
 use compat_tests::differential::{Case, Script};
+use compat_tests::wire::Command;
 
-use crate::client::fill;
+use crate::client::{Pull, fill};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -39,6 +40,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 5);
+            s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, &topic, "0", "3");
             s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
             // Offsets may go back.
@@ -52,6 +54,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 1);
+            s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, &topic, "0", "1000");
             s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
         },
@@ -62,27 +65,44 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 1);
+            s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, &topic, "0", "-5");
             s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+        },
+    },
+    Case {
+        name: "offset_update_unknown_group",
+        codes: &[26, 26],
+        script: |s| {
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 1);
+            update(s, &group, &topic, "0", "1");
+            s.ask(15, &[("topic", &topic), ("queueId", "0"), ("commitOffset", "1")]);
         },
     },
     Case {
         name: "offset_update_unknown_topic",
         codes: &[17],
         script: |s| {
-            let group = s.unique("g");
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 1);
+            s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, "NoSuchTopic", "0", "3");
         },
     },
     Case {
         name: "offset_update_missing_fields",
-        codes: &[1, 1, 1],
+        codes: &[29, 29],
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 1);
-            s.ask(15, &[("topic", &topic), ("queueId", "0"), ("commitOffset", "1")]);
-            s.ask(15, &[("consumerGroup", &group), ("topic", &topic), ("commitOffset", "1")]);
-            s.ask(15, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            s.quietly(Pull::of(&group, &topic).command());
+            for field in ["queueId", "commitOffset"] {
+                let mut fields = vec![("consumerGroup", group.as_str()), ("topic", &topic)];
+                fields.push((field, "1"));
+                let reply = s.quietly(Command::request(15, &fields, b""));
+                s.note_code(reply.code);
+            }
         },
     },
     Case {
@@ -91,14 +111,15 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 3);
+            s.quietly(Pull::of(&group, &topic).command());
             let fields = [
                 ("consumerGroup", group.as_str()),
                 ("topic", &topic),
                 ("queueId", "0"),
                 ("commitOffset", "2"),
             ];
-            s.send(compat_tests::wire::Command::request(15, &fields, b"").oneway());
-            let question = compat_tests::wire::Command::request(14, &fields[..3], b"");
+            s.send(Command::request(15, &fields, b"").oneway());
+            let question = Command::request(14, &fields[..3], b"");
             compat_tests::until(
                 std::time::Duration::from_secs(5),
                 || "offset 2 never came".into(),
@@ -145,8 +166,7 @@ pub const CASES: &[Case] = &[
         codes: &[1, 1, 1],
         script: |s| {
             for code in [29, 30, 31] {
-                let reply =
-                    s.quietly(compat_tests::wire::Command::request(code, &[("topic", "TBW102")], b""));
+                let reply = s.quietly(Command::request(code, &[("topic", "TBW102")], b""));
                 s.note_code(reply.code);
             }
         },

@@ -301,7 +301,11 @@ pub const CASES: &[Case] = &[
             let (topic, group) = (s.unique("T"), s.unique("g"));
             fill(s, &topic, 1);
             s.ask_command(Pull::of(&group, &topic).command());
-            s.ask(352, &[("group", &group)]);
+            // An unknown group could not.
+            s.ask(
+                15,
+                &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0"), ("commitOffset", "1")],
+            );
         },
     },
 ];

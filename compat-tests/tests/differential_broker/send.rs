@@ -180,7 +180,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "send_to_system_topics",
-        codes: &[16, 16, 16, 16],
+        // Not every system topic is closed to clients.
+        codes: &[16, 16, 16, 0],
         script: |s| {
             for topic in [
                 "SCHEDULE_TOPIC_XXXX",
@@ -247,7 +248,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "send_empty_body",
-        codes: &[0],
+        codes: &[1],
         script: |s| {
             let reply = s.quietly(Send::to(&s.unique("T")).body(b"").v2());
             s.note_code(reply.code);
@@ -351,7 +352,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "topic_without_write_permission",
-        codes: &[0, 16],
+        // 5.5.0 looks at the broker's permission only, and only for order topics.
+        codes: &[0, 0],
         script: |s| {
             let topic = s.unique("T");
             create_topic(s, &topic, 4);

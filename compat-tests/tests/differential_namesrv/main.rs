@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn start(lab: &Lab, edition: Edition) -> Side {
-    let name_server = lab.name_server(edition, &format!("namesrv-{edition:?}"));
+    let name_server = lab.name_server(edition, "namesrv");
     Side { edition, name_server, broker: None }
 }
 

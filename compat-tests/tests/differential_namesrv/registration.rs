@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
         name: "register_json_from_4_9_7",
         codes: &[0, 0, 0, 0],
         script: |s| {
-            let broker = Broker { version: VERSION_4_9_7, ..Broker::new(s) };
+            let broker = Broker { version: VERSION_4_9_7, acting: None, ..Broker::new(s) };
             broker.register(s);
             broker.look(s);
         },
@@ -43,7 +43,7 @@ pub const CASES: &[Case] = &[
         name: "register_compressed_from_4_9_7",
         codes: &[0, 0, 0, 0],
         script: |s| {
-            let broker = Broker { compressed: true, version: VERSION_4_9_7, ..Broker::new(s) };
+            let broker = Broker { compressed: true, version: VERSION_4_9_7, acting: None, ..Broker::new(s) };
             broker.register(s);
             broker.look(s);
         },
@@ -245,7 +245,7 @@ pub const CASES: &[Case] = &[
         codes: &[0, 0, 0, 0],
         script: |s| {
             let mut slave = Broker { id: 1, ..Broker::new(s) };
-            slave.ext.push(("enableActingMaster", "true".into()));
+            slave.acting = Some(true);
             slave.register(s);
             slave.look(s);
         },
@@ -255,7 +255,7 @@ pub const CASES: &[Case] = &[
         codes: &[0, 17, 0, 0],
         script: |s| {
             let mut slave = Broker { id: 1, ..Broker::new(s) };
-            slave.ext.retain(|(key, _)| *key != "enableActingMaster");
+            slave.acting = None;
             slave.register(s);
             slave.look(s);
         },
@@ -396,11 +396,11 @@ pub const CASES: &[Case] = &[
         codes: &[0, 0, 0, 0, 0, 0],
         script: |s| {
             let mut master = Broker::new(s);
-            master.ext.push(("enableActingMaster", "true".into()));
+            master.acting = Some(true);
             master.register(s);
             s.client(1);
             let mut slave = Broker { id: 1, port: 2, ..Broker::new(s) };
-            slave.ext.push(("enableActingMaster", "true".into()));
+            slave.acting = Some(true);
             slave.register(s);
             s.client(0);
             master.unregister(s);
@@ -526,6 +526,8 @@ pub struct Broker {
     pub counter: i64,
     pub topics: Vec<Topic>,
     pub filters: &'static str,
+    /// `enableActingMaster`, which brokers before 5.0 do not send.
+    pub acting: Option<bool>,
     pub ext: Vec<(&'static str, String)>,
 }
 
@@ -554,6 +556,7 @@ impl Broker {
             counter: 1,
             topics: vec![topic(&s.unique("TopicA"), 4, 6, 0), topic(&s.unique("TopicB"), 8, 6, 0)],
             filters: "[]",
+            acting: Some(false),
             ext: vec![],
         }
     }
@@ -578,8 +581,8 @@ impl Broker {
         request.version = self.version;
         request.ext.insert("haServerAddr".into(), format!("10.0.0.1:{}", self.port + 1000));
         request.ext.insert("compressed".into(), self.compressed.to_string());
-        if self.version >= VERSION_5_5_0 {
-            request.ext.insert("enableActingMaster".into(), "false".into());
+        if let Some(acting) = self.acting {
+            request.ext.insert("enableActingMaster".into(), acting.to_string());
         }
         for (key, value) in &self.ext {
             request.ext.insert(key.to_string(), value.clone());

@@ -15,6 +15,7 @@ pub struct Environment {
     home: PathBuf,
     rocketmq_home: Option<String>,
     namesrv_addr: Option<String>,
+    system_properties: BTreeMap<String, String>,
     processors: i32,
     broker_name: OnceLock<String>,
     local_address: OnceLock<String>,
@@ -32,6 +33,7 @@ impl Environment {
             home: home.unwrap_or_else(|| PathBuf::from("/")),
             rocketmq_home: from("rocketmq.home.dir", "ROCKETMQ_HOME"),
             namesrv_addr: from("rocketmq.namesrv.addr", "NAMESRV_ADDR"),
+            system_properties: system_properties.clone(),
             processors: thread::available_parallelism().map_or(1, |count| count.get() as i32),
             broker_name: OnceLock::new(),
             local_address: OnceLock::new(),
@@ -44,6 +46,7 @@ impl Environment {
             home: home.into(),
             rocketmq_home: None,
             namesrv_addr: None,
+            system_properties: BTreeMap::new(),
             processors: 2,
             broker_name: OnceLock::from("broker-a".to_string()),
             local_address: OnceLock::from("127.0.0.1".to_string()),
@@ -61,6 +64,11 @@ impl Environment {
 
     pub fn namesrv_addr(&self) -> Option<String> {
         self.namesrv_addr.clone()
+    }
+
+    /// The `-Dname=value` arguments.
+    pub fn system_properties(&self) -> &BTreeMap<String, String> {
+        &self.system_properties
     }
 
     pub fn processors(&self) -> i32 {

@@ -9,8 +9,8 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 use tokio::sync::{Notify, oneshot};
@@ -29,7 +29,9 @@ static NEXT_OPAQUE: AtomicI32 = AtomicI32::new(0);
 /// One connection. Java: Netty's `Channel`.
 pub struct Peer {
     id: u64,
-    remote_addr: SocketAddr,
+    socket_addr: SocketAddr,
+    /// What a PROXY preamble says.
+    source_addr: OnceLock<SocketAddr>,
     local_addr: SocketAddr,
     codec: Codec,
     outbox: Mutex<Outbox>,
@@ -65,10 +67,11 @@ impl std::fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl Peer {
-    pub(crate) fn new(remote_addr: SocketAddr, local_addr: SocketAddr, codec: Codec) -> Arc<Peer> {
+    pub(crate) fn new(socket_addr: SocketAddr, local_addr: SocketAddr, codec: Codec) -> Arc<Peer> {
         Arc::new(Peer {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
-            remote_addr,
+            socket_addr,
+            source_addr: OnceLock::new(),
             local_addr,
             codec,
             outbox: Mutex::default(),
@@ -93,9 +96,21 @@ impl Peer {
         self.id
     }
 
-    /// The client's address: what a PROXY preamble says, else the socket's.
+    /// The client's address: what a PROXY preamble says, else the socket's. Java:
+    /// `RemotingHelper.parseChannelRemoteAddr`.
     pub fn remote_addr(&self) -> SocketAddr {
-        self.remote_addr
+        *self.source_addr.get().unwrap_or(&self.socket_addr)
+    }
+
+    /// The other end of the socket: a proxy's address where there is one. Java: `Channel.remoteAddress`, which becomes
+    /// the born host of messages.
+    pub fn socket_addr(&self) -> SocketAddr {
+        self.socket_addr
+    }
+
+    /// A PROXY preamble says that the client is `source`; the first one counts.
+    pub(crate) fn proxied_from(&self, source: SocketAddr) {
+        let _ = self.source_addr.set(source);
     }
 
     pub fn local_addr(&self) -> SocketAddr {
@@ -165,6 +180,11 @@ impl Peer {
         self.closing.load(Ordering::Acquire)
     }
 
+    /// Once [`Peer::close`] was called. For one waiter at a time.
+    pub(crate) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
     pub(super) async fn woken(&self) {
         self.woken.notified().await;
     }
@@ -186,7 +206,7 @@ impl Peer {
         outbox.push(command, self.codec);
         if outbox.len() > OUTBOX_BYTES_MAX {
             drop(outbox);
-            tracing::warn!(target: "remoting", "connection {} reads too slowly: {OUTBOX_BYTES_MAX} bytes wait", self.remote_addr);
+            tracing::warn!(target: "remoting", "connection {} reads too slowly: {OUTBOX_BYTES_MAX} bytes wait", self.remote_addr());
             self.close();
         }
     }
@@ -197,7 +217,7 @@ impl Peer {
             // A caller that has stopped waiting is no error.
             Some(caller) => drop(caller.send(response)),
             None => {
-                tracing::debug!(target: "remoting", "late or unasked response {} from {}", response.opaque, self.remote_addr)
+                tracing::debug!(target: "remoting", "late or unasked response {} from {}", response.opaque, self.remote_addr())
             }
         }
     }
@@ -221,7 +241,7 @@ impl Peer {
                 tokio::select! {
                     biased;
                     count = write_some(stream, &outbox, written) => written += count?,
-                    () = self.closed.notified() => return Ok(()),
+                    () = self.closed() => return Ok(()),
                 }
                 self.touch();
             }

@@ -188,3 +188,19 @@ async fn shutdown_ends_calls_that_wait() {
     server.shutdown(PATIENCE).await;
     until("closed", || echo.open.load(Ordering::SeqCst) == 0).await;
 }
+
+/// Room for a PROXY preamble or a TLS session must not grow the task of every plain connection.
+#[tokio::test]
+async fn the_task_of_a_connection_is_small() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let shared = Shared {
+        service: echo,
+        peers: Peers::default(),
+        codec: Codec::Json,
+        tls: ServerConfig::default().tls,
+    };
+    let stream = TcpStream::connect(&addr).await.unwrap();
+    let task_bytes = size_of_val(&serve(stream, server.local_addr(), Arc::new(shared)));
+    assert!(task_bytes < 3 * 1024, "{task_bytes} bytes");
+    server.shutdown(PATIENCE).await;
+}

@@ -59,7 +59,11 @@ impl SentProperties {
         }
         property::append(&mut read.text, property::MSG_REGION, additions.region_id);
         property::append(&mut read.text, property::CLUSTER, additions.cluster_name);
-        property::append(&mut read.text, property::TRACE_SWITCH, if additions.trace_on { "true" } else { "false" });
+        property::append(
+            &mut read.text,
+            property::TRACE_SWITCH,
+            if additions.trace_on { "true" } else { "false" },
+        );
         read
     }
 

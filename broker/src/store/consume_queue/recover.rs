@@ -37,7 +37,7 @@ impl ConsumeQueue {
                 break;
             }
             let path = self.file_path(start);
-            let file = MappedFile::open(&path, start).map_err(OpenError::io(&path))?;
+            let file = MappedFile::open(&path, start).map_err(OpenError::io(&path))?.without_read_ahead();
             let (count, last) = written_entries(&file, trust);
             end = start + count * ENTRY_BYTES;
             if let Some(last) = last {

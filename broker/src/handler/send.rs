@@ -3,6 +3,7 @@
 mod properties;
 
 use super::FAQ;
+use crate::attributes::QUEUE_TYPE;
 use crate::broker::Broker;
 use crate::store::{FlushOutcome, PutError};
 use crate::topic_validator;
@@ -284,6 +285,11 @@ impl<'a> Sent<'a> {
         body: &'m [u8],
         properties: String,
     ) -> Result<Message<'m>, Refusal> {
+        let sent_flag = required(self.header.sys_flag, "sysFlag")?;
+        if is_for_batch_queue(&target.config, sent_flag, &properties) {
+            let why = "inner batch, or a batch consume queue".to_owned();
+            return Err(refusal_of(self.broker, PutError::MessageIllegal(why)));
+        }
         let multi_tags = match target.config.topic_filter_type {
             TopicFilterType::MultiTag => sys_flag::MULTI_TAGS,
             TopicFilterType::SingleTag => 0,
@@ -292,7 +298,7 @@ impl<'a> Sent<'a> {
             topic: target.topic,
             queue_id: target.queue_id,
             flag: required(self.header.flag, "flag")?,
-            sys_flag: required(self.header.sys_flag, "sysFlag")? | multi_tags,
+            sys_flag: sent_flag | multi_tags,
             born_timestamp_ms: self.header.born_timestamp_ms.unwrap_or_default(),
             born_host: self.peer.socket_addr(),
             store_host: self.broker.store_host,
@@ -331,6 +337,14 @@ impl<'a> Sent<'a> {
 /// Bits of a topic's `topicSysFlag`. Java: `TopicSysFlag`.
 pub const UNIT_FLAG: i32 = 1;
 pub const UNIT_SUB_FLAG: i32 = 2;
+
+/// Batch consume queues are not served yet; for other topics Java too refuses messages that claim to be for one
+/// (`HookUtils.checkInnerBatch`).
+fn is_for_batch_queue(config: &TopicConfig, sent_flag: i32, properties: &str) -> bool {
+    config.attributes.get(QUEUE_TYPE).is_some_and(|kind| kind == "BatchCQ")
+        || sent_flag & sys_flag::INNER_BATCH != 0
+        || property::find(properties, property::INNER_NUM).is_some()
+}
 
 /// Java refuses sends before `startAcceptSendRequestTimeStamp`.
 fn refuse_before_start(broker: &Broker) -> Result<(), Refusal> {

@@ -81,6 +81,13 @@ impl Broker {
         self.answer(self.long_poll.take_woken([arrival]));
     }
 
+    /// Wakes every parked pull whose queue has messages beyond it, whatever their tags.
+    pub fn wake_grown_queues(self: &Arc<Broker>) {
+        for (topic, queue_id) in self.long_poll.queues() {
+            self.queue_grew(&topic, queue_id, self.store.max_offset_in_queue(&topic, queue_id));
+        }
+    }
+
     /// Serves pulls that were parked, on a task of their own.
     pub fn answer(self: &Arc<Broker>, woken: Vec<Parked>) {
         if woken.is_empty() {

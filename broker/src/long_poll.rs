@@ -84,6 +84,15 @@ impl LongPoll {
         woken
     }
 
+    /// The queues that pulls wait for.
+    pub fn queues(&self) -> Vec<(String, i32)> {
+        let topics = self.topics.lock();
+        let of_topic = |(topic, queues): (&String, &HashMap<i32, Vec<Parked>>)| {
+            queues.keys().map(|queue_id| (topic.clone(), *queue_id)).collect::<Vec<_>>()
+        };
+        topics.iter().flat_map(of_topic).collect()
+    }
+
     /// Takes the pulls whose time is up, and forgets those whose connection is gone.
     pub fn take_expired(&self) -> Vec<Parked> {
         let mut expired = Vec::new();
@@ -155,6 +164,9 @@ mod tests {
         assert_eq!(offsets(long_poll.take_woken([arrival(7, Some(1))])), [5]);
         assert_eq!(offsets(long_poll.take_woken([arrival(7, Some(1)), arrival(8, Some(2598919))])), [6]);
         assert_eq!(long_poll.len(), 2);
+        let mut queues = long_poll.queues();
+        queues.sort();
+        assert_eq!(queues, [("t".to_owned(), 0), ("t".to_owned(), 1)]);
         assert_eq!(offsets(long_poll.take_all()), [1, 9]);
         assert!(long_poll.is_empty());
     }

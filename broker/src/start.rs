@@ -35,6 +35,8 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_millis(200);
 const FIRST_REGISTRATION_PATIENCE: Duration = Duration::from_millis(100);
 /// How often parked pulls are looked at whose time may be up.
 const LONG_POLL_TICK: Duration = Duration::from_millis(200);
+/// A pull whose tags no new message had goes on behind those messages this often. Java: `PullRequestHoldService.run`.
+const GROWN_QUEUES_PERIOD: Duration = Duration::from_secs(5);
 /// Java: `ClientHousekeepingService`.
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 
@@ -171,6 +173,7 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
     let expired_ms = settings.channel_expired_timeout_ms;
     vec![
         every(broker, LONG_POLL_TICK, |broker| broker.answer(broker.long_poll.take_expired())),
+        every(broker, GROWN_QUEUES_PERIOD, Broker::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
         every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
     ]

@@ -46,6 +46,8 @@ pub enum JsonError {
     Text(ScanError),
     /// A reference to nothing, to itself, or one too many.
     Reference(usize),
+    /// Up to this byte the values take far more memory than their text explains.
+    TooLarge(usize),
     /// The type does not want this value.
     Unfit(String),
 }
@@ -56,6 +58,7 @@ impl std::fmt::Display for JsonError {
             JsonError::NotUtf8 => write!(f, "it is not UTF-8"),
             JsonError::Text(error) => error.fmt(f),
             JsonError::Reference(at) => write!(f, "a reference that cannot be followed at byte {at}"),
+            JsonError::TooLarge(at) => write!(f, "too many values for so little text up to byte {at}"),
             JsonError::Unfit(why) => f.write_str(why),
         }
     }

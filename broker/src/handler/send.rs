@@ -13,7 +13,7 @@ use remoting::header::required;
 use remoting::header::send::{
     SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader,
 };
-use remoting::message::{Message, id, property, sys_flag};
+use remoting::message::{Message, PROPERTIES_BYTES_MAX, id, property, sys_flag};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
@@ -99,6 +99,10 @@ impl<'a> Sent<'a> {
     fn put(&self) -> Result<Outcome, Refusal> {
         let mut target = self.check()?;
         let mut properties = self.properties();
+        // The store would refuse it too, but what comes before takes its time with many properties.
+        if properties.text.len() > PROPERTIES_BYTES_MAX {
+            return Err(refusal_of(self.broker, PutError::PropertiesSizeExceeded));
+        }
         self.redirect_dead_letter(&mut target, &mut properties)?;
         let prepared = properties.is_prepared
             && !(self.header.reconsume_times.unwrap_or(0) > 0 && properties.delay_level > 0);

@@ -127,13 +127,16 @@ impl Golden {
         vec![entry.to_vec(), entry.repeat(3), b"00000000000000524288".to_vec()]
     }
 
+    pub fn requests(&self) -> impl Iterator<Item = &Command> {
+        self.frames.iter().map(|frame| &frame.command).filter(|command| !command.is_response())
+    }
+
     fn bodies(&self) -> impl Iterator<Item = Vec<u8>> {
         self.frames.iter().map(|frame| frame.command.body.bytes().to_vec()).filter(|body| !body.is_empty())
     }
 
     fn bodies_of(&self, code: RequestCode) -> impl Iterator<Item = Vec<u8>> {
-        let requests = self.frames.iter().map(|frame| &frame.command);
-        let wanted = requests.filter(move |command| command.request_code() == code && !command.is_response());
+        let wanted = self.requests().filter(move |command| command.request_code() == code);
         wanted.map(|command| command.body.bytes().to_vec()).filter(|body| !body.is_empty())
     }
 

@@ -22,7 +22,8 @@ impl Mutator {
         self.0
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    /// A number from 0 to `end` - 1; 0 where there is none.
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 

@@ -7,10 +7,19 @@ use std::borrow::Cow;
 
 /// Text that all references of a body together may make us read again.
 const REFERENCE_BYTES_MAX: usize = 64 << 20;
+/// What Java writes makes values of some 3 times its text; `[{},{},{}]` could make 60 times as much.
+const VALUE_BYTES_PER_TEXT_BYTE_MAX: usize = 8;
+/// For short texts, on top of the above.
+const VALUE_BYTES_FREE: usize = 64 << 10;
 
 pub(super) fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, JsonError> {
-    let mut reader =
-        Reader { text, scanner: Scanner::new(text), depth: 0, reference_bytes_left: REFERENCE_BYTES_MAX };
+    let mut reader = Reader {
+        text,
+        scanner: Scanner::new(text),
+        depth: 0,
+        reference_bytes_left: REFERENCE_BYTES_MAX,
+        value_bytes_left: VALUE_BYTES_FREE + VALUE_BYTES_PER_TEXT_BYTE_MAX * text.len(),
+    };
     let value = T::deserialize(&mut reader)?;
     reader.scanner.expect_end()?;
     Ok(value)
@@ -21,9 +30,17 @@ struct Reader<'de> {
     scanner: Scanner<'de>,
     depth: usize,
     reference_bytes_left: usize,
+    value_bytes_left: usize,
 }
 
 impl<'de> Reader<'de> {
+    /// Counts a value that is about to be read into some collection, or into a field (so these count twice).
+    fn charge<T>(&mut self) -> Result<(), JsonError> {
+        self.value_bytes_left =
+            self.value_bytes_left.checked_sub(size_of::<T>()).ok_or(JsonError::TooLarge(self.scanner.at))?;
+        Ok(())
+    }
+
     /// A number's text, be it in quotes or bare; "0" for null, as Java's primitives.
     fn number(&mut self) -> Result<Cow<'de, str>, JsonError> {
         match self.scanner.peek()? {
@@ -315,6 +332,7 @@ impl<'de> de::SeqAccess<'de> for Members<'_, 'de> {
         if !self.another()? {
             return Ok(None);
         }
+        self.reader.charge::<T::Value>()?;
         seed.deserialize(&mut *self.reader).map(Some)
     }
 }
@@ -326,11 +344,13 @@ impl<'de> de::MapAccess<'de> for Members<'_, 'de> {
         if !self.another()? {
             return Ok(None);
         }
+        self.reader.charge::<K::Value>()?;
         seed.deserialize(&mut *self.reader).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
         self.reader.scanner.expect(b':')?;
+        self.reader.charge::<V::Value>()?;
         seed.deserialize(&mut *self.reader)
     }
 }

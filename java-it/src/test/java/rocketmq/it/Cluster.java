@@ -142,6 +142,22 @@ final class Cluster implements AfterEachCallback {
             .filter(queue -> queue.getTopic().equals(topic)).collect(Collectors.toSet());
     }
 
+    /**
+     * Waits until the consumer has counted everything in its queues as consumed. A consumer that stops between its listener's
+     * return and that moment leaves the message to the next one, too.
+     */
+    static void awaitAllCounted(DefaultMQPushConsumer consumer, String topic) {
+        Await.until("all of " + topic + " counted as consumed", () -> {
+            for (MessageQueue queue : assigned(consumer, topic)) {
+                Long counted = consumer.getDefaultMQPushConsumerImpl().getOffsetStore().cloneOffsetTable(topic).get(queue);
+                if (counted == null || counted != consumer.maxOffset(queue)) {
+                    return false;
+                }
+            }
+            return true;
+        });
+    }
+
     /** Client ids of the group's consumers, as the topic's broker knows them. */
     static List<String> members(DefaultMQProducer producer, String topic, String group) throws Exception {
         return Wire.client(producer).getConsumerIdListByGroup(brokerAddress(producer, topic), group, Wire.TIMEOUT_MILLIS);

@@ -28,16 +28,16 @@ class DelayLevelIT {
         SendResult oneSecond = producer.send(delayed(topic, 1, "after 1 s"));
         producer.send(delayed(topic, 2, "after 5 s"));
 
-        inbox.awaitExactlyInOrder(List.of("now", "after 1 s", "after 5 s"));
-        List<MessageExt> received = inbox.received();
-        long firstDelay = received.get(1).getStoreTimestamp() - sentMillis;
-        long secondDelay = received.get(2).getStoreTimestamp() - sentMillis;
+        inbox.awaitExactly(List.of("after 1 s", "after 5 s", "now"));
+        MessageExt first = inbox.awaitText("after 1 s");
+        long firstDelay = first.getStoreTimestamp() - sentMillis;
+        long secondDelay = inbox.awaitText("after 5 s").getStoreTimestamp() - sentMillis;
         assertTrue(firstDelay >= 950 && firstDelay < 5_000, "level 1 took " + firstDelay + " ms");
         assertTrue(secondDelay >= 4_950 && secondDelay < 10_000, "level 2 took " + secondDelay + " ms");
-        assertEquals(topic, received.get(1).getTopic());
-        assertEquals(oneSecond.getMsgId(), received.get(1).getMsgId());
-        assertEquals("blue", received.get(1).getUserProperty("colour"));
-        assertEquals(0, received.get(1).getReconsumeTimes());
+        assertEquals(topic, first.getTopic());
+        assertEquals(oneSecond.getMsgId(), first.getMsgId());
+        assertEquals("blue", first.getUserProperty("colour"));
+        assertEquals(0, first.getReconsumeTimes());
     }
 
     @Test

@@ -40,12 +40,6 @@ final class Inbox implements MessageListenerConcurrently {
         assertEquals(texts, Messages.sortedTexts(received));
     }
 
-    /** The same, and in this order. */
-    void awaitExactlyInOrder(List<String> texts) {
-        Await.until(texts.size() + " messages received", () -> received.size() >= texts.size());
-        assertEquals(texts, Messages.texts(received));
-    }
-
     private MessageExt find(String text) {
         return received.stream().filter(m -> Messages.text(m).equals(text)).findFirst().orElse(null);
     }

@@ -77,6 +77,7 @@ class OffsetIT {
         Inbox before = new Inbox();
         DefaultMQPushConsumer first = cluster.consume(group, topic, "t", before);
         before.awaitExactly(Messages.numbered("offset", 10));
+        Cluster.awaitAllCounted(first, topic);
         first.shutdown();
 
         List<String> whileAway = List.of("away 1", "away 2");

@@ -86,6 +86,7 @@ class OrderlyIT {
         assertEquals(Messages.numbered("both", 10), secondOrder.textsOf(secondQueue));
         assertTrue(firstOrder.textsOf(secondQueue).isEmpty() && secondOrder.textsOf(firstQueue).isEmpty());
 
+        Cluster.awaitAllCounted(first, topic);
         first.shutdown();
         Await.until("the second holds both", () -> Cluster.assigned(second, topic).equals(new HashSet<>(queues)));
         send(producer, queues, Messages.numbered("late", 10));

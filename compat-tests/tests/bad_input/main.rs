@@ -242,14 +242,9 @@ const CASES: &[Case] = &[
         codes: &[],
         script: |s| {
             s.at(Server::Broker);
-            for (field, value) in [
-                ("e", "99999999999999999999"),
-                ("f", "-1"),
-                ("g", "-1"),
-                ("j", "-5"),
-                ("k", "maybe"),
-                ("h", "x"),
-            ] {
+            for (field, value) in
+                [("e", "99999999999999999999"), ("g", "-1"), ("j", "-5"), ("k", "maybe"), ("h", "x")]
+            {
                 let topic = format!("AbsurdField_{field}");
                 let reply = s.quietly(send_with(&topic, field, value));
                 s.note(field, &reply.code.to_string());

@@ -52,7 +52,7 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         tracing::warn!("{warning}");
     }
     if let Some(path) = &overrides.config_file {
-        println!("load config properties file OK, {}", path.display());
+        logs::say(format_args!("load config properties file OK, {}", path.display()));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(settings, name_server, clock))
@@ -72,7 +72,7 @@ async fn run(
     let started = broker::start::start(settings, clock).await;
     let outcome = match started {
         Ok(running) => {
-            println!("store {store}, stop with SIGTERM or Ctrl-C");
+            logs::say(format_args!("store {store}, stop with SIGTERM or Ctrl-C"));
             let signal = signals.wait().await;
             tracing::info!("{signal}: stopping");
             running.shutdown().await;

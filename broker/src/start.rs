@@ -17,6 +17,7 @@ use crate::topics::Topics;
 use namesrv::{listen_addr, server_config};
 use process::clock::Clock;
 use process::files::LoadError;
+use process::logs;
 use remoting::Codec;
 use remoting::message::uniq_key::UniqKeys;
 use remoting::server::{Listener, Server};
@@ -124,6 +125,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         .store
         .delay_levels_ms()
         .ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
+    let store_host = store_host(&settings)?;
     let store_clock = clock.clone();
     let store = MessageStore::open(
         parts::store_config(&settings.store, delay_levels_ms.clone()),
@@ -139,7 +141,6 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
     let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
     let topics = Arc::new(topics.map_err(StartError::Table)?);
-    let store_host = store_host(&settings)?;
     Ok(Arc::new(Broker {
         runtime: Handle::current(),
         store_host,
@@ -207,7 +208,7 @@ fn announce(settings: &BrokerSettings) {
         boot.push_str(namesrv);
     }
     tracing::info!("{boot}");
-    println!("{boot}");
+    logs::say(boot);
 }
 
 impl Running {

@@ -33,7 +33,7 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         tracing::warn!("{warning}");
     }
     if let Some(path) = &overrides.config_file {
-        println!("load config properties file OK, {}", path.display());
+        logs::say(format_args!("load config properties file OK, {}", path.display()));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -6,6 +6,7 @@ use process::clock::Clock;
 use process::config::netty::NettyServerConfig;
 use process::config::{Config, Environment};
 use process::files::LoadError;
+use process::logs;
 use process::properties::Properties;
 use remoting::Codec;
 use remoting::server::{Server, ServerConfig};
@@ -70,7 +71,7 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     };
     let boot = format!("The Name Server boot success. serializeType={codec}, address {bind}:{port}");
     tracing::info!("{boot}");
-    println!("{boot}");
+    logs::say(boot);
     Ok(running)
 }
 

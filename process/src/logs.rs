@@ -7,6 +7,7 @@ mod rolling;
 mod subscriber;
 mod writer;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -120,6 +121,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month, day)
+}
+
+/// One line on stdout, as Java's start-up prints it. A reader that has gone must not end a server.
+pub fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Puts lines on the console as Java's console log does: what `-p` and `-m` print.

@@ -10,9 +10,10 @@ use crate::offsets::ConsumerOffsets;
 use crate::registration::Registration;
 use crate::schedule::Schedule;
 use crate::store::{Arrived, MessageStore};
-use crate::topics::Topics;
+use crate::topics::{Topics, perm};
 use process::clock::Clock;
 use remoting::ExtFields;
+use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::message::{property, uniq_key::UniqKeys};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +46,31 @@ impl Broker {
 
     pub fn flushes_synchronously(&self) -> bool {
         self.settings.store.flush_disk_type == FlushDiskType::SyncFlush
+    }
+
+    /// The group, made if it is new and may be. Making it writes a file, for which others must not wait.
+    pub fn group(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        if self.groups.contains(group) {
+            return self.groups.find(group);
+        }
+        tokio::task::block_in_place(|| self.groups.find(group))
+    }
+
+    /// A group's retry or dead-letter topic, made if it is missing. Java: `createTopicInSendMessageBackMethod`.
+    pub fn group_topic(
+        &self,
+        topic: &str,
+        queue_nums: i32,
+        is_order: bool,
+        sys_flag: i32,
+    ) -> Option<Arc<TopicConfig>> {
+        if let Some(config) = self.topics.find(topic).filter(|config| config.order == is_order) {
+            return Some(config);
+        }
+        let rw = perm::READ | perm::WRITE;
+        tokio::task::block_in_place(|| {
+            self.topics.create_in_send_message_back(topic, queue_nums, rw, is_order, sys_flag)
+        })
     }
 
     /// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.

@@ -5,7 +5,6 @@ use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::subscription::is_tag_type;
 use crate::topic_validator;
-use crate::topics::perm;
 use remoting::body::{
     CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData,
 };
@@ -41,24 +40,13 @@ fn consumer_beat(
     fingerprint: i32,
 ) -> Result<bool, Refusal> {
     let group_name = data.group_name.as_str();
-    let Some(group) = tokio::task::block_in_place(|| broker.groups.find(group_name)) else {
+    let Some(group) = broker.group(group_name) else {
         return Ok(false);
     };
     let has_order_topic = data.subscription_data_set.iter().any(|s| broker.topics.is_order_topic(&s.topic));
     let sys_flag = if data.unit_mode { send::UNIT_SUB_FLAG } else { 0 };
     let topic = topic_validator::retry_topic(group_name);
-    if broker.topics.find(&topic).is_none() {
-        let rw = perm::READ | perm::WRITE;
-        tokio::task::block_in_place(|| {
-            broker.topics.create_in_send_message_back(
-                &topic,
-                group.retry_queue_nums,
-                rw,
-                has_order_topic,
-                sys_flag,
-            )
-        });
-    }
+    broker.group_topic(&topic, group.retry_queue_nums, has_order_topic, sys_flag);
     let notify = group.notify_consumer_ids_changed_enable;
     let heartbeat = ConsumerHeartbeat { data, with_subscriptions, fingerprint, notify };
     Ok(broker.clients.register_consumer(client, &heartbeat))
@@ -74,7 +62,7 @@ pub fn unregister_client(
         broker.clients.unregister_producer(peer.id(), group);
     }
     if let Some(group) = header.consumer_group {
-        let config = broker.groups.find(group);
+        let config = broker.group(group);
         let notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
         broker.clients.unregister_consumer(peer.id(), group, notify);
     }

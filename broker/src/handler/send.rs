@@ -212,14 +212,10 @@ impl<'a> Sent<'a> {
         tracing::warn!("the topic {topic} not exist, producer: {addr}");
         // Writes topics.json: rare, and nobody may be told of the topic before.
         let created = tokio::task::block_in_place(|| {
-            topics
-                .create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag)
-                .or_else(|| {
-                    let rw = perm::READ | perm::WRITE;
-                    is_retry
-                        .then(|| topics.create_in_send_message_back(topic, 1, rw, false, topic_sys_flag))?
-                })
+            topics.create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag)
         });
+        let created =
+            created.or_else(|| is_retry.then(|| self.broker.group_topic(topic, 1, false, topic_sys_flag))?);
         created.ok_or_else(|| {
             let remark = format!("topic[{topic}] not exist, apply first please!{FAQ}");
             Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark)
@@ -248,7 +244,7 @@ impl<'a> Sent<'a> {
         let Some(group) = self.topic().strip_prefix(topic_validator::RETRY_GROUP_TOPIC_PREFIX) else {
             return Ok(());
         };
-        let group_config = self.broker.groups.find(group).ok_or_else(|| no_group(group))?;
+        let group_config = self.broker.group(group).ok_or_else(|| no_group(group))?;
         let times_max = match self.header.max_reconsume_times {
             Some(times) if self.request.version >= V3_4_9 => times,
             _ => group_config.retry_max_times,
@@ -364,8 +360,7 @@ pub fn no_group(group: &str) -> Refusal {
 /// The group's dead-letter topic, made if it is missing.
 pub fn dead_letter_topic(broker: &Broker, group: &str) -> Result<(String, Arc<TopicConfig>), Refusal> {
     let topic = topic_validator::dlq_topic(group);
-    let rw = perm::READ | perm::WRITE;
-    let config = broker.topics.create_in_send_message_back(&topic, DLQ_QUEUE_NUMS, rw, false, 0);
+    let config = broker.group_topic(&topic, DLQ_QUEUE_NUMS, false, 0);
     let missing = || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("topic[{topic}] not exist"));
     let config = config.ok_or_else(missing)?;
     Ok((topic, config))

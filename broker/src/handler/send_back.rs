@@ -29,7 +29,7 @@ pub fn consumer_send_msg_back(
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     }
     let group = required(header.group, "group")?;
-    let group_config = broker.groups.find(group).ok_or_else(|| send::no_group(group))?;
+    let group_config = broker.group(group).ok_or_else(|| send::no_group(group))?;
     let settings = &broker.settings.broker;
     if !perm::is_writeable(settings.broker_permission) {
         let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
@@ -84,10 +84,7 @@ fn retry_topic(
     let topic = topic_validator::retry_topic(group);
     let sys_flag = if unit_mode { send::UNIT_SUB_FLAG } else { 0 };
     let queue_nums = group_config.retry_queue_nums;
-    let config = tokio::task::block_in_place(|| {
-        let rw = perm::READ | perm::WRITE;
-        broker.topics.create_in_send_message_back(&topic, queue_nums, rw, false, sys_flag)
-    });
+    let config = broker.group_topic(&topic, queue_nums, false, sys_flag);
     let missing = || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("topic[{topic}] not exist"));
     let config = config.ok_or_else(missing)?;
     if !perm::is_writeable(config.perm) {

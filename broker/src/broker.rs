@@ -50,10 +50,8 @@ impl Broker {
 
     /// The group, made if it is new and may be. Making it writes a file, for which others must not wait.
     pub fn group(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
-        if self.groups.contains(group) {
-            return self.groups.find(group);
-        }
-        tokio::task::block_in_place(|| self.groups.find(group))
+        let existing = self.groups.existing(group);
+        existing.or_else(|| tokio::task::block_in_place(|| self.groups.find(group)))
     }
 
     /// A group's retry or dead-letter topic, made if it is missing. Java: `createTopicInSendMessageBackMethod`.

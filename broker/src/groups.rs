@@ -86,11 +86,16 @@ impl Groups {
         Ok(Groups { config, clock, table: RwLock::new(table), file })
     }
 
+    /// The group, if there is one; writes nothing.
+    pub fn existing(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        self.table.read().groups.get(group).cloned()
+    }
+
     /// The group, made if it is new, has a valid name and the settings allow it.
     /// Java: `findSubscriptionGroupConfig`.
     pub fn find(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
-        if let Some(found) = self.table.read().groups.get(group) {
-            return Some(found.clone());
+        if let Some(found) = self.existing(group) {
+            return Some(found);
         }
         let may_create = self.config.auto_create_subscription_group
             || self.config.enable_create_sys_group && topic_validator::is_system_group(group);

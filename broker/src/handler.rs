@@ -12,8 +12,9 @@ pub mod send_back;
 pub mod topic;
 
 use crate::broker::Broker;
+use remoting::header::offset::OffsetResponseHeader;
 use remoting::json::{self, JsonError};
-use remoting::{Command, Outcome, Peer, Refusal};
+use remoting::{Command, ExtFields, Outcome, Peer, Refusal};
 use std::sync::Arc;
 
 /// What every handler is.
@@ -32,4 +33,14 @@ fn json_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal
 
 fn ok() -> Result<Outcome, Refusal> {
     Ok(Outcome::Now(Command::success()))
+}
+
+/// Success of a command whose response header has no fields: Java writes an empty map.
+fn ok_with_header() -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty())))
+}
+
+fn offset_reply(offset: i64) -> Result<Outcome, Refusal> {
+    let header = OffsetResponseHeader { offset: Some(offset), ..Default::default() };
+    Ok(Outcome::Now(Command::success().with_ext(header.encode())))
 }

@@ -197,10 +197,7 @@ fn every(
 }
 
 fn announce(settings: &BrokerSettings) {
-    let codec = match Codec::of_environment() {
-        Codec::Json => "JSON",
-        Codec::Rocketmq => "ROCKETMQ",
-    };
+    let codec = Codec::of_environment().name();
     let (name, addr) = (&settings.identity.broker_name, settings.broker_addr());
     let mut boot = format!("The broker[{name}, {addr}] boot success. serializeType={codec}");
     if let Some(namesrv) = &settings.broker.namesrv_addr {

@@ -46,6 +46,7 @@ use get::Get;
 use queues::Queues;
 
 pub use config::{Clock, FlushDiskType, StoreConfig, system_clock};
+pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 use mapped_file::FileLock;

@@ -3,7 +3,7 @@
 /// Its settings are those of topics that a send creates. Java: `AUTO_CREATE_TOPIC_KEY_TOPIC`.
 pub const TBW102: &str = "TBW102";
 /// Holds delayed messages until they are due. Java: `RMQ_SYS_SCHEDULE_TOPIC`.
-pub const SCHEDULE_TOPIC_XXXX: &str = "SCHEDULE_TOPIC_XXXX";
+pub use crate::store::SCHEDULE_TOPIC as SCHEDULE_TOPIC_XXXX;
 pub const BENCHMARK_TEST: &str = "BenchmarkTest";
 pub const RMQ_SYS_TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 pub const RMQ_SYS_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";

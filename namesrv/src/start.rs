@@ -65,10 +65,7 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     let expiry = tokio::spawn(expire(name_server.clone(), interval));
     let running = Running { name_server, server, expiry };
     let (bind, port) = (&settings.server.bind_address, running.local_addr().port());
-    let codec = match Codec::of_environment() {
-        Codec::Json => "JSON",
-        Codec::Rocketmq => "ROCKETMQ",
-    };
+    let codec = Codec::of_environment().name();
     let boot = format!("The Name Server boot success. serializeType={codec}, address {bind}:{port}");
     tracing::info!("{boot}");
     logs::say(boot);

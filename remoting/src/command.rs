@@ -111,6 +111,14 @@ impl Codec {
         self as u8
     }
 
+    /// The constant's name in Java.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Json => "JSON",
+            Codec::Rocketmq => "ROCKETMQ",
+        }
+    }
+
     /// The encoding that this process writes, whatever it is asked in (quirks.md A4).
     /// Java: environment `ROCKETMQ_SERIALIZE_TYPE`, by the enum's name.
     pub fn of_environment() -> Codec {

@@ -1,6 +1,6 @@
 //! Clients come, stay and leave. Java: `ClientManageProcessor`, `ConsumerManageProcessor`.
 
-use super::{json_body, offset, ok, pull, send};
+use super::{json_body, ok, ok_with_header, pull, send};
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::subscription::is_tag_type;
@@ -66,7 +66,7 @@ pub fn unregister_client(
         let notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
         broker.clients.unregister_consumer(peer.id(), group, notify);
     }
-    offset::ok_with_header()
+    ok_with_header()
 }
 
 pub fn check_client_config(

@@ -1,11 +1,9 @@
 //! How far a group has consumed. Java: `ConsumerManageProcessor`.
 
-use super::ok;
+use super::{offset_reply, ok_with_header};
 use crate::broker::Broker;
 use crate::store::{Everything, GetMessageStatus, GetRequest};
-use remoting::header::offset::{
-    OffsetResponseHeader, QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader,
-};
+use remoting::header::offset::{QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader};
 use remoting::header::required;
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
@@ -20,7 +18,7 @@ pub fn query_consumer_offset(
     let queue_id = required(header.queue_id, "queueId")?;
     let offset = broker.offsets.query(header.consumer_group.unwrap_or("null"), topic, queue_id);
     if offset >= 0 {
-        return found(offset);
+        return offset_reply(offset);
     }
     let not_found = |remark| Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark);
     if header.set_zero_if_not_found == Some(false) {
@@ -29,14 +27,9 @@ pub fn query_consumer_offset(
     if broker.store.min_offset_in_queue(topic, queue_id) <= 0
         && first_message_is_in_memory(broker, topic, queue_id)
     {
-        return found(0);
+        return offset_reply(0);
     }
     Err(not_found("Not found, V3_0_6_SNAPSHOT maybe this group consumer boot first"))
-}
-
-fn found(offset: i64) -> Result<Outcome, Refusal> {
-    let header = OffsetResponseHeader { offset: Some(offset), ..Default::default() };
-    Ok(Outcome::Now(Command::success().with_ext(header.encode())))
 }
 
 /// A new group starts at 0 while the whole queue is young. Java: `checkInMemByConsumeOffset(topic, queueId, 0, 1)`.
@@ -71,13 +64,4 @@ pub fn update_consumer_offset(
     }
     broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
     ok_with_header()
-}
-
-/// Success of a command whose response header has no fields: Java writes an empty map.
-pub(super) fn ok_with_header() -> Result<Outcome, Refusal> {
-    let outcome = ok()?;
-    Ok(match outcome {
-        Outcome::Now(reply) => Outcome::Now(reply.with_ext(ExtFields::empty())),
-        other => other,
-    })
 }

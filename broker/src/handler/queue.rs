@@ -1,6 +1,6 @@
 //! A queue's own offsets, and the locks on queues. Java: `AdminBrokerProcessor`.
 
-use super::{json_body, ok};
+use super::{json_body, offset_reply, ok};
 use crate::broker::Broker;
 use crate::store::Boundary;
 use remoting::body::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
@@ -58,11 +58,6 @@ pub fn get_earliest_msg_storetime(
 fn queue(request: &Command) -> Result<(&str, i32), Refusal> {
     let header = QueueRequestHeader::decode(&request.ext);
     Ok((required(header.topic, "topic")?, required(header.queue_id, "queueId")?))
-}
-
-fn offset_reply(offset: i64) -> Result<Outcome, Refusal> {
-    let header = OffsetResponseHeader { offset: Some(offset), ..Default::default() };
-    Ok(Outcome::Now(Command::success().with_ext(header.encode())))
 }
 
 pub fn lock_batch_mq(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {

@@ -2,7 +2,7 @@
 //! a row too; a code without a row is unknown. Both are answered the same (quirks.md A12).
 
 use crate::broker::Broker;
-use crate::handler::{Handler, client, offset, pull, queue, send, send_back, topic};
+use crate::handler::{Handler, client, offset, pull, query, queue, send, send_back, topic};
 use remoting::RequestCode as Code;
 use remoting::client::unsupported;
 use remoting::{Command, Outcome, Peer, Service};
@@ -40,7 +40,7 @@ const fn refused(code: Code) -> Row {
 static ROWS: &[Row] = &[
     served(Code::SEND_MESSAGE, send::send_message),
     served_on_main(Code::PULL_MESSAGE, pull::pull_message),
-    refused(Code::QUERY_MESSAGE),
+    served(Code::QUERY_MESSAGE, query::query_message),
     served(Code::QUERY_CONSUMER_OFFSET, offset::query_consumer_offset),
     served(Code::UPDATE_CONSUMER_OFFSET, offset::update_consumer_offset),
     served(Code::UPDATE_AND_CREATE_TOPIC, topic::update_and_create_topic),
@@ -53,7 +53,7 @@ static ROWS: &[Row] = &[
     served(Code::GET_MAX_OFFSET, queue::get_max_offset),
     served(Code::GET_MIN_OFFSET, queue::get_min_offset),
     served(Code::GET_EARLIEST_MSG_STORETIME, queue::get_earliest_msg_storetime),
-    refused(Code::VIEW_MESSAGE_BY_ID),
+    served(Code::VIEW_MESSAGE_BY_ID, query::view_message_by_id),
     served(Code::HEART_BEAT, client::heart_beat),
     served(Code::UNREGISTER_CLIENT, client::unregister_client),
     served(Code::CONSUMER_SEND_MSG_BACK, send_back::consumer_send_msg_back),

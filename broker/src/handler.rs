@@ -6,6 +6,7 @@
 pub mod client;
 pub mod offset;
 pub mod pull;
+pub mod query;
 pub mod queue;
 pub mod send;
 pub mod send_back;

@@ -4,9 +4,9 @@
 //! thread of their own and can be rebuilt.
 //!
 //! ```text
-//! append -> commit log -> derive (own thread) -> consume queues -> on_arrived
-//!              |                                      |
-//!            flush (own thread)                  get_message -> MappedRange (no copy)
+//! append -> commit log -> derive (own thread) -> consume queues -> on_arrived -> index
+//!              |                                      |                             |
+//!            flush (own thread)                  get_message -> MappedRange <- query_message
 //! ```
 
 mod append;
@@ -19,6 +19,7 @@ pub mod error;
 mod file_queue;
 mod flush;
 pub mod get;
+mod index;
 pub mod layout;
 pub mod mapped_file;
 mod open;
@@ -34,7 +35,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use remoting::message::{Message, Record, RecordError, RecordPatch, batch, property, sys_flag};
-use tracing::warn;
+use tracing::{error, warn};
 
 use append::{Ahead, Placed};
 use checkpoint::Checkpoint;
@@ -43,12 +44,14 @@ use consume_queue::ConsumeQueue;
 use derive::Derive;
 use flush::Flusher;
 use get::Get;
+use index::Index;
 use queues::Queues;
 
 pub use config::{Clock, FlushDiskType, StoreConfig, system_clock};
 pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
+pub use index::{KeyKind, KeyQuery};
 use mapped_file::FileLock;
 pub use mapped_file::MappedRange;
 
@@ -109,6 +112,17 @@ pub struct Arrived<'a> {
     pub properties: &'a str,
 }
 
+/// The messages of a key (`QueryMessageResult`).
+#[derive(Debug, Default)]
+pub struct QueryMessageResult {
+    pub ranges: Vec<MappedRange>,
+    /// Store time and place of the last message in the index; 0 if none was found.
+    pub index_last_update_timestamp_ms: i64,
+    pub index_last_update_offset: i64,
+    /// Whether the ranges are in memory; if not, sending them may wait for the disk.
+    pub resident: bool,
+}
+
 /// Called by the derive thread once a batch, after all its queue entries are readable. Must not block.
 pub type OnArrived = Box<dyn FnMut(&[Arrived<'_>]) + Send>;
 
@@ -139,6 +153,7 @@ struct Parts {
     config: StoreConfig,
     log: CommitLog,
     queues: Queues,
+    index: Index,
     checkpoint: Checkpoint,
     ahead: Ahead,
     flusher: Flusher,
@@ -331,6 +346,35 @@ impl MessageStore {
             Ok(Record::Message(record)) if record.size == range.len()
         );
         is_record.then_some(range)
+    }
+
+    /// The messages of a key, oldest first (`queryMessage`). Of the index, not of the log: those of other keys with the same
+    /// hash are among them.
+    pub fn query_message(&self, query: KeyQuery<'_>) -> QueryMessageResult {
+        if !self.parts.config.index_file_read_enable {
+            return QueryMessageResult::default();
+        }
+        let count_max = query.count_max.min(self.parts.config.max_msgs_num_batch);
+        let found = self.parts.index.query(&KeyQuery { count_max, ..query });
+        let message = |offset: i64| {
+            let range = self.look_message_by_offset(offset);
+            if range.is_none() && offset >= self.min_phy_offset() {
+                error!(offset, "the index knows a message where there is none");
+            }
+            range
+        };
+        let ranges: Vec<_> = found.physical_offsets.into_iter().filter_map(message).collect();
+        QueryMessageResult {
+            resident: MappedRange::are_resident(&ranges),
+            ranges,
+            index_last_update_timestamp_ms: found.last_update_timestamp_ms,
+            index_last_update_offset: found.last_update_offset,
+        }
+    }
+
+    /// Removes index files of which no message is left, but never the last one.
+    pub fn expire_index(&self) {
+        self.parts.index.expire(self.min_phy_offset());
     }
 
     /// 0 for a queue that does not exist.

@@ -7,6 +7,7 @@ pub mod client;
 pub mod namesrv;
 pub mod offset;
 pub mod pull;
+pub mod query;
 pub mod send;
 pub mod topic;
 

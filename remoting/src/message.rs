@@ -21,7 +21,16 @@ pub fn crc32(bytes: &[u8]) -> i32 {
 
 /// Java's `String.hashCode`: over UTF-16 units, wrapping.
 pub fn java_string_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+    continue_java_string_hash(0, text)
+}
+
+/// The hash of some text with `text` behind it, from the hash of the text before it.
+pub fn continue_java_string_hash(hash: i32, text: &str) -> i32 {
+    let add = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(i32::from(unit));
+    match text.is_ascii() {
+        true => text.bytes().fold(hash, |hash, byte| add(hash, byte.into())),
+        false => text.encode_utf16().fold(hash, add),
+    }
 }
 
 /// What a consume queue keeps of a message's tags (`MessageExtBrokerInner.tagsString2tagsCode`): 0 for none.
@@ -38,6 +47,11 @@ mod tests {
         assert_eq!(java_string_hash("TagA"), 2598919);
         assert_eq!(java_string_hash(""), 0);
         assert_eq!(java_string_hash("FactsTopic#KeyA").wrapping_abs(), 78053245);
+        let topic = java_string_hash("FactsTopic#");
+        assert_eq!(continue_java_string_hash(topic, "KeyA").wrapping_abs(), 78053245);
+        // Above the first 65,536 characters one counts as two.
+        let blue = "\u{8272}\u{1f535}";
+        assert_eq!(java_string_hash(blue), (0x8272 * 31 + 0xd83d) * 31 + 0xdd35);
         assert_eq!(java_string_hash("\u{1f600}"), 0xd83d * 31 + 0xde00);
     }
 

@@ -194,6 +194,17 @@ settings! {
         /// A consumer further behind than memory is sent to a slave.
         pub disk_fall_recorded: bool = "diskFallRecorded",
 
+        /// Keep an index of keys, unique keys and tags.
+        pub message_index_enable: bool = "messageIndexEnable",
+        pub index_file_write_enable: bool = "indexFileWriteEnable",
+        pub index_file_read_enable: bool = "indexFileReadEnable",
+        pub max_hash_slot_num: usize = "maxHashSlotNum",
+        pub max_index_num: usize = "maxIndexNum",
+        /// Messages of one query by key, at most.
+        pub max_msgs_num_batch: usize = "maxMsgsNumBatch",
+        /// Messages of one query by unique key, at most.
+        pub default_query_max_num: i32 = "defaultQueryMaxNum",
+
         /// Delays by level from 1, such as `1s 5s 10s`; see [`MessageStoreConfig::delay_levels_ms`].
         pub message_delay_level: String = "messageDelayLevel",
         /// The broker has the topic of messages with a delivery time of their own.

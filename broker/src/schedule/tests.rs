@@ -32,6 +32,8 @@ impl Lab {
         let config = StoreConfig {
             store_path_root_dir: folder.path().join("store"),
             mapped_file_size_commit_log: 1 << 20,
+            max_hash_slot_num: 100,
+            max_index_num: 1000,
             delay_levels_ms: delay_levels_ms.clone(),
             ..StoreConfig::default()
         };

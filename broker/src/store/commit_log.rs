@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
-use remoting::message::record;
+use remoting::message::{Record, record};
 
 use super::append::{NextFile, Tail};
 use super::config::{Clock, StoreConfig};
@@ -75,7 +75,19 @@ impl CommitLog {
     /// Start of the file behind the one that holds `offset`.
     pub fn roll_next_file(&self, offset: i64) -> i64 {
         let file_bytes = self.files.file_bytes() as i64;
-        offset - offset % file_bytes + file_bytes
+        self.floor(offset) + file_bytes
+    }
+
+    /// Start of the file that holds `offset`.
+    pub fn floor(&self, offset: i64) -> i64 {
+        offset - offset % self.files.file_bytes() as i64
+    }
+
+    /// Whether a message starts at `offset`.
+    pub fn is_record(&self, offset: i64) -> bool {
+        let rest = self.rest_of_file(offset, self.max_offset());
+        let record = rest.as_ref().and_then(|(file, at, len)| file.read(*at, *len)).map(Record::decode);
+        matches!(record, Some(Ok(Record::Message(record))) if record.physical_offset == offset)
     }
 
     /// `size` bytes at `offset`, if they are written and in one file.

@@ -47,6 +47,16 @@ pub struct StoreConfig {
     pub travel_cq_file_num_when_get_message: usize,
     pub access_message_in_memory_max_ratio: u64,
     pub os_page_cache_busy_timeout: Duration,
+    /// Write index files (`messageIndexEnable` and `indexFileWriteEnable`).
+    pub message_index_enable: bool,
+    /// Answer queries by key from the index files.
+    pub index_file_read_enable: bool,
+    /// Slots of an index file.
+    pub max_hash_slot_num: usize,
+    /// Entries of an index file; it takes one less, as Java's.
+    pub max_index_num: usize,
+    /// Messages of one query by key, at most.
+    pub max_msgs_num_batch: usize,
     /// Delay of each level from 1 on, in milliseconds (`messageDelayLevel`).
     pub delay_levels_ms: Vec<i64>,
     /// A slave: appends are refused and offsets are not corrected.
@@ -82,6 +92,11 @@ impl Default for StoreConfig {
             travel_cq_file_num_when_get_message: 1,
             access_message_in_memory_max_ratio: 40,
             os_page_cache_busy_timeout: Duration::from_secs(1),
+            message_index_enable: true,
+            index_file_read_enable: true,
+            max_hash_slot_num: 5_000_000,
+            max_index_num: 20_000_000,
+            max_msgs_num_batch: 64,
             delay_levels_ms: default_delay_levels_ms(),
             slave: false,
             offset_check_in_slave: false,
@@ -104,6 +119,10 @@ impl StoreConfig {
 
     pub fn consume_queue_dir(&self) -> PathBuf {
         self.store_path_root_dir.join("consumequeue")
+    }
+
+    pub fn index_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("index")
     }
 
     pub fn root(&self) -> &Path {

@@ -1,11 +1,11 @@
-//! From the log to the queues: a thread of its own reads what was appended and tells each [`Dispatcher`]
-//! (`DefaultMessageStore.ReputMessageService`, `CommitLogDispatcher`).
+//! From the log to queues and index: a thread of its own reads what was appended and tells each [`Dispatcher`]
+//! (`DefaultMessageStore.ReputMessageService`, `CommitLogDispatcher`). Consumers are woken in between.
 
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use remoting::message::{Record, StoredMessage, property, sys_flag, tags_code};
 use tracing::{error, warn};
@@ -96,9 +96,11 @@ pub fn is_for_queue(sys_flag: i32) -> bool {
 /// How far deriving has come, and the thread's sleep.
 #[derive(Default)]
 pub struct Derive {
-    /// First byte of the log not dispatched yet.
+    /// First byte of the log that the queues have not been told of.
     from: AtomicI64,
-    /// Start and store time of the last dispatched record.
+    /// The same for the index, which comes after the queues and stays behind while it cannot be written.
+    index_from: AtomicI64,
+    /// Start and store time of the last message that the queues were told of.
     last_offset: AtomicI64,
     last_timestamp_ms: AtomicI64,
     asleep: AtomicBool,
@@ -110,7 +112,10 @@ pub struct Derive {
 pub struct Line<'a> {
     pub config: &'a StoreConfig,
     pub log: &'a CommitLog,
-    pub dispatchers: &'a [&'a dyn Dispatcher],
+    /// Told of a batch before consumers are woken.
+    pub queues: &'a dyn Dispatcher,
+    /// Told of it afterwards.
+    pub index: &'a dyn Dispatcher,
 }
 
 impl Line<'_> {
@@ -121,18 +126,64 @@ impl Line<'_> {
             FlushDiskType::AsyncFlush => self.log.max_offset(),
         }
     }
+
+    /// Reads the messages of `bytes`, which stand at `first`, at most [`BATCH_BYTES_MAX`] and one. Where the next batch
+    /// begins.
+    fn read_batch<'a>(&self, first: i64, bytes: &'a [u8], batch: &mut Vec<Dispatch<'a>>) -> i64 {
+        let mut read = 0;
+        while read < bytes.len().min(BATCH_BYTES_MAX) {
+            let offset = first + read as i64;
+            let mut stored = match Record::decode(&bytes[read..]) {
+                Ok(Record::Message(stored)) => stored,
+                Ok(Record::Blank) => return self.log.roll_next_file(offset),
+                Err(error) => {
+                    // As Java's master: go on behind what can be read of this file.
+                    error!(%error, offset, "no record in the log where one should be, rest of file left out");
+                    return first + bytes.len() as i64;
+                }
+            };
+            stored.physical_offset = offset;
+            read += stored.size;
+            batch.push(Dispatch::new(self.config, stored));
+        }
+        first + read as i64
+    }
+}
+
+/// Tells `to` of the messages from `from` to `until`. Where it came to, which is `until` unless the log has no file there.
+pub fn dispatch_range(line: &Line<'_>, to: &dyn Dispatcher, mut from: i64, until: i64) -> io::Result<i64> {
+    while from < until {
+        let Some((file, at, len)) = line.log.rest_of_file(from, until) else { break };
+        let Some(bytes) = file.read(at, len) else { break };
+        let mut batch = Vec::new();
+        let next = line.read_batch(from, bytes, &mut batch);
+        batch.iter().try_for_each(|dispatch| to.dispatch(dispatch))?;
+        from = next;
+    }
+    Ok(from)
+}
+
+/// How a turn of the thread went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Moved,
+    /// Everything that can be told now is told.
+    Done,
+    Failed,
 }
 
 impl Derive {
     pub fn set_from(&self, offset: i64) {
         self.from.store(offset, Ordering::Release);
+        self.index_from.store(offset, Ordering::Release);
     }
 
+    /// First byte of the log that queues or index have not been told of.
     pub fn from(&self) -> i64 {
-        self.from.load(Ordering::Acquire)
+        self.from.load(Ordering::Acquire).min(self.index_from.load(Ordering::Acquire))
     }
 
-    /// Start and store time of the last dispatched record; zeros before the first.
+    /// Start and store time of the last message that the queues were told of; zeros before the first.
     pub fn last(&self) -> (i64, i64) {
         (self.last_offset.load(Ordering::Acquire), self.last_timestamp_ms.load(Ordering::Acquire))
     }
@@ -161,90 +212,111 @@ impl Derive {
     /// The thread.
     pub fn run(&self, line: &Line<'_>, on_arrived: &mut OnArrived) {
         let _ = self.thread.set(thread::current());
+        let mut index_failed_at = None;
         loop {
-            match self.step(line, on_arrived) {
-                Ok(true) => thread::park_timeout(NAP),
-                Ok(false) if self.stop.load(Ordering::Acquire) => return,
-                Ok(false) => self.sleep(line),
-                Err(error) => {
-                    error!(%error, offset = self.from(), "cannot write what the log says, will try again");
-                    if self.stop.load(Ordering::Acquire) {
-                        return;
-                    }
-                    thread::park_timeout(RETRY_AFTER);
-                }
+            match self.turn(line, on_arrived, &mut index_failed_at) {
+                Turn::Moved => thread::park_timeout(NAP),
+                _ if self.stop.load(Ordering::Acquire) => return,
+                Turn::Done => self.sleep(line, index_failed_at.map(|_| RETRY_AFTER)),
+                Turn::Failed => thread::park_timeout(RETRY_AFTER),
             }
         }
     }
 
-    fn sleep(&self, line: &Line<'_>) {
+    fn sleep(&self, line: &Line<'_>, longest: Option<Duration>) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if self.from() < line.end() || self.stop.load(Ordering::Acquire) {
-            self.asleep.store(false, Ordering::Relaxed);
-            return;
+        let is_behind = self.from.load(Ordering::Acquire) < line.end();
+        if !is_behind && !self.stop.load(Ordering::Acquire) {
+            match longest {
+                Some(longest) => thread::park_timeout(longest),
+                None => {
+                    while self.asleep.load(Ordering::Acquire) {
+                        thread::park();
+                    }
+                }
+            }
         }
-        while self.asleep.load(Ordering::Acquire) {
-            thread::park();
-        }
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Dispatches a batch. False if there is nothing to dispatch.
-    fn step(&self, line: &Line<'_>, on_arrived: &mut OnArrived) -> io::Result<bool> {
-        let min_offset = line.log.min_offset();
-        if self.from() < min_offset {
-            warn!(from = self.from(), min_offset, "the log was cleaned up faster than it was derived");
-            self.set_from(min_offset);
+    /// Tells queues, consumers and index of a batch. An index that cannot be written does not hold up consumers.
+    fn turn(
+        &self,
+        line: &Line<'_>,
+        on_arrived: &mut OnArrived,
+        index_failed_at: &mut Option<Instant>,
+    ) -> Turn {
+        for position in [&self.from, &self.index_from] {
+            let (from, min_offset) = (position.load(Ordering::Acquire), line.log.min_offset());
+            if from < min_offset {
+                warn!(from, min_offset, "the log was cleaned up faster than it was derived");
+                position.store(min_offset, Ordering::Release);
+            }
         }
-        let (from, end) = (self.from(), line.end());
-        if from >= end {
-            return Ok(false);
-        }
-        let Some((file, at, len)) = line.log.rest_of_file(from, end) else { return Ok(false) };
-        let Some(bytes) = file.read(at, len) else { return Ok(false) };
+        let from = self.from.load(Ordering::Acquire);
+        let file = if from < line.end() { line.log.rest_of_file(from, line.end()) } else { None };
+        let bytes = file.as_ref().and_then(|(file, at, len)| file.read(*at, *len)).unwrap_or_default();
         let mut batch = Vec::new();
-        let dispatched = self.dispatch_batch(line, bytes, &mut batch);
-        let arrived: Vec<_> = batch.iter().map(arrived).collect();
+        let next = line.read_batch(from, bytes, &mut batch);
+        let queued = self.tell_queues(line, &batch, next);
+        let told = queued.as_ref().map_or_else(|(told, _)| *told, |()| batch.len());
+        let arrived: Vec<_> = batch[..told]
+            .iter()
+            .filter(|dispatch| is_for_queue(dispatch.stored.message.sys_flag))
+            .map(arrived)
+            .collect();
         if !arrived.is_empty() {
             on_arrived(&arrived);
         }
-        dispatched.map(|()| true)
-    }
-
-    fn dispatch_batch<'a>(
-        &self,
-        line: &Line<'_>,
-        bytes: &'a [u8],
-        batch: &mut Vec<Dispatch<'a>>,
-    ) -> io::Result<()> {
-        let first = self.from();
-        let mut read = 0;
-        while read < bytes.len().min(BATCH_BYTES_MAX) {
-            let from = first + read as i64;
-            let mut stored = match Record::decode(&bytes[read..]) {
-                Ok(Record::Message(stored)) => stored,
-                Ok(Record::Blank) => {
-                    self.set_from(line.log.roll_next_file(from));
-                    return Ok(());
-                }
-                Err(error) => {
-                    // As Java's master: go on behind what can be read of this file.
-                    error!(%error, offset = from, "no record in the log where one should be, rest of file left out");
-                    self.set_from(first + bytes.len() as i64);
-                    return Ok(());
-                }
-            };
-            stored.physical_offset = from;
-            let dispatch = Dispatch::new(line.config, stored);
-            line.dispatchers.iter().try_for_each(|dispatcher| dispatcher.dispatch(&dispatch))?;
-            read += dispatch.stored.size;
-            self.last_timestamp_ms.store(dispatch.stored.store_timestamp_ms, Ordering::Release);
-            self.last_offset.store(from, Ordering::Release);
-            self.set_from(first + read as i64);
-            if is_for_queue(dispatch.stored.message.sys_flag) {
-                batch.push(dispatch);
+        if index_failed_at.is_none_or(|failed_at: Instant| failed_at.elapsed() >= RETRY_AFTER) {
+            let indexed = self.tell_index(line, &batch[..told], from);
+            *index_failed_at = indexed.as_ref().err().map(|_| Instant::now());
+            if let Err(error) = indexed {
+                let offset = self.index_from.load(Ordering::Acquire);
+                error!(%error, offset, "cannot write the index, will try again");
             }
         }
+        match queued {
+            Err((_, error)) => {
+                let offset = self.from.load(Ordering::Acquire);
+                error!(%error, offset, "cannot write what the log says, will try again");
+                Turn::Failed
+            }
+            Ok(()) if bytes.is_empty() => Turn::Done,
+            Ok(()) => Turn::Moved,
+        }
+    }
+
+    /// How many messages of the batch were told, and why not all.
+    fn tell_queues(
+        &self,
+        line: &Line<'_>,
+        batch: &[Dispatch<'_>],
+        next: i64,
+    ) -> Result<(), (usize, io::Error)> {
+        for (index, dispatch) in batch.iter().enumerate() {
+            let stored = &dispatch.stored;
+            line.queues.dispatch(dispatch).map_err(|error| {
+                self.from.store(stored.physical_offset, Ordering::Release);
+                (index, error)
+            })?;
+            self.last_timestamp_ms.store(stored.store_timestamp_ms, Ordering::Release);
+            self.last_offset.store(stored.physical_offset, Ordering::Release);
+        }
+        self.from.store(next, Ordering::Release);
+        Ok(())
+    }
+
+    /// The batch is at hand unless the index is behind.
+    fn tell_index(&self, line: &Line<'_>, batch: &[Dispatch<'_>], first: i64) -> io::Result<()> {
+        let (from, until) = (self.index_from.load(Ordering::Acquire), self.from.load(Ordering::Acquire));
+        if from == first {
+            batch.iter().try_for_each(|dispatch| line.index.dispatch(dispatch))?;
+        } else {
+            dispatch_range(line, line.index, from, until)?;
+        }
+        self.index_from.store(until, Ordering::Release);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
@@ -96,6 +97,46 @@ impl MappedFile {
         // SAFETY: in bounds by the check above, mapped as long as `self` lives, and not written any more by the
         // contract of `write`.
         Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(at), len) })
+    }
+
+    /// The number at `at`, one that is changed in place. 0 outside of the file.
+    pub fn load_i32(&self, at: usize) -> i32 {
+        // Acquire: what was written before the number was is seen too.
+        self.word32(at).map_or(0, |word| u32::from_be(word.load(Ordering::Acquire)).cast_signed())
+    }
+
+    /// Changes a number in place while others may read it; nothing outside of the file. One writer at a time.
+    pub fn store_i32(&self, at: usize, value: i32) {
+        if let Some(word) = self.word32(at) {
+            word.store(value.cast_unsigned().to_be(), Ordering::Release);
+        }
+    }
+
+    /// As [`load_i32`](Self::load_i32).
+    pub fn load_i64(&self, at: usize) -> i64 {
+        self.word64(at).map_or(0, |word| u64::from_be(word.load(Ordering::Acquire)).cast_signed())
+    }
+
+    /// As [`store_i32`](Self::store_i32).
+    pub fn store_i64(&self, at: usize, value: i64) {
+        if let Some(word) = self.word64(at) {
+            word.store(value.cast_unsigned().to_be(), Ordering::Release);
+        }
+    }
+
+    fn word32(&self, at: usize) -> Option<&AtomicU32> {
+        debug_assert!(at.is_multiple_of(4) && self.contains(at, 4));
+        // SAFETY: in bounds and aligned by the check (a mapping starts on a page), mapped as long as `self` lives; a
+        // number that is changed in place is read and written through here alone, once there are readers.
+        (at.is_multiple_of(4) && self.contains(at, 4))
+            .then(|| unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(at).cast()) })
+    }
+
+    fn word64(&self, at: usize) -> Option<&AtomicU64> {
+        debug_assert!(at.is_multiple_of(8) && self.contains(at, 8));
+        // SAFETY: as in `word32`.
+        (at.is_multiple_of(8) && self.contains(at, 8))
+            .then(|| unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(at).cast()) })
     }
 
     pub fn range(self: &Arc<Self>, at: usize, len: usize) -> Option<MappedRange> {
@@ -284,6 +325,18 @@ fn set_lock(file: &File, kind: i32) -> io::Result<()> {
     }
 }
 
+/// Year, month, day, hour, minute and second of a moment in the time zone of the process (`TZ`, `/etc/localtime`).
+pub fn local_time(ms: i64) -> [i32; 6] {
+    let seconds: libc::time_t = ms.div_euclid(1000);
+    // SAFETY: plain data, for which all zeros is a valid value; the call reads one number and fills the struct.
+    let time = unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&raw const seconds, &raw mut time);
+        time
+    };
+    [time.tm_year + 1900, time.tm_mon + 1, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec]
+}
+
 /// Bytes of memory of the machine.
 pub fn physical_memory_bytes() -> u64 {
     // SAFETY: asks for two numbers.
@@ -316,6 +369,16 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         drop(file);
         assert_eq!(range.as_ref(), b"hello");
+    }
+
+    #[test]
+    fn numbers_in_place_are_big_endian() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = MappedFile::create(&dir.path().join("0"), 0, PAGE_BYTES, Reserve::All).unwrap();
+        file.store_i32(4, -2);
+        file.store_i64(8, 0x0102_0304_0506_0708);
+        assert_eq!((file.load_i32(4), file.load_i64(8)), (-2, 0x0102_0304_0506_0708));
+        assert_eq!(file.read(4, 12), Some(&[255, 255, 255, 254, 1, 2, 3, 4, 5, 6, 7, 8][..]));
     }
 
     #[test]

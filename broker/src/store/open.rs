@@ -21,6 +21,7 @@ use super::derive::{Derive, Dispatcher, Line};
 use super::error::OpenError;
 use super::file_queue::sync_dir;
 use super::flush::Flusher;
+use super::index::{self, Index};
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::mapped_file::{self, FileLock};
 use super::queues::Queues;
@@ -50,6 +51,12 @@ impl MessageStore {
             ),
         };
         let queues = Queues::load(&config, trust)?;
+        let before_index = index::Before {
+            clean,
+            flushed_until_ms: checkpoint.fields().index_msg_timestamp,
+            queued_to: queues.last_entry().map(|last| last.physical_offset),
+        };
+        let index = Index::load(&config, Arc::clone(&clock), &before_index)?;
         let dispatchers: [&dyn Dispatcher; 1] = [&queues];
         Recovery {
             config: &config,
@@ -60,6 +67,8 @@ impl MessageStore {
             clean,
         }
         .run()?;
+        let line = Line { config: &config, log: &log, queues: &queues, index: &index };
+        index.catch_up(&line, &before_index)?;
         let opened_at = log.max_offset();
         let derive = Derive::default();
         derive.set_from(opened_at);
@@ -69,6 +78,7 @@ impl MessageStore {
             config,
             log,
             queues,
+            index,
             checkpoint,
             ahead: Ahead::default(),
             flusher: Flusher::default(),
@@ -95,8 +105,8 @@ impl MessageStore {
         sync_dir(root).map_err(OpenError::io(root))?;
         self.parts.log.prepare_tail();
         self.spawn("store-derive", move |parts| {
-            let dispatchers: [&dyn Dispatcher; 1] = [&parts.queues];
-            let line = Line { config: &parts.config, log: &parts.log, dispatchers: &dispatchers };
+            let Parts { config, log, queues, index, .. } = parts;
+            let line = Line { config, log, queues, index };
             parts.derive.run(&line, &mut on_arrived);
         })?;
         self.spawn("store-flush-log", |parts| {
@@ -131,13 +141,15 @@ impl MessageStore {
     }
 
     fn close_clean(&self) {
-        let Parts { log, queues, checkpoint, flusher, derive, .. } = &*self.parts;
+        let Parts { log, queues, index, checkpoint, flusher, derive, .. } = &*self.parts;
+        let indexed = index.flush_all();
         let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
-        if !flushed || derive.from() < log.max_offset() {
+        let (true, Ok(index_until_ms)) = (flushed && derive.from() >= log.max_offset(), indexed) else {
             error!("not everything came to disk: the next start will recover");
             return;
-        }
+        };
         note_all_durable(checkpoint, derive.last());
+        note_index_flushed(checkpoint, index_until_ms);
         let root = self.parts.config.root();
         let closed = checkpoint
             .flush()
@@ -210,6 +222,12 @@ fn note_all_durable(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64))
     }
 }
 
+fn note_index_flushed(checkpoint: &Checkpoint, until_ms: Option<i64>) {
+    if let Some(until_ms) = until_ms {
+        checkpoint.update(|fields| fields.index_msg_timestamp = until_ms);
+    }
+}
+
 /// The thread that brings queues and checkpoint to disk (`ConsumeQueueStore.FlushConsumeQueueService`).
 #[derive(Default)]
 pub struct QueueFlush {
@@ -249,8 +267,9 @@ impl QueueFlush {
 
 fn flush_queues(parts: &Parts, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let Parts { config, log, queues, checkpoint, flusher, derive, .. } = parts;
+    let Parts { config, log, queues, index, checkpoint, flusher, derive, .. } = parts;
     let last = derive.last();
+    note_index_flushed(checkpoint, index.flush_full()?);
     let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
     if queues.flush(least_pages) && thorough && flusher.flush_all(log, checkpoint) {
         note_all_durable(checkpoint, last);

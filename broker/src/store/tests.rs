@@ -2,6 +2,7 @@
 
 mod cut;
 mod golden;
+mod golden_index;
 mod reads;
 
 use std::sync::Arc;
@@ -37,6 +38,8 @@ impl Scratch {
             store_path_root_dir: dir.path().join("store"),
             mapped_file_size_commit_log: 64 << 10,
             mapped_file_size_consume_queue: 20 * 50,
+            max_hash_slot_num: 100,
+            max_index_num: 1000,
             ..StoreConfig::default()
         };
         Self { dir, config, now_ms: Arc::new(AtomicI64::new(1_700_000_000_000)) }

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::*;
 
-const VERSIONS: [&str; 2] = ["4.9.7", "5.5.0"];
+pub const VERSIONS: [&str; 2] = ["4.9.7", "5.5.0"];
 const SCENARIOS: [&str; 6] = ["core", "flow", "big", "ipv6", "cqext", "default"];
 
-fn golden(version: &str, scenario: &str) -> PathBuf {
+pub fn golden(version: &str, scenario: &str) -> PathBuf {
     let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/stores");
     stores.join(version).join(scenario)
 }
@@ -23,7 +23,7 @@ fn json(path: &Path) -> Value {
 }
 
 /// A copy of a store and the configuration that it was made with.
-fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
+pub fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
     let golden = golden(version, scenario);
     let manifest = json(&golden.join("manifest.json"));
     let mut scratch = Scratch::new();
@@ -44,6 +44,9 @@ fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
         number("mappedFileSizeCommitLog").unwrap_or(java.mapped_file_size_commit_log);
     config.mapped_file_size_consume_queue =
         number("mappedFileSizeConsumeQueue").unwrap_or(java.mapped_file_size_consume_queue);
+    config.max_hash_slot_num =
+        number("maxHashSlotNum").map_or(java.max_hash_slot_num, |slots| slots as usize);
+    config.max_index_num = number("maxIndexNum").map_or(java.max_index_num, |entries| entries as usize);
     if let Some(levels) = conf["messageDelayLevel"].as_str() {
         config.delay_levels_ms = levels.split(' ').map(delay_ms).collect();
     }

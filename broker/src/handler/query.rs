@@ -1,0 +1,100 @@
+//! Messages by key and by where they lie: 12 and 33. Java: `QueryMessageProcessor`.
+
+use crate::broker::Broker;
+use crate::store::{KeyKind, KeyQuery, MappedRange};
+use bytes::Bytes;
+use remoting::header::query::{
+    QueryMessageRequestHeader, QueryMessageResponseHeader, ViewMessageRequestHeader,
+};
+use remoting::header::required;
+use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use std::sync::Arc;
+
+/// What Java's string concatenation makes of an absent field.
+const NULL: &str = "null";
+/// `MessageConst.INDEX_TAG_TYPE`.
+const TAG_TYPE: &str = "T";
+
+pub fn query_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
+    off_the_connection(broker, peer, request, |broker, request| {
+        let header = QueryMessageRequestHeader::decode(&request.ext);
+        let result = broker.store.query_message(key_query(broker, &header)?);
+        let reply_header = QueryMessageResponseHeader {
+            index_last_update_timestamp_ms: Some(result.index_last_update_timestamp_ms),
+            index_last_update_offset: Some(result.index_last_update_offset),
+            ..Default::default()
+        };
+        let reply = match result.ranges.is_empty() {
+            false => Command::success().with_body(body(result.ranges, result.resident)),
+            true => Command::response(ResponseCode::QUERY_NOT_FOUND)
+                .with_remark("can not find message, maybe time range not correct"),
+        };
+        Ok(reply.with_ext(reply_header.encode()))
+    })
+}
+
+fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Result<KeyQuery<'a>, Refusal> {
+    let is_unique_key = header.is_unique_key == Some(true);
+    let count_max = match is_unique_key {
+        true => broker.settings.store.default_query_max_num,
+        false => required(header.max_num, "maxNum")?,
+    };
+    let count_max = usize::try_from(count_max).map_err(|_| {
+        let remark = format!("java.lang.IllegalArgumentException: Illegal Capacity: {count_max}");
+        Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
+    })?;
+    Ok(KeyQuery {
+        topic: header.topic.unwrap_or(NULL),
+        key: header.key.unwrap_or(NULL),
+        kind: match header.index_type {
+            Some(TAG_TYPE) if !is_unique_key => KeyKind::Tag,
+            _ => KeyKind::Key,
+        },
+        count_max,
+        begin_ms: required(header.begin_timestamp_ms, "beginTimestamp")?,
+        end_ms: required(header.end_timestamp_ms, "endTimestamp")?,
+    })
+}
+
+pub fn view_message_by_id(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    off_the_connection(broker, peer, request, |broker, request| {
+        let header = ViewMessageRequestHeader::decode(&request.ext);
+        let offset = required(header.offset, "offset")?;
+        let Some(range) = broker.store.look_message_by_offset(offset) else {
+            let remark = format!("can not find message by the offset, {offset}");
+            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
+        };
+        let resident = MappedRange::are_resident(std::slice::from_ref(&range));
+        Ok(Command::success().with_body(body(vec![range], resident)))
+    })
+}
+
+/// Old messages and index files come from the disk, for which the producers that share this thread must not wait.
+fn off_the_connection(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+    answer: fn(&Broker, &Command) -> Result<Command, Refusal>,
+) -> Result<Outcome, Refusal> {
+    let (broker, peer) = (broker.clone(), peer.clone());
+    broker.runtime.clone().spawn_blocking(move || {
+        let reply = answer(&broker, &request).unwrap_or_else(Command::from);
+        if !request.is_oneway() {
+            peer.reply(request.opaque, reply);
+        }
+    });
+    Ok(Outcome::Later)
+}
+
+/// Sent from where they are mapped, unless sending would wait for the disk.
+fn body(ranges: Vec<MappedRange>, resident: bool) -> remoting::Body {
+    let bytes = |range: MappedRange| match resident {
+        true => Bytes::from_owner(range),
+        false => Bytes::copy_from_slice(range.as_ref()),
+    };
+    ranges.into_iter().map(bytes).collect()
+}

@@ -269,7 +269,9 @@ fn flush_queues(parts: &Parts, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
     let Parts { config, log, queues, index, checkpoint, flusher, derive, .. } = parts;
     let last = derive.last();
-    note_index_flushed(checkpoint, index.flush_full()?);
+    // Java flushes full files only; a file that grows for days would be read through after a power cut.
+    let index_until_ms = if thorough { index.flush_all()? } else { index.flush_full()? };
+    note_index_flushed(checkpoint, index_until_ms);
     let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
     if queues.flush(least_pages) && thorough && flusher.flush_all(log, checkpoint) {
         note_all_durable(checkpoint, last);

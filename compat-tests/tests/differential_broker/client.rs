@@ -7,7 +7,7 @@ use compat_tests::record::properties_string;
 use compat_tests::until;
 use compat_tests::wire::Command;
 
-const WAIT: Duration = Duration::from_secs(20);
+pub const WAIT: Duration = Duration::from_secs(20);
 
 /// Flags of a pull (`PullSysFlag`).
 pub const COMMIT: i32 = 1;

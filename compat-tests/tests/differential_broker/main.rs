@@ -9,12 +9,13 @@ mod client;
 mod clients;
 mod offsets;
 mod pull;
+mod query;
 mod retry;
 mod send;
 
 static TABLE: Table = Table {
     area: "broker",
-    cases: &[send::CASES, pull::CASES, offsets::CASES, clients::CASES, retry::CASES],
+    cases: &[send::CASES, pull::CASES, offsets::CASES, clients::CASES, retry::CASES, query::CASES],
     start,
     settle: |_| (),
 };

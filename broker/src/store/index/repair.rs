@@ -73,7 +73,10 @@ impl IndexFile {
 
     /// The header of the file when it ends with another entry. Its end time is then known to the second.
     fn ending_with(&self, header: &Header, count: i32, last: &IndexEntry) -> Header {
-        let end_timestamp_ms = match last.physical_offset == header.end_offset {
+        let seconds = seconds_between(header.begin_timestamp_ms, header.end_timestamp_ms);
+        let is_its_time =
+            last.physical_offset == header.end_offset && (count == 2 || last.seconds == seconds);
+        let end_timestamp_ms = match is_its_time {
             true => header.end_timestamp_ms,
             false => header.begin_timestamp_ms + i64::from(last.seconds) * 1000,
         };

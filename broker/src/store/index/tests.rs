@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use remoting::message::{Message, Record, property, sys_flag};
 
 use super::super::layout::{IndexEntry, index as at};
-use super::super::tests::{Scratch, derived, message};
+use super::super::tests::{Scratch, derived, message, wait_until};
 use super::super::{KeyKind, KeyQuery, MessageStore};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -308,6 +308,22 @@ fn switched_off_it_is_read_but_not_written() {
     drop(store);
     scratch.config.index_file_read_enable = false;
     assert!(find(&scratch.open(), "U0").is_empty());
+}
+
+#[test]
+fn an_index_that_cannot_be_written_holds_up_nobody_and_catches_up() {
+    let scratch = scratch();
+    let store = scratch.start();
+    // In the way of the directory.
+    fs::write(scratch.config.index_dir(), b"").unwrap();
+    fill(&store, 0..30);
+    wait_until("the queue has them", || store.max_offset_in_queue("T", 0) == 30);
+    assert!(store.dispatch_behind_bytes() > 0);
+    assert!(find(&store, "U0").is_empty());
+    fs::remove_file(scratch.config.index_dir()).unwrap();
+    fill(&store, 30..40);
+    derived(&store);
+    check(&store, 40);
 }
 
 #[test]

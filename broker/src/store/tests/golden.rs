@@ -205,7 +205,8 @@ fn damaged_stores_recover_as_javas_do() {
         let variants = json(&golden(version, "crash").join("variants.json"));
         for variant in variants.as_array().unwrap() {
             let what = format!("{version}/crash/{}", variant["name"].as_str().unwrap());
-            let (scratch, _) = unpack(version, "crash");
+            let (mut scratch, _) = unpack(version, "crash");
+            scratch.config.max_msgs_num_batch = usize::MAX;
             variant["ops"].as_array().unwrap().iter().for_each(|op| damage(scratch.config.root(), op));
             let store = scratch.open();
             let recovered = &variant["recovered"];
@@ -215,6 +216,7 @@ fn damaged_stores_recover_as_javas_do() {
             } else {
                 assert!(store.max_phy_offset() > 1 << 20, "{what}");
             }
+            golden_index::check_found_before(&store, version, "crash", &what, store.max_phy_offset());
         }
     }
 }

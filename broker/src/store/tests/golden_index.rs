@@ -57,6 +57,18 @@ fn offsets(store: &MessageStore, topic: &str, key: &str, kind: KeyKind, count_ma
     result.ranges.iter().map(offset).collect()
 }
 
+/// Checks that every message of the log that begins before `end` can be found.
+pub fn check_found_before(store: &MessageStore, version: &str, scenario: &str, what: &str, end: i64) {
+    for ((topic, key, is_tag), messages) in expected(version, scenario, version == "5.5.0") {
+        let kind = if is_tag { KeyKind::Tag } else { KeyKind::Key };
+        let found = offsets(store, &topic, &key, kind, usize::MAX);
+        let is_there = |offset: &&i64| store.look_message_by_offset(**offset).is_some();
+        let missing: Vec<_> =
+            messages.range(..end).filter(|offset| !found.contains(offset)).filter(is_there).collect();
+        assert!(missing.is_empty(), "{what}: {topic}#{key}: {missing:?} found {found:?} before {end}");
+    }
+}
+
 fn check_found(store: &MessageStore, version: &str, scenario: &str, with_tags: bool) {
     for ((topic, key, is_tag), messages) in expected(version, scenario, with_tags) {
         let kind = if is_tag { KeyKind::Tag } else { KeyKind::Key };

@@ -43,7 +43,7 @@ fn main() {
     let body_bytes = numbers.get(1).copied().unwrap_or(256);
     let dir = tempfile::tempdir().unwrap();
     let config = StoreConfig { store_path_root_dir: dir.path().to_owned(), ..StoreConfig::default() };
-    let store = MessageStore::open(config, system_clock()).unwrap();
+    let store = MessageStore::open(config.clone(), system_clock()).unwrap();
     store.start(Box::new(|_| ())).unwrap();
 
     let (count, cpu_before, began) = (Arc::new(AtomicU64::new(0)), cpu(), Instant::now());
@@ -74,6 +74,19 @@ fn main() {
     let closing = Instant::now();
     store.shutdown();
     println!("shutdown took {:?}", closing.elapsed());
+    drop(store);
+    reopen(&config, appends);
+}
+
+/// What one unique key costs the index: a start that has to build it beside one that has not.
+fn reopen(config: &StoreConfig, messages: u64) {
+    for what in ["with its index", "building its index"] {
+        let began = Instant::now();
+        drop(MessageStore::open(config.clone(), system_clock()).unwrap());
+        let elapsed = began.elapsed();
+        println!("opened {what} in {elapsed:?}, {} ns a message", elapsed.as_nanos() as u64 / messages);
+        std::fs::remove_dir_all(config.index_dir()).unwrap();
+    }
 }
 
 fn append(store: &MessageStore, worker: usize, body_bytes: usize, count: &AtomicU64) -> Vec<u32> {

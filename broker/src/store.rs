@@ -23,6 +23,7 @@ mod index;
 pub mod layout;
 pub mod mapped_file;
 mod open;
+mod query;
 mod queues;
 mod recover;
 #[cfg(test)]
@@ -35,7 +36,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use remoting::message::{Message, Record, RecordError, RecordPatch, batch, property, sys_flag};
-use tracing::{error, warn};
+use tracing::warn;
 
 use append::{Ahead, Placed};
 use checkpoint::Checkpoint;
@@ -54,6 +55,7 @@ pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, Messag
 pub use index::{KeyKind, KeyQuery};
 use mapped_file::FileLock;
 pub use mapped_file::MappedRange;
+pub use query::QueryMessageResult;
 
 /// Where an appended message lies (`AppendMessageResult`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,17 +112,6 @@ pub struct Arrived<'a> {
     pub tags_code: i64,
     pub store_timestamp_ms: i64,
     pub properties: &'a str,
-}
-
-/// The messages of a key (`QueryMessageResult`).
-#[derive(Debug, Default)]
-pub struct QueryMessageResult {
-    pub ranges: Vec<MappedRange>,
-    /// Store time and place of the last message in the index; 0 if none was found.
-    pub index_last_update_timestamp_ms: i64,
-    pub index_last_update_offset: i64,
-    /// Whether the ranges are in memory; if not, sending them may wait for the disk.
-    pub resident: bool,
 }
 
 /// Called by the derive thread once a batch, after all its queue entries are readable. Must not block.
@@ -346,35 +337,6 @@ impl MessageStore {
             Ok(Record::Message(record)) if record.size == range.len() && record.body_is_intact()
         );
         is_record.then_some(range)
-    }
-
-    /// The messages of a key, oldest first (`queryMessage`). Of the index, not of the log: those of other keys with the same
-    /// hash are among them.
-    pub fn query_message(&self, query: KeyQuery<'_>) -> QueryMessageResult {
-        if !self.parts.config.index_file_read_enable {
-            return QueryMessageResult::default();
-        }
-        let count_max = query.count_max.min(self.parts.config.max_msgs_num_batch);
-        let found = self.parts.index.query(&KeyQuery { count_max, ..query });
-        let message = |offset: i64| {
-            let range = self.look_message_by_offset(offset);
-            if range.is_none() && offset >= self.min_phy_offset() {
-                error!(offset, "the index knows a message where there is none");
-            }
-            range
-        };
-        let ranges: Vec<_> = found.physical_offsets.into_iter().filter_map(message).collect();
-        QueryMessageResult {
-            resident: MappedRange::are_resident(&ranges),
-            ranges,
-            index_last_update_timestamp_ms: found.last_update_timestamp_ms,
-            index_last_update_offset: found.last_update_offset,
-        }
-    }
-
-    /// Removes index files of which no message is left, but never the last one.
-    pub fn expire_index(&self) {
-        self.parts.index.expire(self.min_phy_offset());
     }
 
     /// 0 for a queue that does not exist.

@@ -25,7 +25,7 @@ pub fn query_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -
             ..Default::default()
         };
         let reply = match result.ranges.is_empty() {
-            false => Command::success().with_body(body(result.ranges, result.resident)),
+            false => Command::success().with_body(body(result.ranges)),
             true => Command::response(ResponseCode::QUERY_NOT_FOUND)
                 .with_remark("can not find message, maybe time range not correct"),
         };
@@ -68,8 +68,7 @@ pub fn view_message_by_id(
             let remark = format!("can not find message by the offset, {offset}");
             return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
         };
-        let resident = MappedRange::are_resident(std::slice::from_ref(&range));
-        Ok(Command::success().with_body(body(vec![range], resident)))
+        Ok(Command::success().with_body(body(vec![range])))
     })
 }
 
@@ -90,11 +89,7 @@ fn off_the_connection(
     Ok(Outcome::Later)
 }
 
-/// Sent from where they are mapped, unless sending would wait for the disk.
-fn body(ranges: Vec<MappedRange>, resident: bool) -> remoting::Body {
-    let bytes = |range: MappedRange| match resident {
-        true => Bytes::from_owner(range),
-        false => Bytes::copy_from_slice(range.as_ref()),
-    };
-    ranges.into_iter().map(bytes).collect()
+/// Sent from where they are mapped.
+fn body(ranges: Vec<MappedRange>) -> remoting::Body {
+    ranges.into_iter().map(Bytes::from_owner).collect()
 }

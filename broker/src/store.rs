@@ -33,7 +33,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use remoting::message::{Message, Record, RecordError, RecordPatch, batch, property, sys_flag};
+use remoting::message::property_crc::PROPERTY_CRC32;
+use remoting::message::{Message, PropertyCrc, Record, RecordError, RecordPatch, batch, property, sys_flag};
 use tracing::warn;
 
 use append::{Ahead, Placed};
@@ -174,12 +175,17 @@ impl MessageStore {
     /// Appends one message. Never waits for the disk: see [`Self::when_flushed`].
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         self.check(message)?;
+        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
+        if crc == PropertyCrc::Append && property::find(&message.properties, PROPERTY_CRC32).is_some() {
+            let properties = property::without(&message.properties, PROPERTY_CRC32).into();
+            return self.append(&Message { properties, ..message.clone() });
+        }
         let body_bytes = message.body.len();
         if body_bytes > self.parts.config.max_message_size {
             return Err(PutError::MessageIllegal(format!("message body of {body_bytes} bytes")));
         }
         with_buffer(|buffer| {
-            let record = message.encode(buffer).map_err(illegal_record)?;
+            let record = message.encode(crc, buffer).map_err(illegal_record)?;
             if record.size > self.parts.config.max_message_size.saturating_add(RECORD_OVERHEAD_BYTES_MAX) {
                 return Err(PutError::MessageIllegal(format!("record of {} bytes", record.size)));
             }
@@ -206,11 +212,12 @@ impl MessageStore {
         if message.body.len() > self.parts.config.max_message_size {
             return Err(PutError::BatchIllegal("message body size exceeded".to_owned()));
         }
+        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
         with_buffer(|buffer| {
             let mut records = Vec::new();
             for item in batch::split(message.body) {
                 let item = item.map_err(|error| PutError::BatchIllegal(error.to_string()))?;
-                records.push(message.encode_item(item, buffer).map_err(illegal_record)?);
+                records.push(message.encode_item(item, crc, buffer).map_err(illegal_record)?);
             }
             if records.is_empty() {
                 return Err(PutError::BatchIllegal("batch without messages".to_owned()));

@@ -177,6 +177,8 @@ settings! {
         /// An append that holds the log longer makes sends fail as `[PCBUSY_CLEAN_QUEUE]` or `system busy`.
         pub os_page_cache_busy_timeout_ms: u64 = "osPageCacheBusyTimeOutMills",
         pub check_crc_on_recover: bool = "checkCRCOnRecover",
+        pub enabled_append_prop_crc: bool = "enabledAppendPropCRC",
+        pub force_verify_prop_crc: bool = "forceVerifyPropCRC",
 
         /// Limits of one pull that is served from memory.
         pub max_transfer_bytes_on_message_in_memory: usize = "maxTransferBytesOnMessageInMemory",

@@ -66,6 +66,8 @@ pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i
         sync_flush_timeout: ms(settings.sync_flush_timeout_ms),
         max_message_size: settings.max_message_size_bytes,
         check_crc_on_recover: settings.check_crc_on_recover,
+        enabled_append_prop_crc: settings.enabled_append_prop_crc,
+        force_verify_prop_crc: settings.force_verify_prop_crc,
         max_transfer_bytes_on_message_in_memory: settings.max_transfer_bytes_on_message_in_memory,
         max_transfer_count_on_message_in_memory: settings.max_transfer_count_on_message_in_memory,
         max_transfer_bytes_on_message_in_disk: settings.max_transfer_bytes_on_message_in_disk,

@@ -37,6 +37,10 @@ pub struct StoreConfig {
     /// Longest body in bytes.
     pub max_message_size: usize,
     pub check_crc_on_recover: bool,
+    /// Each record ends in a checksum of itself ([`remoting::message::property_crc`]).
+    pub enabled_append_prop_crc: bool,
+    /// Recovery goes by that checksum, and takes no record without it, instead of the body's.
+    pub force_verify_prop_crc: bool,
     /// Files looked at, at most, to find where recovery starts.
     pub commit_log_recover_max_num: usize,
     pub max_transfer_bytes_on_message_in_memory: usize,
@@ -73,6 +77,8 @@ impl Default for StoreConfig {
             sync_flush_timeout: Duration::from_secs(5),
             max_message_size: 4 << 20,
             check_crc_on_recover: true,
+            enabled_append_prop_crc: false,
+            force_verify_prop_crc: false,
             commit_log_recover_max_num: 10,
             max_transfer_bytes_on_message_in_memory: 256 << 10,
             max_transfer_count_on_message_in_memory: 32,

@@ -2,6 +2,7 @@
 
 mod cut;
 mod golden;
+mod prop_crc;
 mod reads;
 
 use std::sync::Arc;

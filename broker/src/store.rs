@@ -24,6 +24,7 @@ pub mod mapped_file;
 mod open;
 mod queues;
 mod recover;
+mod sparse_files;
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +48,7 @@ use get::Get;
 use queues::Queues;
 
 pub use config::{Clock, FlushDiskType, StoreConfig, system_clock};
+pub use consume_queue::ext::ExtUnit;
 pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};

@@ -154,6 +154,8 @@ settings! {
         /// A multiple of the 20 bytes of an entry, rounded up as Java does; see
         /// [`MessageStoreConfig::consume_queue_file_bytes`].
         pub mapped_file_size_consume_queue_bytes: u64 = "mappedFileSizeConsumeQueue",
+        pub enable_consume_queue_ext: bool = "enableConsumeQueueExt",
+        pub mapped_file_size_consume_queue_ext_bytes: u64 = "mappedFileSizeConsumeQueueExt",
         /// The largest message body and the largest record's measure (`MessageExtEncoder`).
         pub max_message_size_bytes: usize = "maxMessageSize",
         /// Write topic names over 127 bytes, in records of version 2.

@@ -53,6 +53,8 @@ pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i
         store_path_commit_log: settings.store_path_commit_log.clone(),
         mapped_file_size_commit_log: settings.mapped_file_size_commit_log_bytes,
         mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
+        enable_consume_queue_ext: settings.enable_consume_queue_ext,
+        mapped_file_size_consume_queue_ext: settings.mapped_file_size_consume_queue_ext_bytes,
         flush_disk_type: match settings.flush_disk_type {
             FlushDiskType::SyncFlush => store::FlushDiskType::SyncFlush,
             FlushDiskType::AsyncFlush => store::FlushDiskType::AsyncFlush,

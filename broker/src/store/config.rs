@@ -26,6 +26,9 @@ pub struct StoreConfig {
     pub mapped_file_size_commit_log: u64,
     /// Rounded up to whole entries, as `getMappedFileSizeConsumeQueue` does.
     pub mapped_file_size_consume_queue: u64,
+    /// Queue entries point to units in `consumequeue_ext` that have room for filters' bit maps.
+    pub enable_consume_queue_ext: bool,
+    pub mapped_file_size_consume_queue_ext: u64,
     pub flush_disk_type: FlushDiskType,
     pub flush_interval_commit_log: Duration,
     pub flush_commit_log_least_pages: u64,
@@ -67,6 +70,8 @@ impl Default for StoreConfig {
             store_path_commit_log: None,
             mapped_file_size_commit_log: 1 << 30,
             mapped_file_size_consume_queue: 6_000_000,
+            enable_consume_queue_ext: false,
+            mapped_file_size_consume_queue_ext: 48 << 20,
             flush_disk_type: FlushDiskType::AsyncFlush,
             flush_interval_commit_log: Duration::from_millis(500),
             flush_commit_log_least_pages: 4,
@@ -110,6 +115,10 @@ impl StoreConfig {
 
     pub fn consume_queue_dir(&self) -> PathBuf {
         self.store_path_root_dir.join("consumequeue")
+    }
+
+    pub fn consume_queue_ext_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("consumequeue_ext")
     }
 
     pub fn root(&self) -> &Path {

@@ -12,6 +12,7 @@ use tracing::{error, warn};
 
 use super::commit_log::CommitLog;
 use super::config::{FlushDiskType, StoreConfig};
+use super::consume_queue::ext::ExtUnit;
 use super::layout::QueueEntry;
 use super::queues::Queues;
 use super::{Arrived, OnArrived};
@@ -33,12 +34,14 @@ pub struct Dispatch<'a> {
     pub stored: StoredMessage<'a>,
     /// Hash of the tags; in [`SCHEDULE_TOPIC`] the deliver time in milliseconds.
     pub tags_code: i64,
+    /// Which consumers' filters the message passes, for the queue's extension; empty if none was asked.
+    pub bit_map: &'a [u8],
 }
 
 impl<'a> Dispatch<'a> {
     pub fn new(config: &StoreConfig, stored: StoredMessage<'a>) -> Self {
         let tags_code = tags_code_of(config, &stored);
-        Self { stored, tags_code }
+        Self { stored, tags_code, bit_map: &[] }
     }
 }
 
@@ -81,7 +84,12 @@ impl Dispatcher for Queues {
             size: stored.size as i32,
             tags_code: dispatch.tags_code,
         };
-        if queue.put(stored.queue_offset, entry)? {
+        let unit = ExtUnit {
+            tags_code: dispatch.tags_code,
+            store_timestamp_ms: stored.store_timestamp_ms,
+            bit_map: dispatch.bit_map,
+        };
+        if queue.put(stored.queue_offset, entry, Some(&unit))? {
             self.mark_dirty(&queue);
         }
         Ok(())

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
+use super::consume_queue::ext::ExtUnit;
 use super::consume_queue::{ConsumeQueue, Entries};
+use super::derive::SCHEDULE_TOPIC;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file::MappedRange;
 
@@ -43,6 +45,11 @@ impl GetMessageStatus {
 pub trait MessageFilter {
     /// By the tags code in the queue, before the record is touched.
     fn matches_queue_entry(&self, tags_code: i64) -> bool;
+
+    /// By the tags code and what else the queue's extension says of the message.
+    fn matches_ext(&self, unit: &ExtUnit<'_>) -> bool {
+        self.matches_queue_entry(unit.tags_code)
+    }
 
     /// By the whole stored record ([`remoting::message::record::properties`] gives its properties).
     fn matches_record(&self, _record: &[u8]) -> bool {
@@ -225,8 +232,7 @@ impl Get<'_> {
 
     fn take(&self, entry: QueueEntry, scan: &mut Scan) {
         let nothing_yet = scan.result.bytes == 0;
-        // Where the entry does not say the tags, the client looks.
-        if !entry.tags_hash().is_none_or(|hash| self.filter.matches_queue_entry(hash)) {
+        if !self.matches_entry(&entry) {
             if nothing_yet {
                 scan.result.status = GetMessageStatus::NoMatchedMessage;
             }
@@ -250,6 +256,28 @@ impl Get<'_> {
         scan.first_added.get_or_insert(entry.physical_offset);
         scan.result.add(range);
         scan.removing_until = i64::MIN;
+    }
+
+    fn matches_entry(&self, entry: &QueueEntry) -> bool {
+        match entry.tags_hash() {
+            Some(hash) => self.filter.matches_queue_entry(hash),
+            None => {
+                let matched = self.queue.look_ext(entry, |unit| self.filter.matches_ext(&unit));
+                matched.unwrap_or_else(|| self.matches_lost_unit(entry))
+            }
+        }
+    }
+
+    /// Where nothing says the tags, the client looks at them. A delayed message must not come too early, though.
+    #[cold]
+    fn matches_lost_unit(&self, entry: &QueueEntry) -> bool {
+        if self.request.topic != SCHEDULE_TOPIC {
+            return true;
+        }
+        let size = usize::try_from(entry.size).unwrap_or(0);
+        let store_timestamp_ms = self.log.pickup_store_timestamp(entry.physical_offset, size);
+        let deliver_ms = self.config.deliver_timestamp_ms(self.request.queue_id + 1, store_timestamp_ms);
+        deliver_ms.is_none_or(|deliver_ms| self.filter.matches_queue_entry(deliver_ms))
     }
 
     /// `DefaultMessageStore.isTheBatchFull`: never before the first message.

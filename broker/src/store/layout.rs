@@ -30,10 +30,6 @@ pub struct QueueEntry {
     pub tags_code: i64,
 }
 
-/// `ConsumeQueueExt.MAX_ADDR`, 5.5.0: with `enableConsumeQueueExt` a tags code up to this is an address of
-/// `consumequeue_ext` instead.
-pub const EXT_ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
-
 /// `ConsumeQueue.CQ_STORE_UNIT_SIZE`, 5.5.0.
 pub const QUEUE_ENTRY_BYTES: usize = 20;
 
@@ -65,15 +61,32 @@ impl QueueEntry {
         self.physical_offset >= 0 && self.size > 0
     }
 
-    /// Hash of the tags, if the entry says it.
+    /// Hash of the tags, if the entry says it itself.
     pub fn tags_hash(&self) -> Option<i64> {
-        (self.tags_code > EXT_ADDRESS_MAX).then_some(self.tags_code)
+        (self.tags_code > ext::ADDRESS_MAX).then_some(self.tags_code)
     }
 
     /// First byte of the log behind the message.
     pub fn physical_end(&self) -> i64 {
         self.physical_offset.saturating_add(i64::from(self.size))
     }
+}
+
+/// Files of `consumequeue_ext` (`ConsumeQueueExt`, 5.5.0): units of
+/// `size i16 | tagsCode i64 | storeTime i64 | bitMapSize i16 | bit map`.
+pub mod ext {
+    /// `MAX_ADDR`: with `enableConsumeQueueExt` a tags code up to this is the address of a unit instead.
+    pub const ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
+    /// The address of the first unit.
+    pub const ADDRESS_BASE: i64 = i64::MIN;
+    /// `CqExtUnit.MIN_EXT_UNIT_SIZE`: of a unit without a bit map.
+    pub const UNIT_BYTES_MIN: usize = 20;
+    /// `CqExtUnit.MAX_EXT_UNIT_SIZE`.
+    pub const UNIT_BYTES_MAX: usize = i16::MAX as usize;
+    /// `END_BLANK_DATA_LENGTH`: room that every file keeps at its end.
+    pub const END_BLANK_BYTES: usize = 4;
+    /// Stands behind the last unit of a file where the next did not fit.
+    pub const END_MARK: [u8; 2] = (-1i16).to_be_bytes();
 }
 
 /// The `checkpoint` file (`StoreCheckpoint`, 5.5.0; 4.9.7 has the first three fields).

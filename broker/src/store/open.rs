@@ -184,6 +184,7 @@ fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
     let sizes = [
         ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log),
         ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue),
+        ("mappedFileSizeConsumeQueueExt", config.mapped_file_size_consume_queue_ext),
     ];
     match sizes.into_iter().find(|(_, bytes)| !(FILE_BYTES_MIN..=i32::MAX as u64).contains(bytes)) {
         Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),

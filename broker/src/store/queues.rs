@@ -13,10 +13,11 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{error, warn};
 
 use super::config::StoreConfig;
-use super::consume_queue::{ConsumeQueue, Mappings, QueueDir, Trust};
+use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file;
+use super::sparse_files::{Mappings, SparseDir, queue_directories};
 
 /// Longest topic in bytes: the longest name of a directory.
 const TOPIC_BYTES_MAX: usize = 255;
@@ -29,7 +30,7 @@ const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
 
 pub struct Queues {
-    dir: Arc<QueueDir>,
+    dirs: QueueDirs,
     table: RwLock<Table>,
     /// Queues with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
@@ -38,22 +39,26 @@ pub struct Queues {
 impl Queues {
     /// Finds the queues under the store's root and where each ends.
     pub fn load(config: &StoreConfig, trust: Trust) -> Result<Self, OpenError> {
-        let entry_bytes = QUEUE_ENTRY_BYTES as u64;
-        let dir = QueueDir {
-            path: config.consume_queue_dir(),
-            file_bytes: (config.mapped_file_size_consume_queue.div_ceil(entry_bytes) * entry_bytes) as i64,
-            mappings: Mappings::new(config.queue_mappings_max),
-        };
-        let queues = Self { dir: Arc::new(dir), table: RwLock::default(), dirty: Mutex::default() };
-        for topic in names(&queues.dir.path)? {
-            for queue_id in names(&queues.dir.path.join(&topic))? {
-                if let Ok(queue_id) = queue_id.parse() {
-                    queues.find_or_create(&topic, queue_id);
-                }
-            }
+        let queues = Self { dirs: queue_dirs(config), table: RwLock::default(), dirty: Mutex::default() };
+        for (topic, queue_id) in queue_directories(&queues.dirs.entries.path)? {
+            queues.find_or_create(&topic, queue_id);
         }
+        queues.remove_lone_extensions()?;
         load_in_parallel(&queues.all(), trust)?;
         Ok(queues)
+    }
+
+    /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
+    fn remove_lone_extensions(&self) -> Result<(), OpenError> {
+        let Some(dir) = &self.dirs.ext else { return Ok(()) };
+        for (topic, queue_id) in queue_directories(&dir.path)? {
+            if self.find(&topic, queue_id).is_none() {
+                let path = dir.path.join(topic).join(queue_id.to_string());
+                warn!(path = %path.display(), "extension without a queue removed");
+                fs::remove_dir_all(&path).map_err(OpenError::io(path))?;
+            }
+        }
+        Ok(())
     }
 
     pub fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
@@ -72,9 +77,7 @@ impl Queues {
         let topic = table.get_key_value(topic).map_or_else(|| topic.into(), |(topic, _)| Arc::clone(topic));
         let queue = match table.entry(Arc::clone(&topic)).or_default().entry(queue_id) {
             Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => {
-                free.insert(Arc::new(ConsumeQueue::new(Arc::clone(&self.dir), topic, queue_id)))
-            }
+            Entry::Vacant(free) => free.insert(Arc::new(ConsumeQueue::new(&self.dirs, topic, queue_id))),
         };
         Some(Arc::clone(queue))
     }
@@ -103,8 +106,6 @@ impl Queues {
                 error!(%error, topic, queue_id = queue.queue_id(), "cannot remove a consume queue");
             }
         }
-        // Empty by now unless something foreign is in it.
-        let _ = fs::remove_dir(self.dir.path.join(topic));
     }
 
     /// Notes that a queue has got entries.
@@ -138,12 +139,12 @@ impl Queues {
     }
 
     fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> bool {
-        let until: Vec<_> = queues.iter().map(|queue| queue.max_offset()).collect();
-        if let Err(error) = mapped_file::sync_file_system(&self.dir.path) {
+        let extents: Vec<_> = queues.iter().map(|queue| queue.extent()).collect();
+        if let Err(error) = mapped_file::sync_file_system(&self.dirs.entries.path) {
             error!(%error, "cannot flush the consume queues");
             return false;
         }
-        queues.iter().zip(until).for_each(|(queue, until)| queue.note_flushed(until));
+        queues.iter().zip(extents).for_each(|(queue, extent)| queue.note_flushed(extent));
         true
     }
 
@@ -181,6 +182,23 @@ impl Queues {
     }
 }
 
+fn queue_dirs(config: &StoreConfig) -> QueueDirs {
+    let entry_bytes = QUEUE_ENTRY_BYTES as u64;
+    let mappings = Mappings::new(config.queue_mappings_max);
+    let dir = |path, file_bytes: u64| {
+        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(&mappings) })
+    };
+    QueueDirs {
+        entries: dir(
+            config.consume_queue_dir(),
+            config.mapped_file_size_consume_queue.div_ceil(entry_bytes) * entry_bytes,
+        ),
+        ext: config
+            .enable_consume_queue_ext
+            .then(|| dir(config.consume_queue_ext_dir(), config.mapped_file_size_consume_queue_ext)),
+    }
+}
+
 fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<(), OpenError> {
     let share = queues.len().div_ceil(LOAD_THREADS).max(1);
     let load = |queues: &[Arc<ConsumeQueue>]| queues.iter().try_for_each(|queue| queue.load(trust));
@@ -203,22 +221,4 @@ fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {
 /// Topics come from the network: none may lead out of the store.
 fn is_directory_name(topic: &str) -> bool {
     !matches!(topic, "" | "." | "..") && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['/', '\0'])
-}
-
-/// Names of the directories in a directory; none if it is missing.
-fn names(dir: &std::path::Path) -> Result<Vec<String>, OpenError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(OpenError::io(dir))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(OpenError::io(dir))?;
-        if entry.file_type().map_err(OpenError::io(dir))?.is_dir()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }

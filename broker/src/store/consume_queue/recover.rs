@@ -1,16 +1,13 @@
 //! Finding a queue's end when the store opens, and cutting off what points behind the log's end.
 
-use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
 use super::{ConsumeQueue, ENTRY_BYTES};
 use crate::store::error::OpenError;
-use crate::store::file_queue::file_starts;
-use crate::store::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
-use crate::store::mapped_file::{self, MappedFile, Reserve};
+use crate::store::layout::{QUEUE_ENTRY_BYTES, QueueEntry, ext};
+use crate::store::mapped_file::MappedFile;
 
 /// Files read from the end, at most, as `ConsumeQueue.recover` does.
 const RECOVERED_FILES_MAX: usize = 3;
@@ -28,22 +25,24 @@ pub enum Trust {
 impl ConsumeQueue {
     /// Loads the files of a queue and finds its end.
     pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
-        let starts = file_starts(&self.dir_path(), self.dir.file_bytes as u64)?;
-        self.files.lock().starts = starts.clone();
+        let starts = self.files.load()?;
+        if let Some(ext) = &self.ext {
+            ext.files().load()?;
+        }
         let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
         let mut end = starts.get(from).copied().unwrap_or(0);
         for &start in &starts[from..] {
             if start != end {
                 break;
             }
-            let path = self.file_path(start);
+            let path = self.files.file_path(start);
             let file = MappedFile::open(&path, start).map_err(OpenError::io(&path))?.without_read_ahead();
-            let (count, last) = written_entries(&file, trust);
+            let (count, last) = self.written_entries(&file, trust);
             end = start + count * ENTRY_BYTES;
             if let Some(last) = last {
                 self.max_physical_offset.store(last.physical_end(), Ordering::Release);
             }
-            if count * ENTRY_BYTES < self.dir.file_bytes {
+            if count * ENTRY_BYTES < self.files.file_bytes() {
                 break;
             }
         }
@@ -51,77 +50,72 @@ impl ConsumeQueue {
         self.end_at(end, cleared)
     }
 
-    /// Makes `end` (in bytes) the end: removes later files, and with `cleared` what may stand behind it in its file.
+    /// Makes `end` (in bytes) the end, with `cleared` whatever may stand behind it.
     fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {
-        let mut files = self.files.lock();
-        while let Some(&last) = files.starts.last().filter(|&&start| start > end || (start == end && cleared))
-        {
-            let path = self.file_path(last);
-            fs::remove_file(&path).map_err(OpenError::io(path))?;
-            files.starts.pop();
-            files.mapped.retain(|file| file.start() != last);
-        }
-        if let Some(&last) = files.starts.last()
-            && cleared
-            && end < last + self.dir.file_bytes
-        {
-            let path = self.file_path(last);
-            let at = (end - last) as usize;
-            mapped_file::zero(&path, at, self.dir.file_bytes as usize - at, Reserve::Nothing)
-                .map_err(OpenError::io(path))?;
-        }
-        // What lies before is reserved by having been written, but for the page at the end.
-        files.reserved_to = end;
-        files.flushed_to = end;
-        drop(files);
+        self.files.end_at(end, cleared)?;
         self.max_offset.store(end / ENTRY_BYTES, Ordering::Release);
-        Ok(())
+        match &self.ext {
+            Some(ext) => ext.end_behind(self.last_ext_address(), cleared),
+            None => Ok(()),
+        }
+    }
+
+    /// Of the entries that `ConsumeQueue.recover` reads, the last that stands in one.
+    fn last_ext_address(&self) -> Option<i64> {
+        let starts = self.files.starts();
+        let from = starts.get(starts.len().saturating_sub(RECOVERED_FILES_MAX))? / ENTRY_BYTES;
+        let entries = (from..self.max_offset()).rev().filter_map(|offset| self.raw_entry(offset));
+        entries.map(|entry| entry.tags_code).find(|code| *code <= ext::ADDRESS_MAX)
     }
 
     /// Cuts off the entries of messages at `physical_offset` and behind it (`truncateDirtyLogicFiles`).
-    pub fn truncate(self: &Arc<Self>, physical_offset: i64) -> Result<(), OpenError> {
+    pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
         if self.max_physical_offset() <= physical_offset {
             return Ok(());
         }
-        let first = self.files.lock().starts.first().map_or(0, |start| start / ENTRY_BYTES);
+        let first = self.files.first().map_or(0, |start| start / ENTRY_BYTES);
         let mut end = self.max_offset();
         while end > first && self.physical(end - 1) >= physical_offset {
             end -= 1;
         }
-        warn!(
-            topic = &*self.topic,
-            queue_id = self.queue_id,
-            from = self.max_offset(),
-            to = end,
-            "queue cut off"
-        );
+        let (topic, queue_id) = (&**self.topic(), self.queue_id());
+        warn!(topic, queue_id, from = self.max_offset(), to = end, "queue cut off");
         self.end_at(end * ENTRY_BYTES, true)?;
         let last = if end > first { self.raw_entry(end - 1) } else { None };
         self.max_physical_offset.store(last.map_or(-1, |entry| entry.physical_end()), Ordering::Release);
         Ok(())
     }
 
-    fn physical(self: &Arc<Self>, offset: i64) -> i64 {
+    fn physical(&self, offset: i64) -> i64 {
         self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset)
     }
-}
 
-/// How many entries stand in a file without a gap, and the last of them.
-fn written_entries(file: &MappedFile, trust: Trust) -> (i64, Option<QueueEntry>) {
-    let entry = |index: usize| {
-        let bytes = file.read(index * QUEUE_ENTRY_BYTES, QUEUE_ENTRY_BYTES);
-        bytes.and_then(QueueEntry::decode).filter(QueueEntry::is_written)
-    };
-    let trusted = |index: usize| match trust {
-        Trust::All => entry(index).is_some(),
-        Trust::UpTo(offset) => entry(index).is_some_and(|entry| entry.physical_offset <= offset),
-    };
-    let all = file.len() / QUEUE_ENTRY_BYTES;
-    let mut count = count_leading(all, trusted);
-    while count < all && entry(count).is_some() {
-        count += 1;
+    /// How many entries stand in a file without a gap, and the last of them.
+    fn written_entries(&self, file: &MappedFile, trust: Trust) -> (i64, Option<QueueEntry>) {
+        let entry = |index: usize| {
+            let bytes = file.read(index * QUEUE_ENTRY_BYTES, QUEUE_ENTRY_BYTES);
+            bytes.and_then(QueueEntry::decode).filter(QueueEntry::is_written)
+        };
+        let trusted = |index: usize| match trust {
+            Trust::All => entry(index).is_some(),
+            Trust::UpTo(offset) => entry(index).is_some_and(|entry| entry.physical_offset <= offset),
+        };
+        let all = file.len() / QUEUE_ENTRY_BYTES;
+        let mut count = count_leading(all, trusted);
+        while count < all && entry(count).is_some_and(|entry| self.has_its_ext(&entry)) {
+            count += 1;
+        }
+        (count as i64, count.checked_sub(1).and_then(entry))
     }
-    (count as i64, count.checked_sub(1).and_then(entry))
+
+    /// Whether an entry that may be newer than what is on disk points to a unit that is there. One that does not is made
+    /// again from the log.
+    fn has_its_ext(&self, entry: &QueueEntry) -> bool {
+        match (&self.ext, entry.tags_hash()) {
+            (Some(ext), None) => ext.is_written(entry.tags_code),
+            _ => true,
+        }
+    }
 }
 
 /// How many of `all` items from the first on are `true`, given that no `true` follows a `false`. Looks near the start

@@ -44,6 +44,9 @@ fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
         number("mappedFileSizeCommitLog").unwrap_or(java.mapped_file_size_commit_log);
     config.mapped_file_size_consume_queue =
         number("mappedFileSizeConsumeQueue").unwrap_or(java.mapped_file_size_consume_queue);
+    config.enable_consume_queue_ext = conf["enableConsumeQueueExt"] == "true";
+    config.mapped_file_size_consume_queue_ext =
+        number("mappedFileSizeConsumeQueueExt").unwrap_or(java.mapped_file_size_consume_queue_ext);
     if let Some(levels) = conf["messageDelayLevel"].as_str() {
         config.delay_levels_ms = levels.split(' ').map(delay_ms).collect();
     }
@@ -94,10 +97,13 @@ fn assert_state(store: &MessageStore, state: &Value, what: &str) {
     assert_eq!(ranges(store), expected_ranges(state), "{what}: queues");
 }
 
-/// All bytes of the consume queue files by name, without the zeros at their ends.
-fn queue_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+const QUEUE_DIRS: [&str; 3] = ["consumequeue", "consumequeue_ext", "batchconsumequeue"];
+
+/// All bytes of all kinds of queue files by name, without the zeros at their ends.
+fn queue_files(config: &StoreConfig) -> BTreeMap<PathBuf, Vec<u8>> {
+    let root = config.root();
     let mut found = BTreeMap::new();
-    let mut dirs = vec![dir.to_owned()];
+    let mut dirs: Vec<_> = QUEUE_DIRS.iter().map(|name| root.join(name)).filter(|dir| dir.exists()).collect();
     while let Some(next) = dirs.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let entry = entry.unwrap();
@@ -108,7 +114,7 @@ fn queue_files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let mut bytes = fs::read(entry.path()).unwrap();
             bytes.truncate(bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
             if !bytes.is_empty() {
-                found.insert(entry.path().strip_prefix(dir).unwrap().to_owned(), bytes);
+                found.insert(entry.path().strip_prefix(root).unwrap().to_owned(), bytes);
             }
         }
     }
@@ -121,32 +127,28 @@ fn offsets_as_java_finds_them() {
         for scenario in SCENARIOS {
             let what = format!("{version}/{scenario}");
             let (scratch, manifest) = unpack(version, scenario);
-            let before = queue_files(&scratch.config.consume_queue_dir());
+            let before = queue_files(&scratch.config);
             assert!(!before.is_empty(), "{what}");
             let store = scratch.open();
             assert_state(&store, &manifest["state"], &what);
             drop(store);
-            assert!(
-                queue_files(&scratch.config.consume_queue_dir()) == before,
-                "{what}: opening changed a queue"
-            );
+            assert!(queue_files(&scratch.config) == before, "{what}: opening changed a queue");
         }
     }
 }
 
 #[test]
 fn queues_built_from_javas_log_are_javas_queues() {
-    // Not flow and cqext: entries of multi-dispatch queues and addresses of queue extensions come later. Not default:
-    // gigabytes of zeros to unpack.
+    // Not flow: entries of multi-dispatch queues come later. Not default: gigabytes of zeros to unpack.
     for version in VERSIONS {
-        for scenario in ["core", "big", "ipv6"] {
+        for scenario in ["core", "big", "ipv6", "cqext"] {
             let what = format!("{version}/{scenario}");
             let (scratch, manifest) = unpack(version, scenario);
-            let javas = queue_files(&scratch.config.consume_queue_dir());
+            let javas = queue_files(&scratch.config);
             fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
             let store = scratch.open();
             assert_state(&store, &manifest["state"], &what);
-            let ours = queue_files(&scratch.config.consume_queue_dir());
+            let ours = queue_files(&scratch.config);
             assert!(ours.keys().eq(javas.keys()), "{what}: {:?} {:?}", ours.keys(), javas.keys());
             for (path, bytes) in &javas {
                 assert!(ours[path] == *bytes, "{what}: {}", path.display());
@@ -179,21 +181,35 @@ fn every_message_is_read_as_java_reads_it() {
 }
 
 #[test]
-fn an_entry_that_does_not_say_its_tags_passes_any_filter() {
-    struct Nothing;
-    impl MessageFilter for Nothing {
-        fn matches_queue_entry(&self, _: i64) -> bool {
-            false
+fn tags_are_looked_up_in_the_extension() {
+    struct Tag(i64);
+    impl MessageFilter for Tag {
+        fn matches_queue_entry(&self, tags_code: i64) -> bool {
+            tags_code == self.0
         }
     }
-    let (scratch, _) = unpack("5.5.0", "cqext");
-    let store = scratch.open();
-    let read = |topic: &str| {
+    for version in VERSIONS {
+        let (mut scratch, _) = unpack(version, "cqext");
+        let lines = fs::read_to_string(golden(version, "cqext").join("messages.jsonl")).unwrap();
+        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let tag = lines.iter().find_map(|line| line["tags"].as_str()).unwrap();
+        let (topic, with_tag) = lines
+            .iter()
+            .filter(|line| line["tags"] == tag && line["queueId"] == 0)
+            .fold(("", 0), |(_, count), line| (line["topic"].as_str().unwrap(), count + 1));
         let request = GetRequest { topic, queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
-        store.get_message(request, &Nothing).status
-    };
-    let statuses: Vec<_> = store.queues().iter().map(|(topic, _)| read(topic)).collect();
-    assert!(statuses.contains(&GetMessageStatus::Found), "{statuses:?}");
+        let read = |scratch: &Scratch, tags: &str| {
+            let hash = remoting::message::tags_code(tags);
+            scratch.open().get_message(request, &Tag(hash)).message_count
+        };
+        assert!((1..32).contains(&with_tag), "{version}: {tag}");
+        assert_eq!(read(&scratch, tag), with_tag, "{version}");
+        assert_eq!(read(&scratch, "no such tag"), 0, "{version}");
+        // Without the extension nothing says the tags: the client has to look.
+        scratch.config.enable_consume_queue_ext = false;
+        let all = lines.iter().filter(|line| line["topic"] == topic && line["queueId"] == 0).count();
+        assert_eq!(read(&scratch, "no such tag"), all, "{version}");
+    }
 }
 
 #[test]

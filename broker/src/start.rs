@@ -137,8 +137,9 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
     let groups =
         Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
-    let offsets =
-        ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
+    let offsets_file =
+        if settings.store.enable_lmq { "lmqConsumerOffset.json" } else { "consumerOffset.json" };
+    let offsets = ConsumerOffsets::load(&file(offsets_file), parts::offsets_config(&settings), clock.clone());
     let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
     let topics = Arc::new(topics.map_err(StartError::Table)?);
     Ok(Arc::new(Broker {

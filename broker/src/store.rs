@@ -21,6 +21,7 @@ mod flush;
 pub mod get;
 pub mod layout;
 pub mod mapped_file;
+mod multi_dispatch;
 mod open;
 mod queues;
 mod recover;
@@ -54,6 +55,7 @@ pub use error::{OpenError, PutError};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 use mapped_file::FileLock;
 pub use mapped_file::MappedRange;
+pub use multi_dispatch::is_lmq;
 
 /// Where an appended message lies (`AppendMessageResult`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +148,8 @@ struct Parts {
     ahead: Ahead,
     flusher: Flusher,
     derive: Derive,
+    /// See [`MessageStore::append_with_lmqs`].
+    lmq_order: Mutex<()>,
     queue_flush: open::QueueFlush,
 }
 
@@ -177,10 +181,17 @@ impl MessageStore {
     /// Appends one message. Never waits for the disk: see [`Self::when_flushed`].
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         self.check(message)?;
+        match self.parts.config.enable_lmq {
+            true => self.append_with_lmqs(message),
+            false => self.append_one(message),
+        }
+    }
+
+    fn append_one(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
         if crc == PropertyCrc::Append && property::find(&message.properties, PROPERTY_CRC32).is_some() {
             let properties = property::without(&message.properties, PROPERTY_CRC32).into();
-            return self.append(&Message { properties, ..message.clone() });
+            return self.append_one(&Message { properties, ..message.clone() });
         }
         let body_bytes = message.body.len();
         if body_bytes > self.parts.config.max_message_size {

@@ -156,6 +156,10 @@ settings! {
         pub mapped_file_size_consume_queue_bytes: u64 = "mappedFileSizeConsumeQueue",
         pub enable_consume_queue_ext: bool = "enableConsumeQueueExt",
         pub mapped_file_size_consume_queue_ext_bytes: u64 = "mappedFileSizeConsumeQueueExt",
+        pub enable_lmq: bool = "enableLmq",
+        pub enable_multi_dispatch: bool = "enableMultiDispatch",
+        pub enable_lmq_quota: bool = "enableLmqQuota",
+        pub max_lmq_consume_queue_num: usize = "maxLmqConsumeQueueNum",
         /// The largest message body and the largest record's measure (`MessageExtEncoder`).
         pub max_message_size_bytes: usize = "maxMessageSize",
         /// Write topic names over 127 bytes, in records of version 2.

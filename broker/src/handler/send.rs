@@ -389,6 +389,10 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             );
             (ResponseCode::MESSAGE_ILLEGAL, remark)
         }
+        PutError::LmqConsumeQueueNumExceeded => {
+            let remark = "[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]lmq consume queue num exceeded.";
+            (ResponseCode::LMQ_QUOTA_EXCEEDED, remark.to_owned())
+        }
         PutError::OsPageCacheBusy => {
             let remark = "[PC_SYNCHRONIZED]broker busy, start flow control for a while";
             (ResponseCode::SYSTEM_BUSY, remark.to_owned())

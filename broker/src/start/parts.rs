@@ -21,6 +21,7 @@ pub(super) fn topics_config(settings: &BrokerSettings) -> TopicsConfig {
         msg_trace_topic_name: broker.msg_trace_topic_name.clone(),
         revive_queue_num: broker.revive_queue_num,
         timer_wheel_enable: settings.store.timer_wheel_enable,
+        enable_lmq: settings.store.enable_lmq,
     }
 }
 
@@ -28,11 +29,13 @@ pub(super) fn groups_config(settings: &BrokerSettings) -> GroupsConfig {
     GroupsConfig {
         auto_create_subscription_group: settings.broker.auto_create_subscription_group,
         enable_create_sys_group: settings.broker.enable_create_sys_group,
+        enable_lmq: settings.store.enable_lmq,
     }
 }
 
 pub(super) fn offsets_config(settings: &BrokerSettings) -> OffsetsConfig {
     OffsetsConfig {
+        enable_lmq: settings.store.enable_lmq,
         use_server_side_reset_offset: settings.broker.use_server_side_reset_offset,
         consumer_offset_update_version_step: settings.broker.consumer_offset_update_version_step,
     }
@@ -55,6 +58,10 @@ pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i
         mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
         enable_consume_queue_ext: settings.enable_consume_queue_ext,
         mapped_file_size_consume_queue_ext: settings.mapped_file_size_consume_queue_ext_bytes,
+        enable_lmq: settings.enable_lmq,
+        enable_multi_dispatch: settings.enable_multi_dispatch,
+        enable_lmq_quota: settings.enable_lmq_quota,
+        max_lmq_consume_queue_num: settings.max_lmq_consume_queue_num,
         flush_disk_type: match settings.flush_disk_type {
             FlushDiskType::SyncFlush => store::FlushDiskType::SyncFlush,
             FlushDiskType::AsyncFlush => store::FlushDiskType::AsyncFlush,

@@ -29,6 +29,13 @@ pub struct StoreConfig {
     /// Queue entries point to units in `consumequeue_ext` that have room for filters' bit maps.
     pub enable_consume_queue_ext: bool,
     pub mapped_file_size_consume_queue_ext: u64,
+    /// Messages go to the LMQs that they name, too (`multi_dispatch`).
+    pub enable_lmq: bool,
+    /// Queues besides the topic's own are derived from the log.
+    pub enable_multi_dispatch: bool,
+    /// Whether the number of LMQs is bounded.
+    pub enable_lmq_quota: bool,
+    pub max_lmq_consume_queue_num: usize,
     pub flush_disk_type: FlushDiskType,
     pub flush_interval_commit_log: Duration,
     pub flush_commit_log_least_pages: u64,
@@ -72,6 +79,10 @@ impl Default for StoreConfig {
             mapped_file_size_consume_queue: 6_000_000,
             enable_consume_queue_ext: false,
             mapped_file_size_consume_queue_ext: 48 << 20,
+            enable_lmq: false,
+            enable_multi_dispatch: false,
+            enable_lmq_quota: false,
+            max_lmq_consume_queue_num: 20_000,
             flush_disk_type: FlushDiskType::AsyncFlush,
             flush_interval_commit_log: Duration::from_millis(500),
             flush_commit_log_least_pages: 4,

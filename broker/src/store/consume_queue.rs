@@ -23,6 +23,9 @@ pub use recover::Trust;
 
 const ENTRY_BYTES: i64 = QUEUE_ENTRY_BYTES as i64;
 
+/// Offsets from here on have no position in a file that a number can say.
+const QUEUE_OFFSET_END: i64 = i64::MAX / ENTRY_BYTES / 2;
+
 /// Where queues have their files.
 #[derive(Clone, Debug)]
 pub struct QueueDirs {
@@ -88,6 +91,14 @@ impl ConsumeQueue {
         self.max_physical_offset.load(Ordering::Acquire)
     }
 
+    pub fn next_offset(&self) -> i64 {
+        self.next_offset.load(Ordering::Relaxed)
+    }
+
+    pub fn set_next_offset(&self, offset: i64) {
+        self.next_offset.store(offset, Ordering::Relaxed);
+    }
+
     pub fn has_files(&self) -> bool {
         !self.files.is_empty()
     }
@@ -114,6 +125,11 @@ impl ConsumeQueue {
         unit: Option<&ExtUnit<'_>>,
     ) -> io::Result<bool> {
         if entry.physical_end() <= self.max_physical_offset() {
+            return Ok(false);
+        }
+        if !(0..QUEUE_OFFSET_END).contains(&queue_offset) {
+            let (topic, queue_id) = (&**self.topic(), self.queue_id());
+            error!(topic, queue_id, queue_offset, "no such offset can be, message not added");
             return Ok(false);
         }
         let max_offset = self.max_offset();

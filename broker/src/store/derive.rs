@@ -14,6 +14,7 @@ use super::commit_log::CommitLog;
 use super::config::{FlushDiskType, StoreConfig};
 use super::consume_queue::ext::ExtUnit;
 use super::layout::QueueEntry;
+use super::multi_dispatch::MultiDispatch;
 use super::queues::Queues;
 use super::{Arrived, OnArrived};
 
@@ -91,6 +92,19 @@ impl Dispatcher for Queues {
         };
         if queue.put(stored.queue_offset, entry, Some(&unit))? {
             self.mark_dirty(&queue);
+        }
+        self.dispatch_to_lmqs(dispatch, entry)
+    }
+}
+
+impl Queues {
+    fn dispatch_to_lmqs(&self, dispatch: &Dispatch<'_>, entry: QueueEntry) -> io::Result<()> {
+        for target in self.multi_dispatch().targets(&dispatch.stored.message) {
+            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
+            // As in Java, these queues have no units of their own in an extension.
+            if queue.put(target.queue_offset, entry, None)? {
+                self.mark_dirty(&queue);
+            }
         }
         Ok(())
     }
@@ -212,7 +226,10 @@ impl Derive {
         let Some(bytes) = file.read(at, len) else { return Ok(false) };
         let mut batch = Vec::new();
         let dispatched = self.dispatch_batch(line, bytes, &mut batch);
-        let arrived: Vec<_> = batch.iter().map(arrived).collect();
+        let mut arrived: Vec<_> = batch.iter().map(arrived).collect();
+        if line.config.enable_multi_dispatch {
+            arrived.extend(batch.iter().flat_map(|dispatch| arrived_in_lmqs(line.config, dispatch)));
+        }
         if !arrived.is_empty() {
             on_arrived(&arrived);
         }
@@ -267,4 +284,18 @@ fn arrived<'a>(dispatch: &'a Dispatch<'_>) -> Arrived<'a> {
         store_timestamp_ms: stored.store_timestamp_ms,
         properties: &stored.message.properties,
     }
+}
+
+/// `notifyMessageArrive4MultiQueue`.
+fn arrived_in_lmqs<'a>(
+    config: &StoreConfig,
+    dispatch: &'a Dispatch<'_>,
+) -> impl Iterator<Item = Arrived<'a>> {
+    let targets = MultiDispatch::of(config).targets(&dispatch.stored.message);
+    targets.map(|target| Arrived {
+        topic: target.topic,
+        queue_id: target.queue_id,
+        max_offset: target.queue_offset + 1,
+        ..arrived(dispatch)
+    })
 }

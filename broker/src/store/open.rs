@@ -73,6 +73,7 @@ impl MessageStore {
             ahead: Ahead::default(),
             flusher: Flusher::default(),
             derive,
+            lmq_order: Mutex::default(),
             queue_flush: QueueFlush::default(),
         };
         Ok(Arc::new(Self {

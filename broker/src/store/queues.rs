@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
@@ -17,6 +17,7 @@ use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file;
+use super::multi_dispatch::{MultiDispatch, is_lmq};
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
 
 /// Longest topic in bytes: the longest name of a directory.
@@ -32,6 +33,8 @@ type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
 pub struct Queues {
     dirs: QueueDirs,
     table: RwLock<Table>,
+    multi_dispatch: MultiDispatch,
+    lmq_count: AtomicUsize,
     /// Queues with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
 }
@@ -39,7 +42,13 @@ pub struct Queues {
 impl Queues {
     /// Finds the queues under the store's root and where each ends.
     pub fn load(config: &StoreConfig, trust: Trust) -> Result<Self, OpenError> {
-        let queues = Self { dirs: queue_dirs(config), table: RwLock::default(), dirty: Mutex::default() };
+        let queues = Self {
+            dirs: queue_dirs(config),
+            table: RwLock::default(),
+            multi_dispatch: MultiDispatch::of(config),
+            lmq_count: AtomicUsize::new(0),
+            dirty: Mutex::default(),
+        };
         for (topic, queue_id) in queue_directories(&queues.dirs.entries.path)? {
             queues.find_or_create(&topic, queue_id);
         }
@@ -77,13 +86,25 @@ impl Queues {
         let topic = table.get_key_value(topic).map_or_else(|| topic.into(), |(topic, _)| Arc::clone(topic));
         let queue = match table.entry(Arc::clone(&topic)).or_default().entry(queue_id) {
             Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => free.insert(Arc::new(ConsumeQueue::new(&self.dirs, topic, queue_id))),
+            Entry::Vacant(free) => {
+                self.lmq_count.fetch_add(usize::from(is_lmq(&topic)), Ordering::Relaxed);
+                free.insert(Arc::new(ConsumeQueue::new(&self.dirs, topic, queue_id)))
+            }
         };
         Some(Arc::clone(queue))
     }
 
     pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    pub fn multi_dispatch(&self) -> MultiDispatch {
+        self.multi_dispatch
+    }
+
+    /// LMQs there are (`ConsumeQueueStore.getLmqNum`).
+    pub fn lmq_count(&self) -> usize {
+        self.lmq_count.load(Ordering::Relaxed)
     }
 
     /// Queues that have files, by topic.
@@ -101,6 +122,9 @@ impl Queues {
 
     pub fn remove_topic(&self, topic: &str) {
         let Some(queues) = self.table.write().remove(topic) else { return };
+        if is_lmq(topic) {
+            self.lmq_count.fetch_sub(queues.len(), Ordering::Relaxed);
+        }
         for queue in queues.values() {
             if let Err(error) = queue.destroy() {
                 error!(%error, topic, queue_id = queue.queue_id(), "cannot remove a consume queue");
@@ -167,7 +191,7 @@ impl Queues {
     /// After recovery: offsets go on where each queue ends, and begin where the log does (`recoverOffsetTable`).
     pub fn settle(&self, min_physical_offset: i64) {
         for queue in self.all() {
-            queue.next_offset.store(queue.max_offset(), Ordering::Relaxed);
+            queue.set_next_offset(queue.max_offset());
             queue.correct_min_offset(min_physical_offset);
         }
     }

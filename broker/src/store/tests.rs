@@ -2,6 +2,7 @@
 
 mod cut;
 mod golden;
+mod lmq;
 mod prop_crc;
 mod reads;
 

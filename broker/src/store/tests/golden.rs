@@ -44,6 +44,8 @@ fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
         number("mappedFileSizeCommitLog").unwrap_or(java.mapped_file_size_commit_log);
     config.mapped_file_size_consume_queue =
         number("mappedFileSizeConsumeQueue").unwrap_or(java.mapped_file_size_consume_queue);
+    config.enable_lmq = conf["enableLmq"] == "true";
+    config.enable_multi_dispatch = conf["enableMultiDispatch"] == "true";
     config.enable_consume_queue_ext = conf["enableConsumeQueueExt"] == "true";
     config.mapped_file_size_consume_queue_ext =
         number("mappedFileSizeConsumeQueueExt").unwrap_or(java.mapped_file_size_consume_queue_ext);
@@ -139,9 +141,9 @@ fn offsets_as_java_finds_them() {
 
 #[test]
 fn queues_built_from_javas_log_are_javas_queues() {
-    // Not flow: entries of multi-dispatch queues come later. Not default: gigabytes of zeros to unpack.
+    // Not default: gigabytes of zeros to unpack.
     for version in VERSIONS {
-        for scenario in ["core", "big", "ipv6", "cqext"] {
+        for scenario in ["core", "flow", "big", "ipv6", "cqext"] {
             let what = format!("{version}/{scenario}");
             let (scratch, manifest) = unpack(version, scenario);
             let javas = queue_files(&scratch.config);

@@ -10,6 +10,8 @@
 //! ```
 
 mod append;
+mod batch_consume_queue;
+mod batch_queues;
 mod checkpoint;
 mod commit_log;
 pub mod config;
@@ -19,10 +21,13 @@ pub mod error;
 mod file_queue;
 mod flush;
 pub mod get;
+mod inner_batch;
 pub mod layout;
 pub mod mapped_file;
 mod multi_dispatch;
 mod open;
+mod probe;
+mod queue;
 mod queues;
 mod recover;
 mod sparse_files;
@@ -42,13 +47,13 @@ use tracing::warn;
 use append::{Ahead, Placed};
 use checkpoint::Checkpoint;
 use commit_log::CommitLog;
-use consume_queue::ConsumeQueue;
 use derive::Derive;
 use flush::Flusher;
 use get::Get;
+use queue::Queue;
 use queues::Queues;
 
-pub use config::{Clock, FlushDiskType, StoreConfig, system_clock};
+pub use config::{BatchTopics, Clock, FlushDiskType, StoreConfig, system_clock};
 pub use consume_queue::ext::ExtUnit;
 pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};
@@ -279,18 +284,23 @@ impl MessageStore {
         buffer: &mut [u8],
         records: &[RecordPatch],
     ) -> Result<Placed, PutError> {
-        let Parts { log, queues, ahead, flusher, derive, .. } = &*self.parts;
-        let queue = queues
-            .find_or_create(&message.topic, message.queue_id)
-            .ok_or_else(|| PutError::MessageIllegal(format!("topic {:?}", message.topic)))?;
+        let Some(queue) = self.parts.queues.find_or_create(&message.topic, message.queue_id) else {
+            return self.place_in_batch_queue(message, buffer, records);
+        };
         let counter = derive::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
-        let placed = log.append(buffer, records, counter)?;
-        ahead.appended(placed.physical_offset + buffer.len() as i64);
+        let placed = self.parts.log.append(buffer, records, counter)?;
+        self.announce(placed.physical_offset + buffer.len() as i64);
+        Ok(placed)
+    }
+
+    /// Has what was appended up to `end` flushed and derived.
+    fn announce(&self, end: i64) {
+        let Parts { ahead, flusher, derive, .. } = &*self.parts;
+        ahead.appended(end);
         match self.parts.config.flush_disk_type {
             FlushDiskType::AsyncFlush => derive.wake(),
             FlushDiskType::SyncFlush => flusher.want(),
         }
-        Ok(placed)
     }
 
     /// Calls back when the log is on disk up to `offset`: at once on this thread if it is, else from a thread of the store.
@@ -336,8 +346,8 @@ impl MessageStore {
         Get { config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
     }
 
-    fn queue(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
-        self.parts.queues.find(topic, queue_id)
+    fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
+        self.parts.queues.queue(topic, queue_id)
     }
 
     /// The record at a physical offset, if one starts there (`lookMessageByOffset`).
@@ -348,7 +358,7 @@ impl MessageStore {
         let range = log.range(physical_offset, usize::try_from(size).ok()?)?;
         let is_record = matches!(
             Record::decode(range.as_ref()),
-            Ok(Record::Message(record)) if record.size == range.len()
+            Ok(Record::Message(record)) if record.size == range.len() && record.body_is_intact()
         );
         is_record.then_some(range)
     }

@@ -149,6 +149,11 @@ impl Topics {
         self.is_lmq(topic) || self.table.read().topics.contains_key(topic)
     }
 
+    /// Java: `QueueTypeUtils.isBatchCq`.
+    pub fn has_batch_queues(&self, topic: &str) -> bool {
+        self.table.read().topics.get(topic).is_some_and(|topic| has_batch_queues(topic))
+    }
+
     pub fn is_order_topic(&self, topic: &str) -> bool {
         self.table.read().topics.get(topic).is_some_and(|topic| topic.order)
     }
@@ -370,6 +375,10 @@ impl Topics {
         self.persist();
         self.changes.send_modify(|count| *count += 1);
     }
+}
+
+pub fn has_batch_queues(topic: &TopicConfig) -> bool {
+    topic.attributes.get(attributes::QUEUE_TYPE).is_some_and(|kind| kind == "BatchCQ")
 }
 
 fn lmq_topic(topic: &str) -> TopicConfig {

@@ -156,6 +156,7 @@ settings! {
         pub mapped_file_size_consume_queue_bytes: u64 = "mappedFileSizeConsumeQueue",
         pub enable_consume_queue_ext: bool = "enableConsumeQueueExt",
         pub mapped_file_size_consume_queue_ext_bytes: u64 = "mappedFileSizeConsumeQueueExt",
+        pub mapper_file_size_batch_consume_queue_bytes: u64 = "mapperFileSizeBatchConsumeQueue",
         pub enable_lmq: bool = "enableLmq",
         pub enable_multi_dispatch: bool = "enableMultiDispatch",
         pub enable_lmq_quota: bool = "enableLmqQuota",

@@ -4,7 +4,7 @@ use crate::config::{BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfi
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
-use crate::store::{self, StoreConfig};
+use crate::store::{self, BatchTopics, StoreConfig};
 use crate::topics::TopicsConfig;
 use std::time::Duration;
 
@@ -49,7 +49,11 @@ pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i6
     }
 }
 
-pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i64>) -> StoreConfig {
+pub(super) fn store_config(
+    settings: &MessageStoreConfig,
+    delay_levels_ms: Vec<i64>,
+    batch_topics: BatchTopics,
+) -> StoreConfig {
     let ms = Duration::from_millis;
     StoreConfig {
         store_path_root_dir: settings.store_path_root_dir.clone(),
@@ -58,6 +62,8 @@ pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i
         mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
         enable_consume_queue_ext: settings.enable_consume_queue_ext,
         mapped_file_size_consume_queue_ext: settings.mapped_file_size_consume_queue_ext_bytes,
+        mapper_file_size_batch_consume_queue: settings.mapper_file_size_batch_consume_queue_bytes,
+        batch_topics,
         enable_lmq: settings.enable_lmq,
         enable_multi_dispatch: settings.enable_multi_dispatch,
         enable_lmq_quota: settings.enable_lmq_quota,

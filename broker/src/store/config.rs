@@ -1,6 +1,7 @@
 //! What the store is told. The broker maps its properties to this; names and defaults are Java's
 //! (`org.apache.rocketmq.store.config.MessageStoreConfig`, 5.5.0).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,32 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 pub fn system_clock() -> Clock {
     Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
+}
+
+/// Says which topics have batch consume queues (`queue.type=BatchCQ`).
+#[derive(Clone)]
+pub struct BatchTopics(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl BatchTopics {
+    pub fn new(is_batch_topic: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_batch_topic))
+    }
+
+    pub fn contains(&self, topic: &str) -> bool {
+        (self.0)(topic)
+    }
+}
+
+impl Default for BatchTopics {
+    fn default() -> Self {
+        Self::new(|_| false)
+    }
+}
+
+impl fmt::Debug for BatchTopics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BatchTopics")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +56,9 @@ pub struct StoreConfig {
     /// Queue entries point to units in `consumequeue_ext` that have room for filters' bit maps.
     pub enable_consume_queue_ext: bool,
     pub mapped_file_size_consume_queue_ext: u64,
+    /// Rounded up to whole entries.
+    pub mapper_file_size_batch_consume_queue: u64,
+    pub batch_topics: BatchTopics,
     /// Messages go to the LMQs that they name, too (`multi_dispatch`).
     pub enable_lmq: bool,
     /// Queues besides the topic's own are derived from the log.
@@ -79,6 +109,8 @@ impl Default for StoreConfig {
             mapped_file_size_consume_queue: 6_000_000,
             enable_consume_queue_ext: false,
             mapped_file_size_consume_queue_ext: 48 << 20,
+            mapper_file_size_batch_consume_queue: 13_800_000,
+            batch_topics: BatchTopics::default(),
             enable_lmq: false,
             enable_multi_dispatch: false,
             enable_lmq_quota: false,
@@ -130,6 +162,10 @@ impl StoreConfig {
 
     pub fn consume_queue_ext_dir(&self) -> PathBuf {
         self.store_path_root_dir.join("consumequeue_ext")
+    }
+
+    pub fn batch_consume_queue_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("batchconsumequeue")
     }
 
     pub fn root(&self) -> &Path {

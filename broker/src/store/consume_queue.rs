@@ -18,8 +18,8 @@ use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file::MappedFile;
 use super::sparse_files::{SparseDir, SparseFiles};
 
+pub use super::probe::Trust;
 use ext::{ConsumeQueueExt, ExtUnit};
-pub use recover::Trust;
 
 const ENTRY_BYTES: i64 = QUEUE_ENTRY_BYTES as i64;
 

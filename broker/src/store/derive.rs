@@ -73,6 +73,9 @@ impl Dispatcher for Queues {
             return Ok(());
         }
         let Some(queue) = self.find_or_create(&message.topic, message.queue_id) else {
+            if self.batch().owns(&message.topic) {
+                return self.batch().dispatch(dispatch);
+            }
             error!(
                 offset = stored.physical_offset,
                 topic = &*message.topic,

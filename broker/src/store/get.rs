@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use remoting::message::{Message, Record};
+use tracing::error;
+
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
 use super::consume_queue::ext::ExtUnit;
-use super::consume_queue::{ConsumeQueue, Entries};
 use super::derive::SCHEDULE_TOPIC;
-use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+use super::layout::QueueEntry;
 use super::mapped_file::MappedRange;
+use super::multi_dispatch::MultiDispatch;
+use super::queue::{Queue, Unit, Units};
 
 /// How a read went (`GetMessageStatus`). The broker maps each to a response code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +93,24 @@ pub struct GetMessageResult {
     pub max_offset: i64,
     pub suggest_pulling_from_slave: bool,
     /// The records, in order; neighbours in the log share a range.
-    pub ranges: Vec<MappedRange>,
+    pub(super) ranges: Vec<MappedRange>,
     pub message_count: usize,
     /// Bytes of all ranges.
     pub bytes: usize,
     /// Whether the ranges are in memory; if not, sending them may wait for the disk.
     pub resident: bool,
+    /// What the first records must turn out to be; none if this process wrote them all.
+    unverified: Option<Unverified>,
+}
+
+/// Records that an earlier process wrote: a disk may have changed them since, or the entries that point to them.
+#[derive(Debug)]
+struct Unverified {
+    topic: Arc<str>,
+    queue_id: i32,
+    multi_dispatch: MultiDispatch,
+    /// Of each record in bytes.
+    sizes: Vec<usize>,
 }
 
 /// What was written less than this many bytes ago, by this process, is taken to be in memory without asking the kernel.
@@ -102,12 +118,7 @@ const HOT_BYTES: i64 = 64 << 20;
 
 impl GetMessageResult {
     /// A result without messages.
-    pub(super) fn empty(
-        status: GetMessageStatus,
-        next_begin_offset: i64,
-        min_offset: i64,
-        max_offset: i64,
-    ) -> Self {
+    pub fn empty(status: GetMessageStatus, next_begin_offset: i64, min_offset: i64, max_offset: i64) -> Self {
         Self {
             status,
             next_begin_offset,
@@ -118,12 +129,23 @@ impl GetMessageResult {
             message_count: 0,
             bytes: 0,
             resident: true,
+            unverified: None,
         }
     }
 
-    fn add(&mut self, range: MappedRange) {
+    /// The records, in order; neighbours in the log share a range. Those that an earlier process wrote are looked at
+    /// here, which may wait for the disk unless [`resident`](Self::resident): one that is damaged, or of another queue, is
+    /// left out and reported.
+    pub fn into_ranges(mut self) -> Vec<MappedRange> {
+        match self.unverified.take() {
+            Some(unverified) => unverified.leave_out_damaged(self.ranges),
+            None => self.ranges,
+        }
+    }
+
+    fn add(&mut self, range: MappedRange, batch_num: i64) {
         self.bytes += range.len();
-        self.message_count += 1;
+        self.message_count += batch_num as usize;
         self.status = GetMessageStatus::Found;
         let apart = match self.ranges.last_mut() {
             Some(last) => last.join(range).err(),
@@ -133,11 +155,71 @@ impl GetMessageResult {
     }
 }
 
+impl Unverified {
+    fn leave_out_damaged(&self, ranges: Vec<MappedRange>) -> Vec<MappedRange> {
+        let mut sizes = self.sizes.iter().copied();
+        let mut kept = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let mut from = 0;
+            let mut at = 0;
+            while at < range.len()
+                && let Some(size) = sizes.next()
+            {
+                if !self.is_sound(&range.as_ref()[at..at + size]) {
+                    kept.extend(range.slice(from..at));
+                    from = at + size;
+                }
+                at += size;
+            }
+            kept.extend(range.slice(from..range.len()));
+        }
+        kept
+    }
+
+    fn is_of_queue(&self, message: &Message<'_>) -> bool {
+        let (topic, queue_id) = (&*self.topic, self.queue_id);
+        (message.topic == topic && message.queue_id == queue_id)
+            || self
+                .multi_dispatch
+                .targets(message)
+                .any(|target| target.topic == topic && target.queue_id == queue_id)
+    }
+
+    fn is_sound(&self, bytes: &[u8]) -> bool {
+        let (topic, queue_id, size) = (&*self.topic, self.queue_id, bytes.len());
+        match Record::decode(bytes) {
+            Ok(Record::Message(record)) => {
+                let offset = record.physical_offset;
+                if record.size != size || !self.is_of_queue(&record.message) {
+                    error!(
+                        topic,
+                        queue_id, offset, "a queue entry points to a message of another queue, left out"
+                    );
+                    return false;
+                }
+                if !record.body_is_intact() {
+                    let queue_offset = record.queue_offset;
+                    error!(
+                        topic,
+                        queue_id, queue_offset, offset, "a message does not match its checksum, left out"
+                    );
+                    return false;
+                }
+                true
+            }
+            _ => {
+                error!(topic, queue_id, size, "a queue entry points to no message, left out");
+                false
+            }
+        }
+    }
+}
+
 /// One read of one queue.
 pub(super) struct Get<'a> {
     pub config: &'a StoreConfig,
     pub log: &'a CommitLog,
-    pub queue: &'a Arc<ConsumeQueue>,
+    pub queue: &'a Queue,
     pub request: GetRequest<'a>,
     pub filter: &'a dyn MessageFilter,
     /// Bytes of the log that Java takes to be in memory.
@@ -196,41 +278,43 @@ impl Get<'_> {
         {
             files += 1;
             let next = scan.result.next_begin_offset;
-            let Some(entries) = self.queue.entries(next) else {
+            let Some(units) = self.queue.units(next) else {
                 scan.result.status = GetMessageStatus::OffsetFoundNull;
                 let rolled = self.queue.roll_next_file(next);
                 scan.result.next_begin_offset = corrected(self.config, next, rolled);
                 break;
             };
-            self.scan(entries, &mut scan);
+            self.scan(units, &mut scan);
         }
         scan.result.suggest_pulling_from_slave = scan.log_end - scan.last_physical_offset > self.memory_bytes;
         scan.result.resident = self.is_resident(&scan);
         scan.result
     }
 
-    fn scan(&self, entries: Entries, scan: &mut Scan) {
+    fn scan(&self, units: Units, scan: &mut Scan) {
+        let entry_bytes = self.queue.entry_bytes();
         let scanned_bytes_max =
-            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(QUEUE_ENTRY_BYTES))
+            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(entry_bytes))
                 as i64;
-        for (offset, entry) in entries {
-            let scanned_bytes = (offset - self.request.offset) * QUEUE_ENTRY_BYTES as i64;
-            if offset >= scan.result.max_offset
+        for unit in units {
+            let scanned_bytes = (unit.queue_offset - self.request.offset) * entry_bytes as i64;
+            if unit.queue_offset >= scan.result.max_offset
                 || scanned_bytes >= scanned_bytes_max
-                || self.is_full(scan, &entry)
+                || self.is_full(scan, &unit)
                 || scan.result.bytes >= scan.bytes_max
             {
                 break;
             }
-            scan.last_physical_offset = entry.physical_offset;
-            scan.result.next_begin_offset = offset + 1;
-            if entry.physical_offset >= scan.removing_until {
-                self.take(entry, scan);
+            scan.last_physical_offset = unit.entry.physical_offset;
+            scan.result.next_begin_offset = unit.queue_offset + unit.batch_num;
+            if unit.entry.physical_offset >= scan.removing_until {
+                self.take(unit, scan);
             }
         }
     }
 
-    fn take(&self, entry: QueueEntry, scan: &mut Scan) {
+    fn take(&self, unit: Unit, scan: &mut Scan) {
+        let entry = unit.entry;
         let nothing_yet = scan.result.bytes == 0;
         if !self.matches_entry(&entry) {
             if nothing_yet {
@@ -254,7 +338,11 @@ impl Get<'_> {
             return;
         }
         scan.first_added.get_or_insert(entry.physical_offset);
-        scan.result.add(range);
+        if entry.physical_offset < self.opened_at {
+            let unverified = scan.result.unverified.get_or_insert_with(|| self.unverified());
+            unverified.sizes.push(range.len());
+        }
+        scan.result.add(range, unit.batch_num);
         scan.removing_until = i64::MIN;
     }
 
@@ -280,14 +368,20 @@ impl Get<'_> {
         deliver_ms.is_none_or(|deliver_ms| self.filter.matches_queue_entry(deliver_ms))
     }
 
+    fn unverified(&self) -> Unverified {
+        let (topic, queue_id) = (Arc::clone(self.queue.topic()), self.queue.queue_id());
+        Unverified { topic, queue_id, multi_dispatch: MultiDispatch::of(self.config), sizes: Vec::new() }
+    }
+
     /// `DefaultMessageStore.isTheBatchFull`: never before the first message.
-    fn is_full(&self, scan: &Scan, entry: &QueueEntry) -> bool {
+    fn is_full(&self, scan: &Scan, unit: &Unit) -> bool {
+        let entry = &unit.entry;
         let GetMessageResult { bytes, message_count, .. } = scan.result;
         if bytes == 0 || message_count == 0 {
             return false;
         }
         let bytes = bytes.saturating_add(entry.size.max(0) as usize);
-        if message_count >= self.request.count_max || bytes > scan.bytes_max {
+        if message_count + unit.batch_num as usize > self.request.count_max || bytes > scan.bytes_max {
             return true;
         }
         let config = self.config;

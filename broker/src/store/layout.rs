@@ -72,6 +72,59 @@ impl QueueEntry {
     }
 }
 
+/// `BatchConsumeQueue.CQ_STORE_UNIT_SIZE`, 5.5.0.
+pub const BATCH_QUEUE_ENTRY_BYTES: usize = 46;
+
+/// One entry of a batch consume queue file (`BatchConsumeQueue.putBatchMessagePositionInfo`, 5.5.0): a queue entry, then
+/// `storeTime i64 | msgBaseOffset i64 | batchSize i16 | compactedOffset i32 | reserved i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchQueueEntry {
+    pub entry: QueueEntry,
+    pub store_timestamp_ms: i64,
+    /// Queue offset of the first message.
+    pub base_offset: i64,
+    /// Messages in the record.
+    pub batch_size: i16,
+}
+
+impl BatchQueueEntry {
+    /// `INVALID_POS`: not compacted.
+    const COMPACTED_OFFSET: i32 = -1;
+
+    pub fn encode(&self) -> [u8; BATCH_QUEUE_ENTRY_BYTES] {
+        let mut bytes = [0; BATCH_QUEUE_ENTRY_BYTES];
+        bytes[..20].copy_from_slice(&self.entry.encode());
+        bytes[20..28].copy_from_slice(&self.store_timestamp_ms.to_be_bytes());
+        bytes[28..36].copy_from_slice(&self.base_offset.to_be_bytes());
+        bytes[36..38].copy_from_slice(&self.batch_size.to_be_bytes());
+        bytes[38..42].copy_from_slice(&Self::COMPACTED_OFFSET.to_be_bytes());
+        bytes
+    }
+
+    /// The entry at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.first_chunk::<BATCH_QUEUE_ENTRY_BYTES>()?;
+        let (store_timestamp_ms, rest) = bytes[QUEUE_ENTRY_BYTES..].split_first_chunk()?;
+        let (base_offset, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            entry: QueueEntry::decode(bytes)?,
+            store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
+            base_offset: i64::from_be_bytes(*base_offset),
+            batch_size: i16::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+
+    /// Whether something was written here (`BatchConsumeQueue.recover`, 5.5.0).
+    pub fn is_written(&self) -> bool {
+        self.entry.is_written() && self.base_offset >= 0 && self.batch_size > 0
+    }
+
+    /// First offset behind the messages.
+    pub fn end_offset(&self) -> i64 {
+        self.base_offset.saturating_add(i64::from(self.batch_size))
+    }
+}
+
 /// Files of `consumequeue_ext` (`ConsumeQueueExt`, 5.5.0): units of
 /// `size i16 | tagsCode i64 | storeTime i64 | bitMapSize i16 | bit map`.
 pub mod ext {
@@ -99,6 +152,10 @@ pub mod checkpoint {
     pub const MASTER_FLUSHED_OFFSET: usize = 24;
     pub const CONFIRM_PHY_OFFSET: usize = 32;
     pub const LOGICS_PHYSICAL_OFFSET: usize = 40;
+    /// Ours, in the part of the page that Java neither reads nor writes: [`DURABLE_MARK`], then the start of a message
+    /// up to which log and queues are on disk. Java notes its offsets without having flushed its log.
+    pub const DURABLE: usize = FILE_BYTES - 16;
+    pub const DURABLE_MARK: i64 = i64::from_be_bytes(*b"durable\x01");
 }
 
 /// `StorePathConfigHelper.getAbortFile`, 5.5.0: there while a broker runs; holds its process id.

@@ -12,12 +12,15 @@ use std::thread;
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, warn};
 
+use super::batch_consume_queue::BatchConsumeQueue;
+use super::batch_queues::BatchQueues;
 use super::config::StoreConfig;
 use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file;
 use super::multi_dispatch::{MultiDispatch, is_lmq};
+use super::queue::Queue;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
 
 /// Longest topic in bytes: the longest name of a directory.
@@ -35,6 +38,7 @@ pub struct Queues {
     table: RwLock<Table>,
     multi_dispatch: MultiDispatch,
     lmq_count: AtomicUsize,
+    batch: BatchQueues,
     /// Queues with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
 }
@@ -42,8 +46,10 @@ pub struct Queues {
 impl Queues {
     /// Finds the queues under the store's root and where each ends.
     pub fn load(config: &StoreConfig, trust: Trust) -> Result<Self, OpenError> {
+        let mappings = Mappings::new(config.queue_mappings_max);
         let queues = Self {
-            dirs: queue_dirs(config),
+            dirs: queue_dirs(config, &mappings),
+            batch: BatchQueues::load(config, &mappings, trust)?,
             table: RwLock::default(),
             multi_dispatch: MultiDispatch::of(config),
             lmq_count: AtomicUsize::new(0),
@@ -74,12 +80,30 @@ impl Queues {
         self.table.read().get(topic)?.get(&queue_id).cloned()
     }
 
-    /// `None` for a topic that cannot be the name of a directory.
+    /// A queue of either kind.
+    pub fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
+        match self.find(topic, queue_id) {
+            Some(queue) => Some(Queue::Simple(queue)),
+            None => self.batch.find(topic, queue_id).map(Queue::Batch),
+        }
+    }
+
+    /// The batch queue of a topic that has such; `None` for another.
+    pub fn find_or_create_batch(&self, topic: &str, queue_id: i32) -> Option<Arc<BatchConsumeQueue>> {
+        let is_for_it = is_directory_name(topic) && self.batch.owns(topic);
+        is_for_it.then(|| self.batch.find_or_create(topic, queue_id))
+    }
+
+    pub fn batch(&self) -> &BatchQueues {
+        &self.batch
+    }
+
+    /// `None` for a topic that has batch queues, or that cannot be the name of a directory.
     pub fn find_or_create(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
         if let Some(queue) = self.find(topic, queue_id) {
             return Some(queue);
         }
-        if !is_directory_name(topic) {
+        if !is_directory_name(topic) || self.batch.owns(topic) {
             return None;
         }
         let mut table = self.table.write();
@@ -117,10 +141,11 @@ impl Queues {
         };
         let table = self.table.read();
         let topics = table.iter().map(|(topic, queues)| (topic.to_string(), with_files(queues)));
-        topics.filter(|(_, ids)| !ids.is_empty()).collect()
+        topics.chain(self.batch.ids()).filter(|(_, ids)| !ids.is_empty()).collect()
     }
 
     pub fn remove_topic(&self, topic: &str) {
+        self.batch.remove_topic(topic);
         let Some(queues) = self.table.write().remove(topic) else { return };
         if is_lmq(topic) {
             self.lmq_count.fetch_sub(queues.len(), Ordering::Relaxed);
@@ -141,6 +166,7 @@ impl Queues {
 
     /// Brings to disk the queues with `least_pages` unsaved pages; those with fewer stay noted. False if a queue failed.
     pub fn flush(&self, least_pages: u64) -> bool {
+        let batch_well = self.batch.flush(least_pages);
         let listed = std::mem::take(&mut *self.dirty.lock());
         let is_due = |queue: &Arc<ConsumeQueue>| {
             let pages = queue.dirty_pages();
@@ -159,7 +185,7 @@ impl Queues {
         self.dirty
             .lock()
             .extend(early.into_iter().filter(|queue| queue.listed_dirty.load(Ordering::Acquire)));
-        all_well
+        all_well && batch_well
     }
 
     fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> bool {
@@ -174,7 +200,8 @@ impl Queues {
 
     /// First byte of the log behind the last message that any queue knows; -1 for none.
     pub fn max_physical_offset(&self) -> i64 {
-        self.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1)
+        let max = self.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
+        max.max(self.batch.max_physical_end())
     }
 
     /// The entry of the last message that any queue knows.
@@ -185,7 +212,8 @@ impl Queues {
 
     /// Cuts off entries of messages at `physical_offset` and behind it.
     pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
-        self.all().iter().try_for_each(|queue| queue.truncate(physical_offset))
+        self.all().iter().try_for_each(|queue| queue.truncate(physical_offset))?;
+        self.batch.truncate(physical_offset)
     }
 
     /// After recovery: offsets go on where each queue ends, and begin where the log does (`recoverOffsetTable`).
@@ -194,23 +222,23 @@ impl Queues {
             queue.set_next_offset(queue.max_offset());
             queue.correct_min_offset(min_physical_offset);
         }
+        self.batch.settle(min_physical_offset);
     }
 
     /// Removes every queue (`ConsumeQueueStore.destroy`): those of a log without files point nowhere.
     pub fn remove_all(&self) {
         let topics: Vec<_> = self.table.read().keys().cloned().collect();
-        for topic in topics {
+        for topic in topics.into_iter().chain(self.batch.topics()) {
             warn!(topic = &*topic, "queues removed, the log is empty");
             self.remove_topic(&topic);
         }
     }
 }
 
-fn queue_dirs(config: &StoreConfig) -> QueueDirs {
+fn queue_dirs(config: &StoreConfig, mappings: &Arc<Mappings>) -> QueueDirs {
     let entry_bytes = QUEUE_ENTRY_BYTES as u64;
-    let mappings = Mappings::new(config.queue_mappings_max);
     let dir = |path, file_bytes: u64| {
-        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(&mappings) })
+        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(mappings) })
     };
     QueueDirs {
         entries: dir(

@@ -4,23 +4,10 @@ use std::sync::atomic::Ordering;
 
 use tracing::warn;
 
-use super::{ConsumeQueue, ENTRY_BYTES};
+use super::{ConsumeQueue, ENTRY_BYTES, Trust};
 use crate::store::error::OpenError;
-use crate::store::layout::{QUEUE_ENTRY_BYTES, QueueEntry, ext};
-use crate::store::mapped_file::MappedFile;
-
-/// Files read from the end, at most, as `ConsumeQueue.recover` does.
-const RECOVERED_FILES_MAX: usize = 3;
-
-/// What is known of queue files before they are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// After a clean stop entries stand without a gap up to the end.
-    All,
-    /// Entries of messages that start at or before this offset of the log are on disk; behind them anything may be
-    /// missing, in any order.
-    UpTo(i64),
-}
+use crate::store::layout::{QueueEntry, ext};
+use crate::store::probe::{Probe, RECOVERED_FILES_MAX};
 
 impl ConsumeQueue {
     /// Loads the files of a queue and finds its end.
@@ -36,8 +23,9 @@ impl ConsumeQueue {
                 break;
             }
             let path = self.files.file_path(start);
-            let file = MappedFile::open(&path, start).map_err(OpenError::io(&path))?.without_read_ahead();
-            let (count, last) = self.written_entries(&file, trust);
+            let (count, last) = Probe::open(&path, self.files.file_bytes())
+                .and_then(|mut probe| probe.written_entries(trust, |entry| self.has_its_ext(entry)))
+                .map_err(OpenError::io(path))?;
             end = start + count * ENTRY_BYTES;
             if let Some(last) = last {
                 self.max_physical_offset.store(last.physical_end(), Ordering::Release);
@@ -90,56 +78,12 @@ impl ConsumeQueue {
         self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset)
     }
 
-    /// How many entries stand in a file without a gap, and the last of them.
-    fn written_entries(&self, file: &MappedFile, trust: Trust) -> (i64, Option<QueueEntry>) {
-        let entry = |index: usize| {
-            let bytes = file.read(index * QUEUE_ENTRY_BYTES, QUEUE_ENTRY_BYTES);
-            bytes.and_then(QueueEntry::decode).filter(QueueEntry::is_written)
-        };
-        let trusted = |index: usize| match trust {
-            Trust::All => entry(index).is_some(),
-            Trust::UpTo(offset) => entry(index).is_some_and(|entry| entry.physical_offset <= offset),
-        };
-        let all = file.len() / QUEUE_ENTRY_BYTES;
-        let mut count = count_leading(all, trusted);
-        while count < all && entry(count).is_some_and(|entry| self.has_its_ext(&entry)) {
-            count += 1;
-        }
-        (count as i64, count.checked_sub(1).and_then(entry))
-    }
-
     /// Whether an entry that may be newer than what is on disk points to a unit that is there. One that does not is made
     /// again from the log.
     fn has_its_ext(&self, entry: &QueueEntry) -> bool {
         match (&self.ext, entry.tags_hash()) {
             (Some(ext), None) => ext.is_written(entry.tags_code),
             _ => true,
-        }
-    }
-}
-
-/// How many of `all` items from the first on are `true`, given that no `true` follows a `false`. Looks near the start
-/// first: most queues are short, and each place looked at far away costs a page.
-fn count_leading(all: usize, is_true: impl Fn(usize) -> bool) -> usize {
-    let mut step = 1;
-    let mut low = 0;
-    while low + step <= all && is_true(low + step - 1) {
-        low += step;
-        step *= 2;
-    }
-    let mut high = (low + step).min(all + 1) - 1;
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is_true(middle) { low = middle + 1 } else { high = middle }
-    }
-    low
-}
-
-#[test]
-fn counting() {
-    for all in 0..70 {
-        for count in 0..=all {
-            assert_eq!(count_leading(all, |index| index < count), count, "{count} of {all}");
         }
     }
 }

@@ -19,7 +19,7 @@ use super::config::{Clock, FlushDiskType, StoreConfig};
 use super::consume_queue::Trust;
 use super::derive::{Derive, Dispatcher, Line};
 use super::error::OpenError;
-use super::file_queue::sync_dir;
+use super::file_queue::{create_dir, sync_dir};
 use super::flush::Flusher;
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::mapped_file::{self, FileLock};
@@ -36,7 +36,7 @@ impl MessageStore {
     pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
         check_file_sizes(&config)?;
         let root = config.root();
-        fs::create_dir_all(root).map_err(OpenError::io(root))?;
+        create_dir(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
         let log = CommitLog::load(&config, Arc::clone(&clock))?;
         let clean = !root.join(ABORT_FILE).exists();

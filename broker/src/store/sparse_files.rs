@@ -211,12 +211,6 @@ impl SparseFiles {
             let state = self.state.lock();
             (state.flushed_to, state.new_names)
         };
-        if new_names {
-            let queue_dir = self.dir_path();
-            for dir in queue_dir.ancestors().take_while(|dir| dir.starts_with(&self.dir.path)) {
-                sync_dir(dir)?;
-            }
-        }
         while from < until {
             let start = self.floor(from);
             let end = until.min(start + self.file_bytes());
@@ -225,8 +219,17 @@ impl SparseFiles {
             }
             from = end;
         }
+        if new_names {
+            self.sync_names()?;
+        }
         self.note_flushed(until);
         Ok(())
+    }
+
+    /// After the files: a name without its content would be an empty file.
+    fn sync_names(&self) -> io::Result<()> {
+        let root = self.dir.path.parent().unwrap_or(&self.dir.path);
+        self.dir_path().ancestors().take_while(|dir| dir.starts_with(root)).try_for_each(sync_dir)
     }
 
     /// Everything before `until`, and the names of the files, are on disk.

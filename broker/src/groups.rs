@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::attributes::{self, AttributeError};
+use crate::store::is_lmq;
 use crate::table_file::TableFile;
 use crate::topic_validator;
 use parking_lot::RwLock;
@@ -33,11 +34,17 @@ pub struct GroupsConfig {
     pub auto_create_subscription_group: bool,
     /// Groups named `CID_RMQ_SYS_*`, even if others may not.
     pub enable_create_sys_group: bool,
+    /// Every LMQ is a group too, without being in the table.
+    pub enable_lmq: bool,
 }
 
 impl Default for GroupsConfig {
     fn default() -> GroupsConfig {
-        GroupsConfig { auto_create_subscription_group: true, enable_create_sys_group: true }
+        GroupsConfig {
+            auto_create_subscription_group: true,
+            enable_create_sys_group: true,
+            enable_lmq: false,
+        }
     }
 }
 
@@ -88,6 +95,9 @@ impl Groups {
 
     /// The group, if there is one; writes nothing.
     pub fn existing(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
+        if self.is_lmq(group) {
+            return Some(Arc::new(named(group)));
+        }
         self.table.read().groups.get(group).cloned()
     }
 
@@ -114,9 +124,14 @@ impl Groups {
         Some(created)
     }
 
+    /// Java: `LmqSubscriptionGroupManager`.
+    fn is_lmq(&self, group: &str) -> bool {
+        self.config.enable_lmq && is_lmq(group)
+    }
+
     /// Java: `containsSubscriptionGroup`.
     pub fn contains(&self, group: &str) -> bool {
-        self.table.read().groups.contains_key(group)
+        self.is_lmq(group) || self.table.read().groups.contains_key(group)
     }
 
     pub fn len(&self) -> usize {
@@ -141,6 +156,9 @@ impl Groups {
     }
 
     fn update_in_memory(&self, mut group: SubscriptionGroupConfig) -> Result<(), AttributeError> {
+        if self.is_lmq(&group.group_name) {
+            return Ok(());
+        }
         let mut table = self.table.write();
         let current = table.groups.get(&group.group_name).map(|current| &current.attributes);
         group.attributes = attributes::alter(attributes::OF_GROUPS, current, &group.attributes)?;

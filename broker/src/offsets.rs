@@ -1,8 +1,10 @@
-//! How far each group has consumed each queue, and `config/consumerOffset.json`. Java: `ConsumerOffsetManager`.
+//! How far each group has consumed each queue, and `config/consumerOffset.json`, with
+//! `enableLmq` `config/lmqConsumerOffset.json`. Java: `ConsumerOffsetManager`.
 
 #[cfg(test)]
 mod tests;
 
+use crate::store::is_lmq;
 use crate::table_file::TableFile;
 use parking_lot::Mutex;
 use process::clock::Clock;
@@ -20,10 +22,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const TOPIC_GROUP_SEPARATOR: char = '@';
 /// So that writing a large table to its file stops few of those who pull meanwhile.
 const SHARDS: usize = 16;
+/// Where the one offset of a group that is an LMQ is kept. Java: `MixAll.LMQ_QUEUE_ID`.
+const LMQ_QUEUE_ID: i32 = 0;
 
 /// Names and defaults are Java's.
 #[derive(Clone, Debug)]
 pub struct OffsetsConfig {
+    /// A group that is an LMQ has one offset a topic, whatever queue is asked of. Java: `LmqConsumerOffsetManager`.
+    pub enable_lmq: bool,
     /// A reset is answered to the next query of the queue, whatever clients commit meanwhile.
     pub use_server_side_reset_offset: bool,
     /// Commits from one data version to the next.
@@ -32,7 +38,11 @@ pub struct OffsetsConfig {
 
 impl Default for OffsetsConfig {
     fn default() -> OffsetsConfig {
-        OffsetsConfig { use_server_side_reset_offset: true, consumer_offset_update_version_step: 500 }
+        OffsetsConfig {
+            enable_lmq: false,
+            use_server_side_reset_offset: true,
+            consumer_offset_update_version_step: 500,
+        }
     }
 }
 
@@ -108,8 +118,10 @@ impl ConsumerOffsets {
             hasher: RandomState::new(),
             shards: Default::default(),
         };
+        let lmqs = stored.lmq_offset_table.unwrap_or_default().into_iter();
+        let lmqs = lmqs.map(|(key, offset)| (key, BTreeMap::from([(LMQ_QUEUE_ID, offset)])));
         // Java reads no pull offsets back either.
-        for (key, queues) in stored.offset_table {
+        for (key, queues) in stored.offset_table.into_iter().chain(lmqs) {
             match key.split_once(TOPIC_GROUP_SEPARATOR) {
                 Some((topic, group)) => offsets.with_topic(group, topic, |topic| {
                     topic.committed = Queues(queues.into_iter().collect());
@@ -122,6 +134,7 @@ impl ConsumerOffsets {
 
     /// Java: `commitOffset`. `client` is for the log.
     pub fn commit(&self, client: &dyn Display, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        let queue_id = self.kept_queue_id(group, queue_id);
         let before = self.with_topic(group, topic, |topic| topic.committed.put(queue_id, offset));
         if let Some(before) = before.filter(|before| offset < *before) {
             tracing::warn!(
@@ -143,7 +156,16 @@ impl ConsumerOffsets {
 
     /// The next offset to consume, -1 if the group has none in this queue. Java: `queryOffset`.
     pub fn query(&self, group: &str, topic: &str, queue_id: i32) -> i64 {
+        let queue_id = self.kept_queue_id(group, queue_id);
         self.look(group, topic, |topic| self.query_in(topic, queue_id)).flatten().unwrap_or(-1)
+    }
+
+    fn kept_queue_id(&self, group: &str, queue_id: i32) -> i32 {
+        if self.is_lmq(group) { LMQ_QUEUE_ID } else { queue_id }
+    }
+
+    fn is_lmq(&self, group: &str) -> bool {
+        self.config.enable_lmq && is_lmq(group)
     }
 
     fn query_in(&self, topic: &TopicOffsets, queue_id: i32) -> Option<i64> {
@@ -252,6 +274,7 @@ impl ConsumerOffsets {
     fn to_wrapper(&self) -> ConsumerOffsetSerializeWrapper {
         let mut group_topics = BTreeMap::<String, BTreeSet<String>>::new();
         let (mut committed, mut pulled) = (BTreeMap::new(), BTreeMap::new());
+        let mut lmqs = BTreeMap::new();
         for shard in &self.shards {
             // Cloned, so that nobody waits for the sorting and formatting.
             let shard = shard.lock().clone();
@@ -261,7 +284,9 @@ impl ConsumerOffsets {
                     if !offsets.pulled.0.is_empty() {
                         pulled.insert(key.clone(), offsets.pulled.to_map());
                     }
-                    if offsets.is_committed() {
+                    if self.is_lmq(&group) {
+                        lmqs.extend(offsets.committed.get(LMQ_QUEUE_ID).map(|offset| (key, offset)));
+                    } else if offsets.is_committed() {
                         committed.insert(key, offsets.committed.to_map());
                         group_topics.entry(group.clone()).or_default().insert(topic);
                     }
@@ -271,7 +296,7 @@ impl ConsumerOffsets {
         ConsumerOffsetSerializeWrapper {
             data_version: Some(self.data_version()),
             group_topic_map: Some(group_topics),
-            lmq_offset_table: None,
+            lmq_offset_table: self.config.enable_lmq.then_some(lmqs),
             offset_table: committed,
             pull_offset_table: Some(pulled),
         }

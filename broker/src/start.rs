@@ -12,7 +12,7 @@ use crate::long_poll::LongPoll;
 use crate::offsets::ConsumerOffsets;
 use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
-use crate::store::{self, MessageStore, OpenError};
+use crate::store::{self, BatchTopics, MessageStore, OpenError};
 use crate::topics::Topics;
 use namesrv::{listen_addr, server_config};
 use process::clock::Clock;
@@ -126,21 +126,24 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         .delay_levels_ms()
         .ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
     let store_host = store_host(&settings)?;
+    let file = |name| settings.store.config_file(name);
+    let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
+    let topics = Arc::new(topics.map_err(StartError::Table)?);
+    let of_store = topics.clone();
+    let batch_topics = BatchTopics::new(move |topic| of_store.has_batch_queues(topic));
     let store_clock = clock.clone();
     let store = MessageStore::open(
-        parts::store_config(&settings.store, delay_levels_ms.clone()),
+        parts::store_config(&settings.store, delay_levels_ms.clone(), batch_topics),
         Arc::new(move || store_clock.wall_ms()),
     )
     .map_err(StartError::Store)?;
     let schedule_config = parts::schedule_config(&settings, delay_levels_ms);
-    let file = |name| settings.store.config_file(name);
-    let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
     let groups =
         Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
-    let offsets =
-        ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
+    let offsets_file =
+        if settings.store.enable_lmq { "lmqConsumerOffset.json" } else { "consumerOffset.json" };
+    let offsets = ConsumerOffsets::load(&file(offsets_file), parts::offsets_config(&settings), clock.clone());
     let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
-    let topics = Arc::new(topics.map_err(StartError::Table)?);
     Ok(Arc::new(Broker {
         runtime: Handle::current(),
         store_host,

@@ -10,6 +10,8 @@
 //! ```
 
 mod append;
+mod batch_consume_queue;
+mod batch_queues;
 mod checkpoint;
 mod commit_log;
 pub mod config;
@@ -20,12 +22,17 @@ mod file_queue;
 mod flush;
 pub mod get;
 mod index;
+mod inner_batch;
 pub mod layout;
 pub mod mapped_file;
+mod multi_dispatch;
 mod open;
+mod probe;
 mod query;
+mod queue;
 mod queues;
 mod recover;
+mod sparse_files;
 #[cfg(test)]
 mod tests;
 
@@ -35,26 +42,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use remoting::message::{Message, Record, RecordError, RecordPatch, batch, property, sys_flag};
+use remoting::message::property_crc::PROPERTY_CRC32;
+use remoting::message::{Message, PropertyCrc, Record, RecordError, RecordPatch, batch, property, sys_flag};
 use tracing::warn;
 
 use append::{Ahead, Placed};
 use checkpoint::Checkpoint;
 use commit_log::CommitLog;
-use consume_queue::ConsumeQueue;
 use derive::Derive;
 use flush::Flusher;
 use get::Get;
 use index::Index;
+use queue::Queue;
 use queues::Queues;
 
-pub use config::{Clock, FlushDiskType, StoreConfig, system_clock};
+pub use config::{BatchTopics, Clock, FlushDiskType, StoreConfig, system_clock};
+pub use consume_queue::ext::ExtUnit;
 pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
 use mapped_file::FileLock;
 pub use mapped_file::MappedRange;
+pub use multi_dispatch::is_lmq;
 pub use query::QueryMessageResult;
 
 /// Where an appended message lies (`AppendMessageResult`).
@@ -149,6 +159,8 @@ struct Parts {
     ahead: Ahead,
     flusher: Flusher,
     derive: Derive,
+    /// See [`MessageStore::append_with_lmqs`].
+    lmq_order: Mutex<()>,
     queue_flush: open::QueueFlush,
 }
 
@@ -180,12 +192,24 @@ impl MessageStore {
     /// Appends one message. Never waits for the disk: see [`Self::when_flushed`].
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         self.check(message)?;
+        match self.parts.config.enable_lmq {
+            true => self.append_with_lmqs(message),
+            false => self.append_one(message),
+        }
+    }
+
+    fn append_one(&self, message: &Message<'_>) -> Result<Appended, PutError> {
+        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
+        if crc == PropertyCrc::Append && property::find(&message.properties, PROPERTY_CRC32).is_some() {
+            let properties = property::without(&message.properties, PROPERTY_CRC32).into();
+            return self.append_one(&Message { properties, ..message.clone() });
+        }
         let body_bytes = message.body.len();
         if body_bytes > self.parts.config.max_message_size {
             return Err(PutError::MessageIllegal(format!("message body of {body_bytes} bytes")));
         }
         with_buffer(|buffer| {
-            let record = message.encode(buffer).map_err(illegal_record)?;
+            let record = message.encode(crc, buffer).map_err(illegal_record)?;
             if record.size > self.parts.config.max_message_size.saturating_add(RECORD_OVERHEAD_BYTES_MAX) {
                 return Err(PutError::MessageIllegal(format!("record of {} bytes", record.size)));
             }
@@ -212,11 +236,12 @@ impl MessageStore {
         if message.body.len() > self.parts.config.max_message_size {
             return Err(PutError::BatchIllegal("message body size exceeded".to_owned()));
         }
+        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
         with_buffer(|buffer| {
             let mut records = Vec::new();
             for item in batch::split(message.body) {
                 let item = item.map_err(|error| PutError::BatchIllegal(error.to_string()))?;
-                records.push(message.encode_item(item, buffer).map_err(illegal_record)?);
+                records.push(message.encode_item(item, crc, buffer).map_err(illegal_record)?);
             }
             if records.is_empty() {
                 return Err(PutError::BatchIllegal("batch without messages".to_owned()));
@@ -265,18 +290,23 @@ impl MessageStore {
         buffer: &mut [u8],
         records: &[RecordPatch],
     ) -> Result<Placed, PutError> {
-        let Parts { log, queues, ahead, flusher, derive, .. } = &*self.parts;
-        let queue = queues
-            .find_or_create(&message.topic, message.queue_id)
-            .ok_or_else(|| PutError::MessageIllegal(format!("topic {:?}", message.topic)))?;
+        let Some(queue) = self.parts.queues.find_or_create(&message.topic, message.queue_id) else {
+            return self.place_in_batch_queue(message, buffer, records);
+        };
         let counter = derive::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
-        let placed = log.append(buffer, records, counter)?;
-        ahead.appended(placed.physical_offset + buffer.len() as i64);
+        let placed = self.parts.log.append(buffer, records, counter)?;
+        self.announce(placed.physical_offset + buffer.len() as i64);
+        Ok(placed)
+    }
+
+    /// Has what was appended up to `end` flushed and derived.
+    fn announce(&self, end: i64) {
+        let Parts { ahead, flusher, derive, .. } = &*self.parts;
+        ahead.appended(end);
         match self.parts.config.flush_disk_type {
             FlushDiskType::AsyncFlush => derive.wake(),
             FlushDiskType::SyncFlush => flusher.want(),
         }
-        Ok(placed)
     }
 
     /// Calls back when the log is on disk up to `offset`: at once on this thread if it is, else from a thread of the store.
@@ -322,8 +352,8 @@ impl MessageStore {
         Get { config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
     }
 
-    fn queue(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
-        self.parts.queues.find(topic, queue_id)
+    fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
+        self.parts.queues.queue(topic, queue_id)
     }
 
     /// The record at a physical offset, if one starts there (`lookMessageByOffset`).

@@ -5,6 +5,7 @@ mod system;
 mod tests;
 
 use crate::attributes::{self, AttributeError};
+use crate::store::is_lmq;
 use crate::table_file::TableFile;
 use crate::topic_validator::{self, TBW102};
 use parking_lot::RwLock;
@@ -56,6 +57,8 @@ pub struct TopicsConfig {
     pub msg_trace_topic_name: String,
     pub revive_queue_num: i32,
     pub timer_wheel_enable: bool,
+    /// Every LMQ is a topic of one queue, without being in the table.
+    pub enable_lmq: bool,
 }
 
 impl Default for TopicsConfig {
@@ -71,12 +74,14 @@ impl Default for TopicsConfig {
             msg_trace_topic_name: topic_validator::RMQ_SYS_TRACE_TOPIC.to_owned(),
             revive_queue_num: 8,
             timer_wheel_enable: true,
+            enable_lmq: false,
         }
     }
 }
 
 pub struct Topics {
     auto_create_topic_enable: bool,
+    enable_lmq: bool,
     clock: Clock,
     table: RwLock<Table>,
     /// Topics that this broker made for itself.
@@ -118,6 +123,7 @@ impl Topics {
         }
         Ok(Topics {
             auto_create_topic_enable: config.auto_create_topic_enable,
+            enable_lmq: config.enable_lmq,
             clock,
             table: RwLock::new(table),
             system_topics,
@@ -128,11 +134,24 @@ impl Topics {
 
     /// Java: `selectTopicConfig`.
     pub fn find(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        if self.is_lmq(topic) {
+            return Some(Arc::new(lmq_topic(topic)));
+        }
         self.table.read().topics.get(topic).cloned()
     }
 
+    /// Java: `LmqTopicConfigManager`.
+    fn is_lmq(&self, topic: &str) -> bool {
+        self.enable_lmq && is_lmq(topic)
+    }
+
     pub fn contains(&self, topic: &str) -> bool {
-        self.table.read().topics.contains_key(topic)
+        self.is_lmq(topic) || self.table.read().topics.contains_key(topic)
+    }
+
+    /// Java: `QueueTypeUtils.isBatchCq`.
+    pub fn has_batch_queues(&self, topic: &str) -> bool {
+        self.table.read().topics.get(topic).is_some_and(|topic| has_batch_queues(topic))
     }
 
     pub fn is_order_topic(&self, topic: &str) -> bool {
@@ -259,6 +278,9 @@ impl Topics {
     }
 
     fn update_in_memory(&self, mut topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
+        if self.is_lmq(&topic.topic_name) {
+            return Ok(Arc::new(topic));
+        }
         let mut table = self.table.write();
         let current = table.topics.get(&topic.topic_name).map(|current| &current.attributes);
         topic.attributes = attributes::alter(attributes::OF_TOPICS, current, &topic.attributes)?;
@@ -352,5 +374,19 @@ impl Topics {
     fn persist_and_announce(&self) {
         self.persist();
         self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+pub fn has_batch_queues(topic: &TopicConfig) -> bool {
+    topic.attributes.get(attributes::QUEUE_TYPE).is_some_and(|kind| kind == "BatchCQ")
+}
+
+fn lmq_topic(topic: &str) -> TopicConfig {
+    TopicConfig {
+        topic_name: topic.to_owned(),
+        read_queue_nums: 1,
+        write_queue_nums: 1,
+        perm: perm::READ | perm::WRITE,
+        ..TopicConfig::default()
     }
 }

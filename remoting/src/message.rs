@@ -4,11 +4,13 @@
 pub mod batch;
 pub mod id;
 pub mod property;
+pub mod property_crc;
 pub mod record;
 pub mod sys_flag;
 pub mod uniq_key;
 
 pub use property::Properties;
+pub use property_crc::PropertyCrc;
 pub use record::{Message, Record, RecordError, RecordPatch, StoredMessage};
 
 /// Longest properties string in bytes: its length travels as a signed 16-bit number.

@@ -154,6 +154,13 @@ settings! {
         /// A multiple of the 20 bytes of an entry, rounded up as Java does; see
         /// [`MessageStoreConfig::consume_queue_file_bytes`].
         pub mapped_file_size_consume_queue_bytes: u64 = "mappedFileSizeConsumeQueue",
+        pub enable_consume_queue_ext: bool = "enableConsumeQueueExt",
+        pub mapped_file_size_consume_queue_ext_bytes: u64 = "mappedFileSizeConsumeQueueExt",
+        pub mapper_file_size_batch_consume_queue_bytes: u64 = "mapperFileSizeBatchConsumeQueue",
+        pub enable_lmq: bool = "enableLmq",
+        pub enable_multi_dispatch: bool = "enableMultiDispatch",
+        pub enable_lmq_quota: bool = "enableLmqQuota",
+        pub max_lmq_consume_queue_num: usize = "maxLmqConsumeQueueNum",
         /// The largest message body and the largest record's measure (`MessageExtEncoder`).
         pub max_message_size_bytes: usize = "maxMessageSize",
         /// Write topic names over 127 bytes, in records of version 2.
@@ -177,6 +184,8 @@ settings! {
         /// An append that holds the log longer makes sends fail as `[PCBUSY_CLEAN_QUEUE]` or `system busy`.
         pub os_page_cache_busy_timeout_ms: u64 = "osPageCacheBusyTimeOutMills",
         pub check_crc_on_recover: bool = "checkCRCOnRecover",
+        pub enabled_append_prop_crc: bool = "enabledAppendPropCRC",
+        pub force_verify_prop_crc: bool = "forceVerifyPropCRC",
 
         /// Limits of one pull that is served from memory.
         pub max_transfer_bytes_on_message_in_memory: usize = "maxTransferBytesOnMessageInMemory",

@@ -3,18 +3,17 @@
 mod properties;
 
 use super::FAQ;
-use crate::attributes::QUEUE_TYPE;
 use crate::broker::Broker;
 use crate::store::{FlushOutcome, PutError};
 use crate::topic_validator;
-use crate::topics::perm;
+use crate::topics::{has_batch_queues, perm};
 use properties::{Additions, SentProperties};
 use remoting::body::{TopicConfig, TopicFilterType};
 use remoting::header::required;
 use remoting::header::send::{
     SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader,
 };
-use remoting::message::{Message, PROPERTIES_BYTES_MAX, id, property, sys_flag};
+use remoting::message::{Message, PROPERTIES_BYTES_MAX, RecordError, batch, id, property, sys_flag};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
@@ -119,7 +118,12 @@ impl<'a> Sent<'a> {
         if delay_level > 0 && sys_flag::transaction(message.sys_flag) != sys_flag::TRANSACTION_PREPARED {
             self.broker.schedule.rewrite(&mut message);
         }
-        let appended = self.broker.store.append(&message).map_err(|error| refusal_of(self.broker, error))?;
+        let store = &self.broker.store;
+        let appended = match message.sys_flag & sys_flag::INNER_BATCH {
+            0 => store.append(&message),
+            _ => store.append_inner_batch(&message),
+        };
+        let appended = appended.map_err(|error| refusal_of(self.broker, error))?;
         let msg_id = id::offset_message_id(self.broker.store_host, appended.physical_offset);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
@@ -143,6 +147,14 @@ impl<'a> Sent<'a> {
             return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, remark));
         }
         let queue_id = target.queue_id;
+        // A batch gets no key of the broker's own, other than a single message.
+        let sent = self.header.properties.unwrap_or_default();
+        let uniq_key = property::iter(sent).find(|(name, _)| *name == property::UNIQ_KEY);
+        if let Some((_, uniq_key)) = uniq_key
+            && has_batch_queues(&target.config)
+        {
+            return self.put_inner_batch(target, uniq_key);
+        }
         let SentProperties { text, wait_store_msg_ok, .. } = self.properties();
         let body = self.request.body.bytes();
         let message = self.message(target, &body, text)?;
@@ -154,14 +166,36 @@ impl<'a> Sent<'a> {
             }
             id::push_offset_message_id(&mut msg_id, self.broker.store_host, *offset);
         }
-        // A batch gets no key of the broker's own, other than a single message.
-        let sent = self.header.properties.unwrap_or_default();
-        let uniq_key = property::iter(sent).find(|(name, _)| *name == property::UNIQ_KEY);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
             queue_id: Some(queue_id),
             queue_offset: Some(appended.queue_offset),
             transaction_id: uniq_key.map(|(_, key)| key),
+            ..Default::default()
+        };
+        Ok(self.answer(&reply, wait_store_msg_ok, appended.end_offset()))
+    }
+
+    /// A batch for batch consume queues is stored as one record.
+    fn put_inner_batch(&self, target: Target<'a>, uniq_key: &str) -> Result<Outcome, Refusal> {
+        let SentProperties { mut text, wait_store_msg_ok, .. } = self.properties();
+        let body = self.request.body.bytes();
+        let inner_num = batch::split(&body).try_fold(0, |count, item| item.map(|_| count + 1));
+        let illegal = |error: RecordError| refusal_of(self.broker, PutError::BatchIllegal(error.to_string()));
+        let inner_num: usize = inner_num.map_err(illegal)?;
+        text = property::without(&text, property::INNER_NUM);
+        property::append(&mut text, property::INNER_NUM, &inner_num.to_string());
+        let mut message = self.message_of(target, &body, text)?;
+        message.sys_flag |= sys_flag::INNER_BATCH | sys_flag::NEED_UNWRAP;
+        let appended =
+            self.broker.store.append_inner_batch(&message).map_err(|error| refusal_of(self.broker, error))?;
+        let msg_id = id::offset_message_id(self.broker.store_host, appended.physical_offset);
+        let reply = SendMessageResponseHeader {
+            msg_id: Some(&msg_id),
+            queue_id: Some(message.queue_id),
+            queue_offset: Some(appended.queue_offset),
+            transaction_id: Some(uniq_key),
+            batch_uniq_id: Some(uniq_key),
             ..Default::default()
         };
         Ok(self.answer(&reply, wait_store_msg_ok, appended.end_offset()))
@@ -282,10 +316,20 @@ impl<'a> Sent<'a> {
         properties: String,
     ) -> Result<Message<'m>, Refusal> {
         let sent_flag = required(self.header.sys_flag, "sysFlag")?;
-        if is_for_batch_queue(&target.config, sent_flag, &properties) {
-            let why = "inner batch, or a batch consume queue".to_owned();
+        if claims_wrong_batch(&target.config, sent_flag, &properties) {
+            let why = "no inner batch, or one for another kind of queue".to_owned();
             return Err(refusal_of(self.broker, PutError::MessageIllegal(why)));
         }
+        self.message_of(target, body, properties)
+    }
+
+    fn message_of<'m>(
+        &self,
+        target: Target<'m>,
+        body: &'m [u8],
+        properties: String,
+    ) -> Result<Message<'m>, Refusal> {
+        let sent_flag = required(self.header.sys_flag, "sysFlag")?;
         let multi_tags = match target.config.topic_filter_type {
             TopicFilterType::MultiTag => sys_flag::MULTI_TAGS,
             TopicFilterType::SingleTag => 0,
@@ -334,12 +378,12 @@ impl<'a> Sent<'a> {
 pub const UNIT_FLAG: i32 = 1;
 pub const UNIT_SUB_FLAG: i32 = 2;
 
-/// Batch consume queues are not served yet; for other topics Java too refuses messages that claim to be for one
-/// (`HookUtils.checkInnerBatch`).
-fn is_for_batch_queue(config: &TopicConfig, sent_flag: i32, properties: &str) -> bool {
-    config.attributes.get(QUEUE_TYPE).is_some_and(|kind| kind == "BatchCQ")
-        || sent_flag & sys_flag::INNER_BATCH != 0
-        || property::find(properties, property::INNER_NUM).is_some()
+/// Java: `HookUtils.checkInnerBatch`.
+fn claims_wrong_batch(config: &TopicConfig, sent_flag: i32, properties: &str) -> bool {
+    match sent_flag & sys_flag::INNER_BATCH {
+        0 => property::find(properties, property::INNER_NUM).is_some(),
+        _ => !has_batch_queues(config),
+    }
 }
 
 /// Java refuses sends before `startAcceptSendRequestTimeStamp`.
@@ -388,6 +432,10 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
                  {limit}B, msg properties length limit 32KB."
             );
             (ResponseCode::MESSAGE_ILLEGAL, remark)
+        }
+        PutError::LmqConsumeQueueNumExceeded => {
+            let remark = "[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]lmq consume queue num exceeded.";
+            (ResponseCode::LMQ_QUOTA_EXCEEDED, remark.to_owned())
         }
         PutError::OsPageCacheBusy => {
             let remark = "[PC_SYNCHRONIZED]broker busy, start flow control for a while";

@@ -131,6 +131,7 @@ fn put_status(error: &PutError) -> &'static str {
         PutError::CreateMappedFileFailed(_) => "CREATE_MAPPED_FILE_FAILED",
         PutError::MessageIllegal(_) | PutError::BatchIllegal(_) => "MESSAGE_ILLEGAL",
         PutError::PropertiesSizeExceeded => "PROPERTIES_SIZE_EXCEEDED",
+        PutError::LmqConsumeQueueNumExceeded => "LMQ_CONSUME_QUEUE_NUM_EXCEEDED",
         PutError::OsPageCacheBusy => "OS_PAGE_CACHE_BUSY",
     }
 }

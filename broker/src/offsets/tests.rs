@@ -18,6 +18,10 @@ impl Lab {
         self.folder.path().join("consumerOffset.json")
     }
 
+    fn with_lmqs() -> Lab {
+        Lab { config: OffsetsConfig { enable_lmq: true, ..OffsetsConfig::default() }, ..Lab::new() }
+    }
+
     fn load(&self) -> ConsumerOffsets {
         ConsumerOffsets::load(&self.path(), self.config.clone(), Clock::test(NOW_MS)).unwrap()
     }
@@ -75,7 +79,7 @@ fn javas_files_are_read() {
             };
             let java = golden::config_file(version, scenario, file);
             let mut read: ConsumerOffsetSerializeWrapper = json::from_slice(&java).unwrap();
-            let lab = Lab::new();
+            let lab = if scenario == "flow" { Lab::with_lmqs() } else { Lab::new() };
             std::fs::write(lab.path(), &java).unwrap();
             let offsets = lab.load();
             for (key, queues) in &read.offset_table {
@@ -87,7 +91,7 @@ fn javas_files_are_read() {
                 let (topic, group) = key.split_once('@').unwrap();
                 queues.iter().for_each(|(id, offset)| offsets.commit_pull(group, topic, *id, *offset));
             }
-            if version == "5.5.0" && scenario != "flow" {
+            if version == "5.5.0" {
                 offsets.file.note_change();
                 offsets.persist();
                 let ours = std::fs::read(lab.path()).unwrap();
@@ -95,6 +99,25 @@ fn javas_files_are_read() {
             }
         }
     }
+}
+
+#[test]
+fn a_group_that_is_an_lmq_has_one_offset_a_topic() {
+    let lab = Lab::with_lmqs();
+    let offsets = lab.load();
+    offsets.commit(&"c", "%LMQ%g", "%LMQ%t", 3, 30);
+    offsets.commit(&"c", "g", "%LMQ%t", 3, 40);
+    assert_eq!(offsets.query("%LMQ%g", "%LMQ%t", 5), 30);
+    assert_eq!(offsets.query("g", "%LMQ%t", 5), -1);
+    offsets.persist();
+    let file: ConsumerOffsetSerializeWrapper = json::from_slice(&std::fs::read(lab.path()).unwrap()).unwrap();
+    assert_eq!(file.lmq_offset_table, Some([("%LMQ%t@%LMQ%g".to_owned(), 30)].into()));
+    assert_eq!(file.offset_table, [("%LMQ%t@g".to_owned(), [(3, 40)].into())].into());
+    assert_eq!(file.group_topic_map.unwrap().into_keys().collect::<Vec<_>>(), ["g"]);
+    let offsets = lab.load();
+    assert_eq!(offsets.query("%LMQ%g", "%LMQ%t", 0), 30);
+    offsets.remove_group("%LMQ%g");
+    assert_eq!(offsets.query("%LMQ%g", "%LMQ%t", 0), -1);
 }
 
 #[test]

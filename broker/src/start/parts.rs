@@ -4,7 +4,7 @@ use crate::config::{BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfi
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
-use crate::store::{self, StoreConfig};
+use crate::store::{self, BatchTopics, StoreConfig};
 use crate::topics::TopicsConfig;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub(super) fn topics_config(settings: &BrokerSettings) -> TopicsConfig {
         msg_trace_topic_name: broker.msg_trace_topic_name.clone(),
         revive_queue_num: broker.revive_queue_num,
         timer_wheel_enable: settings.store.timer_wheel_enable,
+        enable_lmq: settings.store.enable_lmq,
     }
 }
 
@@ -28,11 +29,13 @@ pub(super) fn groups_config(settings: &BrokerSettings) -> GroupsConfig {
     GroupsConfig {
         auto_create_subscription_group: settings.broker.auto_create_subscription_group,
         enable_create_sys_group: settings.broker.enable_create_sys_group,
+        enable_lmq: settings.store.enable_lmq,
     }
 }
 
 pub(super) fn offsets_config(settings: &BrokerSettings) -> OffsetsConfig {
     OffsetsConfig {
+        enable_lmq: settings.store.enable_lmq,
         use_server_side_reset_offset: settings.broker.use_server_side_reset_offset,
         consumer_offset_update_version_step: settings.broker.consumer_offset_update_version_step,
     }
@@ -46,13 +49,25 @@ pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i6
     }
 }
 
-pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i64>) -> StoreConfig {
+pub(super) fn store_config(
+    settings: &MessageStoreConfig,
+    delay_levels_ms: Vec<i64>,
+    batch_topics: BatchTopics,
+) -> StoreConfig {
     let ms = Duration::from_millis;
     StoreConfig {
         store_path_root_dir: settings.store_path_root_dir.clone(),
         store_path_commit_log: settings.store_path_commit_log.clone(),
         mapped_file_size_commit_log: settings.mapped_file_size_commit_log_bytes,
         mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
+        enable_consume_queue_ext: settings.enable_consume_queue_ext,
+        mapped_file_size_consume_queue_ext: settings.mapped_file_size_consume_queue_ext_bytes,
+        mapper_file_size_batch_consume_queue: settings.mapper_file_size_batch_consume_queue_bytes,
+        batch_topics,
+        enable_lmq: settings.enable_lmq,
+        enable_multi_dispatch: settings.enable_multi_dispatch,
+        enable_lmq_quota: settings.enable_lmq_quota,
+        max_lmq_consume_queue_num: settings.max_lmq_consume_queue_num,
         flush_disk_type: match settings.flush_disk_type {
             FlushDiskType::SyncFlush => store::FlushDiskType::SyncFlush,
             FlushDiskType::AsyncFlush => store::FlushDiskType::AsyncFlush,
@@ -66,6 +81,8 @@ pub(super) fn store_config(settings: &MessageStoreConfig, delay_levels_ms: Vec<i
         sync_flush_timeout: ms(settings.sync_flush_timeout_ms),
         max_message_size: settings.max_message_size_bytes,
         check_crc_on_recover: settings.check_crc_on_recover,
+        enabled_append_prop_crc: settings.enabled_append_prop_crc,
+        force_verify_prop_crc: settings.force_verify_prop_crc,
         max_transfer_bytes_on_message_in_memory: settings.max_transfer_bytes_on_message_in_memory,
         max_transfer_count_on_message_in_memory: settings.max_transfer_count_on_message_in_memory,
         max_transfer_bytes_on_message_in_disk: settings.max_transfer_bytes_on_message_in_disk,

@@ -1,6 +1,7 @@
 //! What the store is told. The broker maps its properties to this; names and defaults are Java's
 //! (`org.apache.rocketmq.store.config.MessageStoreConfig`, 5.5.0).
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +11,32 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 pub fn system_clock() -> Clock {
     Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
+}
+
+/// Says which topics have batch consume queues (`queue.type=BatchCQ`).
+#[derive(Clone)]
+pub struct BatchTopics(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl BatchTopics {
+    pub fn new(is_batch_topic: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(is_batch_topic))
+    }
+
+    pub fn contains(&self, topic: &str) -> bool {
+        (self.0)(topic)
+    }
+}
+
+impl Default for BatchTopics {
+    fn default() -> Self {
+        Self::new(|_| false)
+    }
+}
+
+impl fmt::Debug for BatchTopics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BatchTopics")
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +53,19 @@ pub struct StoreConfig {
     pub mapped_file_size_commit_log: u64,
     /// Rounded up to whole entries, as `getMappedFileSizeConsumeQueue` does.
     pub mapped_file_size_consume_queue: u64,
+    /// Queue entries point to units in `consumequeue_ext` that have room for filters' bit maps.
+    pub enable_consume_queue_ext: bool,
+    pub mapped_file_size_consume_queue_ext: u64,
+    /// Rounded up to whole entries.
+    pub mapper_file_size_batch_consume_queue: u64,
+    pub batch_topics: BatchTopics,
+    /// Messages go to the LMQs that they name, too (`multi_dispatch`).
+    pub enable_lmq: bool,
+    /// Queues besides the topic's own are derived from the log.
+    pub enable_multi_dispatch: bool,
+    /// Whether the number of LMQs is bounded.
+    pub enable_lmq_quota: bool,
+    pub max_lmq_consume_queue_num: usize,
     pub flush_disk_type: FlushDiskType,
     pub flush_interval_commit_log: Duration,
     pub flush_commit_log_least_pages: u64,
@@ -37,6 +77,10 @@ pub struct StoreConfig {
     /// Longest body in bytes.
     pub max_message_size: usize,
     pub check_crc_on_recover: bool,
+    /// Each record ends in a checksum of itself ([`remoting::message::property_crc`]).
+    pub enabled_append_prop_crc: bool,
+    /// Recovery goes by that checksum, and takes no record without it, instead of the body's.
+    pub force_verify_prop_crc: bool,
     /// Files looked at, at most, to find where recovery starts.
     pub commit_log_recover_max_num: usize,
     pub max_transfer_bytes_on_message_in_memory: usize,
@@ -73,6 +117,14 @@ impl Default for StoreConfig {
             store_path_commit_log: None,
             mapped_file_size_commit_log: 1 << 30,
             mapped_file_size_consume_queue: 6_000_000,
+            enable_consume_queue_ext: false,
+            mapped_file_size_consume_queue_ext: 48 << 20,
+            mapper_file_size_batch_consume_queue: 13_800_000,
+            batch_topics: BatchTopics::default(),
+            enable_lmq: false,
+            enable_multi_dispatch: false,
+            enable_lmq_quota: false,
+            max_lmq_consume_queue_num: 20_000,
             flush_disk_type: FlushDiskType::AsyncFlush,
             flush_interval_commit_log: Duration::from_millis(500),
             flush_commit_log_least_pages: 4,
@@ -83,6 +135,8 @@ impl Default for StoreConfig {
             sync_flush_timeout: Duration::from_secs(5),
             max_message_size: 4 << 20,
             check_crc_on_recover: true,
+            enabled_append_prop_crc: false,
+            force_verify_prop_crc: false,
             commit_log_recover_max_num: 10,
             max_transfer_bytes_on_message_in_memory: 256 << 10,
             max_transfer_count_on_message_in_memory: 32,
@@ -123,6 +177,14 @@ impl StoreConfig {
 
     pub fn index_dir(&self) -> PathBuf {
         self.store_path_root_dir.join("index")
+    }
+
+    pub fn consume_queue_ext_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("consumequeue_ext")
+    }
+
+    pub fn batch_consume_queue_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("batchconsumequeue")
     }
 
     pub fn root(&self) -> &Path {

@@ -12,7 +12,9 @@ use tracing::{error, warn};
 
 use super::commit_log::CommitLog;
 use super::config::{FlushDiskType, StoreConfig};
+use super::consume_queue::ext::ExtUnit;
 use super::layout::QueueEntry;
+use super::multi_dispatch::MultiDispatch;
 use super::queues::Queues;
 use super::{Arrived, OnArrived};
 
@@ -33,12 +35,14 @@ pub struct Dispatch<'a> {
     pub stored: StoredMessage<'a>,
     /// Hash of the tags; in [`SCHEDULE_TOPIC`] the deliver time in milliseconds.
     pub tags_code: i64,
+    /// Which consumers' filters the message passes, for the queue's extension; empty if none was asked.
+    pub bit_map: &'a [u8],
 }
 
 impl<'a> Dispatch<'a> {
     pub fn new(config: &StoreConfig, stored: StoredMessage<'a>) -> Self {
         let tags_code = tags_code_of(config, &stored);
-        Self { stored, tags_code }
+        Self { stored, tags_code, bit_map: &[] }
     }
 }
 
@@ -69,6 +73,9 @@ impl Dispatcher for Queues {
             return Ok(());
         }
         let Some(queue) = self.find_or_create(&message.topic, message.queue_id) else {
+            if self.batch().owns(&message.topic) {
+                return self.batch().dispatch(dispatch);
+            }
             error!(
                 offset = stored.physical_offset,
                 topic = &*message.topic,
@@ -81,8 +88,26 @@ impl Dispatcher for Queues {
             size: stored.size as i32,
             tags_code: dispatch.tags_code,
         };
-        if queue.put(stored.queue_offset, entry)? {
+        let unit = ExtUnit {
+            tags_code: dispatch.tags_code,
+            store_timestamp_ms: stored.store_timestamp_ms,
+            bit_map: dispatch.bit_map,
+        };
+        if queue.put(stored.queue_offset, entry, Some(&unit))? {
             self.mark_dirty(&queue);
+        }
+        self.dispatch_to_lmqs(dispatch, entry)
+    }
+}
+
+impl Queues {
+    fn dispatch_to_lmqs(&self, dispatch: &Dispatch<'_>, entry: QueueEntry) -> io::Result<()> {
+        for target in self.multi_dispatch().targets(&dispatch.stored.message) {
+            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
+            // As in Java, these queues have no units of their own in an extension.
+            if queue.put(target.queue_offset, entry, None)? {
+                self.mark_dirty(&queue);
+            }
         }
         Ok(())
     }
@@ -261,11 +286,12 @@ impl Derive {
         let next = line.read_batch(from, bytes, &mut batch);
         let queued = self.tell_queues(line, &batch, next);
         let told = queued.as_ref().map_or_else(|(told, _)| *told, |()| batch.len());
-        let arrived: Vec<_> = batch[..told]
-            .iter()
-            .filter(|dispatch| is_for_queue(dispatch.stored.message.sys_flag))
-            .map(arrived)
-            .collect();
+        let for_queues =
+            || batch[..told].iter().filter(|dispatch| is_for_queue(dispatch.stored.message.sys_flag));
+        let mut arrived: Vec<_> = for_queues().map(arrived).collect();
+        if line.config.enable_multi_dispatch {
+            arrived.extend(for_queues().flat_map(|dispatch| arrived_in_lmqs(line.config, dispatch)));
+        }
         if !arrived.is_empty() {
             on_arrived(&arrived);
         }
@@ -331,4 +357,18 @@ fn arrived<'a>(dispatch: &'a Dispatch<'_>) -> Arrived<'a> {
         store_timestamp_ms: stored.store_timestamp_ms,
         properties: &stored.message.properties,
     }
+}
+
+/// `notifyMessageArrive4MultiQueue`.
+fn arrived_in_lmqs<'a>(
+    config: &StoreConfig,
+    dispatch: &'a Dispatch<'_>,
+) -> impl Iterator<Item = Arrived<'a>> {
+    let targets = MultiDispatch::of(config).targets(&dispatch.stored.message);
+    targets.map(|target| Arrived {
+        topic: target.topic,
+        queue_id: target.queue_id,
+        max_offset: target.queue_offset + 1,
+        ..arrived(dispatch)
+    })
 }

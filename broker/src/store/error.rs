@@ -15,6 +15,8 @@ pub enum PutError {
     MessageIllegal(String),
     /// Properties beyond 32,767 bytes. [PROPERTIES_SIZE_EXCEEDED]
     PropertiesSizeExceeded,
+    /// No room for one more LMQ. [LMQ_CONSUME_QUEUE_NUM_EXCEEDED]
+    LmqConsumeQueueNumExceeded,
     /// Another append has held the lock too long. [OS_PAGE_CACHE_BUSY]
     OsPageCacheBusy,
     /// A batch body that does not split, or beyond `max_message_size`: Java throws, its caller answers SYSTEM_ERROR with
@@ -29,6 +31,7 @@ impl fmt::Display for PutError {
             Self::CreateMappedFileFailed(why) => write!(f, "cannot make the next commit log file: {why}"),
             Self::MessageIllegal(why) | Self::BatchIllegal(why) => f.write_str(why),
             Self::PropertiesSizeExceeded => f.write_str("properties longer than 32767 bytes"),
+            Self::LmqConsumeQueueNumExceeded => f.write_str("too many LMQs"),
             Self::OsPageCacheBusy => f.write_str("page cache busy"),
         }
     }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use remoting::message::Record;
+use remoting::message::{Message, Record};
 use tracing::error;
 
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
-use super::consume_queue::{ConsumeQueue, Entries};
-use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+use super::consume_queue::ext::ExtUnit;
+use super::derive::SCHEDULE_TOPIC;
+use super::layout::QueueEntry;
 use super::mapped_file::MappedRange;
+use super::multi_dispatch::MultiDispatch;
+use super::queue::{Queue, Unit, Units};
 
 /// How a read went (`GetMessageStatus`). The broker maps each to a response code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,11 @@ impl GetMessageStatus {
 pub trait MessageFilter {
     /// By the tags code in the queue, before the record is touched.
     fn matches_queue_entry(&self, tags_code: i64) -> bool;
+
+    /// By the tags code and what else the queue's extension says of the message.
+    fn matches_ext(&self, unit: &ExtUnit<'_>) -> bool {
+        self.matches_queue_entry(unit.tags_code)
+    }
 
     /// By the whole stored record ([`remoting::message::record::properties`] gives its properties).
     fn matches_record(&self, _record: &[u8]) -> bool {
@@ -100,6 +108,7 @@ pub struct GetMessageResult {
 struct Unverified {
     topic: Arc<str>,
     queue_id: i32,
+    multi_dispatch: MultiDispatch,
     /// Of each record in bytes.
     sizes: Vec<usize>,
 }
@@ -134,9 +143,9 @@ impl GetMessageResult {
         }
     }
 
-    fn add(&mut self, range: MappedRange) {
+    fn add(&mut self, range: MappedRange, batch_num: i64) {
         self.bytes += range.len();
-        self.message_count += 1;
+        self.message_count += batch_num as usize;
         self.status = GetMessageStatus::Found;
         let apart = match self.ranges.last_mut() {
             Some(last) => last.join(range).err(),
@@ -167,13 +176,21 @@ impl Unverified {
         kept
     }
 
+    fn is_of_queue(&self, message: &Message<'_>) -> bool {
+        let (topic, queue_id) = (&*self.topic, self.queue_id);
+        (message.topic == topic && message.queue_id == queue_id)
+            || self
+                .multi_dispatch
+                .targets(message)
+                .any(|target| target.topic == topic && target.queue_id == queue_id)
+    }
+
     fn is_sound(&self, bytes: &[u8]) -> bool {
         let (topic, queue_id, size) = (&*self.topic, self.queue_id, bytes.len());
         match Record::decode(bytes) {
             Ok(Record::Message(record)) => {
                 let offset = record.physical_offset;
-                if record.size != size || record.message.topic != topic || record.message.queue_id != queue_id
-                {
+                if record.size != size || !self.is_of_queue(&record.message) {
                     error!(
                         topic,
                         queue_id, offset, "a queue entry points to a message of another queue, left out"
@@ -202,7 +219,7 @@ impl Unverified {
 pub(super) struct Get<'a> {
     pub config: &'a StoreConfig,
     pub log: &'a CommitLog,
-    pub queue: &'a Arc<ConsumeQueue>,
+    pub queue: &'a Queue,
     pub request: GetRequest<'a>,
     pub filter: &'a dyn MessageFilter,
     /// Bytes of the log that Java takes to be in memory.
@@ -261,44 +278,45 @@ impl Get<'_> {
         {
             files += 1;
             let next = scan.result.next_begin_offset;
-            let Some(entries) = self.queue.entries(next) else {
+            let Some(units) = self.queue.units(next) else {
                 scan.result.status = GetMessageStatus::OffsetFoundNull;
                 let rolled = self.queue.roll_next_file(next);
                 scan.result.next_begin_offset = corrected(self.config, next, rolled);
                 break;
             };
-            self.scan(entries, &mut scan);
+            self.scan(units, &mut scan);
         }
         scan.result.suggest_pulling_from_slave = scan.log_end - scan.last_physical_offset > self.memory_bytes;
         scan.result.resident = self.is_resident(&scan);
         scan.result
     }
 
-    fn scan(&self, entries: Entries, scan: &mut Scan) {
+    fn scan(&self, units: Units, scan: &mut Scan) {
+        let entry_bytes = self.queue.entry_bytes();
         let scanned_bytes_max =
-            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(QUEUE_ENTRY_BYTES))
+            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(entry_bytes))
                 as i64;
-        for (offset, entry) in entries {
-            let scanned_bytes = (offset - self.request.offset) * QUEUE_ENTRY_BYTES as i64;
-            if offset >= scan.result.max_offset
+        for unit in units {
+            let scanned_bytes = (unit.queue_offset - self.request.offset) * entry_bytes as i64;
+            if unit.queue_offset >= scan.result.max_offset
                 || scanned_bytes >= scanned_bytes_max
-                || self.is_full(scan, &entry)
+                || self.is_full(scan, &unit)
                 || scan.result.bytes >= scan.bytes_max
             {
                 break;
             }
-            scan.last_physical_offset = entry.physical_offset;
-            scan.result.next_begin_offset = offset + 1;
-            if entry.physical_offset >= scan.removing_until {
-                self.take(entry, scan);
+            scan.last_physical_offset = unit.entry.physical_offset;
+            scan.result.next_begin_offset = unit.queue_offset + unit.batch_num;
+            if unit.entry.physical_offset >= scan.removing_until {
+                self.take(unit, scan);
             }
         }
     }
 
-    fn take(&self, entry: QueueEntry, scan: &mut Scan) {
+    fn take(&self, unit: Unit, scan: &mut Scan) {
+        let entry = unit.entry;
         let nothing_yet = scan.result.bytes == 0;
-        // Where the entry does not say the tags, the client looks.
-        if !entry.tags_hash().is_none_or(|hash| self.filter.matches_queue_entry(hash)) {
+        if !self.matches_entry(&entry) {
             if nothing_yet {
                 scan.result.status = GetMessageStatus::NoMatchedMessage;
             }
@@ -324,23 +342,46 @@ impl Get<'_> {
             let unverified = scan.result.unverified.get_or_insert_with(|| self.unverified());
             unverified.sizes.push(range.len());
         }
-        scan.result.add(range);
+        scan.result.add(range, unit.batch_num);
         scan.removing_until = i64::MIN;
+    }
+
+    fn matches_entry(&self, entry: &QueueEntry) -> bool {
+        match entry.tags_hash() {
+            Some(hash) => self.filter.matches_queue_entry(hash),
+            None => {
+                let matched = self.queue.look_ext(entry, |unit| self.filter.matches_ext(&unit));
+                matched.unwrap_or_else(|| self.matches_lost_unit(entry))
+            }
+        }
+    }
+
+    /// Where nothing says the tags, the client looks at them. A delayed message must not come too early, though.
+    #[cold]
+    fn matches_lost_unit(&self, entry: &QueueEntry) -> bool {
+        if self.request.topic != SCHEDULE_TOPIC {
+            return true;
+        }
+        let size = usize::try_from(entry.size).unwrap_or(0);
+        let store_timestamp_ms = self.log.pickup_store_timestamp(entry.physical_offset, size);
+        let deliver_ms = self.config.deliver_timestamp_ms(self.request.queue_id + 1, store_timestamp_ms);
+        deliver_ms.is_none_or(|deliver_ms| self.filter.matches_queue_entry(deliver_ms))
     }
 
     fn unverified(&self) -> Unverified {
         let (topic, queue_id) = (Arc::clone(self.queue.topic()), self.queue.queue_id());
-        Unverified { topic, queue_id, sizes: Vec::new() }
+        Unverified { topic, queue_id, multi_dispatch: MultiDispatch::of(self.config), sizes: Vec::new() }
     }
 
     /// `DefaultMessageStore.isTheBatchFull`: never before the first message.
-    fn is_full(&self, scan: &Scan, entry: &QueueEntry) -> bool {
+    fn is_full(&self, scan: &Scan, unit: &Unit) -> bool {
+        let entry = &unit.entry;
         let GetMessageResult { bytes, message_count, .. } = scan.result;
         if bytes == 0 || message_count == 0 {
             return false;
         }
         let bytes = bytes.saturating_add(entry.size.max(0) as usize);
-        if message_count >= self.request.count_max || bytes > scan.bytes_max {
+        if message_count + unit.batch_num as usize > self.request.count_max || bytes > scan.bytes_max {
             return true;
         }
         let config = self.config;

@@ -30,10 +30,6 @@ pub struct QueueEntry {
     pub tags_code: i64,
 }
 
-/// `ConsumeQueueExt.MAX_ADDR`, 5.5.0: with `enableConsumeQueueExt` a tags code up to this is an address of
-/// `consumequeue_ext` instead.
-pub const EXT_ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
-
 /// `ConsumeQueue.CQ_STORE_UNIT_SIZE`, 5.5.0.
 pub const QUEUE_ENTRY_BYTES: usize = 20;
 
@@ -65,15 +61,85 @@ impl QueueEntry {
         self.physical_offset >= 0 && self.size > 0
     }
 
-    /// Hash of the tags, if the entry says it.
+    /// Hash of the tags, if the entry says it itself.
     pub fn tags_hash(&self) -> Option<i64> {
-        (self.tags_code > EXT_ADDRESS_MAX).then_some(self.tags_code)
+        (self.tags_code > ext::ADDRESS_MAX).then_some(self.tags_code)
     }
 
     /// First byte of the log behind the message.
     pub fn physical_end(&self) -> i64 {
         self.physical_offset.saturating_add(i64::from(self.size))
     }
+}
+
+/// `BatchConsumeQueue.CQ_STORE_UNIT_SIZE`, 5.5.0.
+pub const BATCH_QUEUE_ENTRY_BYTES: usize = 46;
+
+/// One entry of a batch consume queue file (`BatchConsumeQueue.putBatchMessagePositionInfo`, 5.5.0): a queue entry, then
+/// `storeTime i64 | msgBaseOffset i64 | batchSize i16 | compactedOffset i32 | reserved i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchQueueEntry {
+    pub entry: QueueEntry,
+    pub store_timestamp_ms: i64,
+    /// Queue offset of the first message.
+    pub base_offset: i64,
+    /// Messages in the record.
+    pub batch_size: i16,
+}
+
+impl BatchQueueEntry {
+    /// `INVALID_POS`: not compacted.
+    const COMPACTED_OFFSET: i32 = -1;
+
+    pub fn encode(&self) -> [u8; BATCH_QUEUE_ENTRY_BYTES] {
+        let mut bytes = [0; BATCH_QUEUE_ENTRY_BYTES];
+        bytes[..20].copy_from_slice(&self.entry.encode());
+        bytes[20..28].copy_from_slice(&self.store_timestamp_ms.to_be_bytes());
+        bytes[28..36].copy_from_slice(&self.base_offset.to_be_bytes());
+        bytes[36..38].copy_from_slice(&self.batch_size.to_be_bytes());
+        bytes[38..42].copy_from_slice(&Self::COMPACTED_OFFSET.to_be_bytes());
+        bytes
+    }
+
+    /// The entry at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.first_chunk::<BATCH_QUEUE_ENTRY_BYTES>()?;
+        let (store_timestamp_ms, rest) = bytes[QUEUE_ENTRY_BYTES..].split_first_chunk()?;
+        let (base_offset, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            entry: QueueEntry::decode(bytes)?,
+            store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
+            base_offset: i64::from_be_bytes(*base_offset),
+            batch_size: i16::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+
+    /// Whether something was written here (`BatchConsumeQueue.recover`, 5.5.0).
+    pub fn is_written(&self) -> bool {
+        self.entry.is_written() && self.base_offset >= 0 && self.batch_size > 0
+    }
+
+    /// First offset behind the messages.
+    pub fn end_offset(&self) -> i64 {
+        self.base_offset.saturating_add(i64::from(self.batch_size))
+    }
+}
+
+/// Files of `consumequeue_ext` (`ConsumeQueueExt`, 5.5.0): units of
+/// `size i16 | tagsCode i64 | storeTime i64 | bitMapSize i16 | bit map`.
+pub mod ext {
+    /// `MAX_ADDR`: with `enableConsumeQueueExt` a tags code up to this is the address of a unit instead.
+    pub const ADDRESS_MAX: i64 = i32::MIN as i64 - 1;
+    /// The address of the first unit.
+    pub const ADDRESS_BASE: i64 = i64::MIN;
+    /// `CqExtUnit.MIN_EXT_UNIT_SIZE`: of a unit without a bit map.
+    pub const UNIT_BYTES_MIN: usize = 20;
+    /// `CqExtUnit.MAX_EXT_UNIT_SIZE`.
+    pub const UNIT_BYTES_MAX: usize = i16::MAX as usize;
+    /// `END_BLANK_DATA_LENGTH`: room that every file keeps at its end.
+    pub const END_BLANK_BYTES: usize = 4;
+    /// Stands behind the last unit of a file where the next did not fit.
+    pub const END_MARK: [u8; 2] = (-1i16).to_be_bytes();
 }
 
 /// An index file (`IndexHeader`, `IndexFile`, 5.5.0): header, `maxHashSlotNum` slots of i32, `maxIndexNum` entries. A slot

@@ -83,6 +83,7 @@ impl MessageStore {
             ahead: Ahead::default(),
             flusher: Flusher::default(),
             derive,
+            lmq_order: Mutex::default(),
             queue_flush: QueueFlush::default(),
         };
         Ok(Arc::new(Self {
@@ -196,6 +197,8 @@ fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
     let sizes = [
         ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log),
         ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue),
+        ("mapperFileSizeBatchConsumeQueue", config.mapper_file_size_batch_consume_queue),
+        ("mappedFileSizeConsumeQueueExt", config.mapped_file_size_consume_queue_ext),
     ];
     match sizes.into_iter().find(|(_, bytes)| !(FILE_BYTES_MIN..=i32::MAX as u64).contains(bytes)) {
         Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),

@@ -6,17 +6,22 @@ use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, warn};
 
+use super::batch_consume_queue::BatchConsumeQueue;
+use super::batch_queues::BatchQueues;
 use super::config::StoreConfig;
-use super::consume_queue::{ConsumeQueue, Mappings, QueueDir, Trust};
+use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file;
+use super::multi_dispatch::{MultiDispatch, is_lmq};
+use super::queue::Queue;
+use super::sparse_files::{Mappings, SparseDir, queue_directories};
 
 /// Longest topic in bytes: the longest name of a directory.
 const TOPIC_BYTES_MAX: usize = 255;
@@ -29,8 +34,11 @@ const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
 
 pub struct Queues {
-    dir: Arc<QueueDir>,
+    dirs: QueueDirs,
     table: RwLock<Table>,
+    multi_dispatch: MultiDispatch,
+    lmq_count: AtomicUsize,
+    batch: BatchQueues,
     /// Queues with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
 }
@@ -38,34 +46,64 @@ pub struct Queues {
 impl Queues {
     /// Finds the queues under the store's root and where each ends.
     pub fn load(config: &StoreConfig, trust: Trust) -> Result<Self, OpenError> {
-        let entry_bytes = QUEUE_ENTRY_BYTES as u64;
-        let dir = QueueDir {
-            path: config.consume_queue_dir(),
-            file_bytes: (config.mapped_file_size_consume_queue.div_ceil(entry_bytes) * entry_bytes) as i64,
-            mappings: Mappings::new(config.queue_mappings_max),
+        let mappings = Mappings::new(config.queue_mappings_max);
+        let queues = Self {
+            dirs: queue_dirs(config, &mappings),
+            batch: BatchQueues::load(config, &mappings, trust)?,
+            table: RwLock::default(),
+            multi_dispatch: MultiDispatch::of(config),
+            lmq_count: AtomicUsize::new(0),
+            dirty: Mutex::default(),
         };
-        let queues = Self { dir: Arc::new(dir), table: RwLock::default(), dirty: Mutex::default() };
-        for topic in names(&queues.dir.path)? {
-            for queue_id in names(&queues.dir.path.join(&topic))? {
-                if let Ok(queue_id) = queue_id.parse() {
-                    queues.find_or_create(&topic, queue_id);
-                }
-            }
+        for (topic, queue_id) in queue_directories(&queues.dirs.entries.path)? {
+            queues.find_or_create(&topic, queue_id);
         }
+        queues.remove_lone_extensions()?;
         load_in_parallel(&queues.all(), trust)?;
         Ok(queues)
+    }
+
+    /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
+    fn remove_lone_extensions(&self) -> Result<(), OpenError> {
+        let Some(dir) = &self.dirs.ext else { return Ok(()) };
+        for (topic, queue_id) in queue_directories(&dir.path)? {
+            if self.find(&topic, queue_id).is_none() {
+                let path = dir.path.join(topic).join(queue_id.to_string());
+                warn!(path = %path.display(), "extension without a queue removed");
+                fs::remove_dir_all(&path).map_err(OpenError::io(path))?;
+            }
+        }
+        Ok(())
     }
 
     pub fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
         self.table.read().get(topic)?.get(&queue_id).cloned()
     }
 
-    /// `None` for a topic that cannot be the name of a directory.
+    /// A queue of either kind.
+    pub fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
+        match self.find(topic, queue_id) {
+            Some(queue) => Some(Queue::Simple(queue)),
+            None => self.batch.find(topic, queue_id).map(Queue::Batch),
+        }
+    }
+
+    /// The batch queue of a topic that has such; `None` for another.
+    pub fn find_or_create_batch(&self, topic: &str, queue_id: i32) -> Option<Arc<BatchConsumeQueue>> {
+        let is_for_it = is_directory_name(topic) && self.batch.owns(topic);
+        is_for_it.then(|| self.batch.find_or_create(topic, queue_id))
+    }
+
+    pub fn batch(&self) -> &BatchQueues {
+        &self.batch
+    }
+
+    /// `None` for a topic that has batch queues, or that cannot be the name of a directory.
     pub fn find_or_create(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
         if let Some(queue) = self.find(topic, queue_id) {
             return Some(queue);
         }
-        if !is_directory_name(topic) {
+        if !is_directory_name(topic) || self.batch.owns(topic) {
             return None;
         }
         let mut table = self.table.write();
@@ -73,7 +111,8 @@ impl Queues {
         let queue = match table.entry(Arc::clone(&topic)).or_default().entry(queue_id) {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(free) => {
-                free.insert(Arc::new(ConsumeQueue::new(Arc::clone(&self.dir), topic, queue_id)))
+                self.lmq_count.fetch_add(usize::from(is_lmq(&topic)), Ordering::Relaxed);
+                free.insert(Arc::new(ConsumeQueue::new(&self.dirs, topic, queue_id)))
             }
         };
         Some(Arc::clone(queue))
@@ -81,6 +120,15 @@ impl Queues {
 
     pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    pub fn multi_dispatch(&self) -> MultiDispatch {
+        self.multi_dispatch
+    }
+
+    /// LMQs there are (`ConsumeQueueStore.getLmqNum`).
+    pub fn lmq_count(&self) -> usize {
+        self.lmq_count.load(Ordering::Relaxed)
     }
 
     /// Queues that have files, by topic.
@@ -93,18 +141,20 @@ impl Queues {
         };
         let table = self.table.read();
         let topics = table.iter().map(|(topic, queues)| (topic.to_string(), with_files(queues)));
-        topics.filter(|(_, ids)| !ids.is_empty()).collect()
+        topics.chain(self.batch.ids()).filter(|(_, ids)| !ids.is_empty()).collect()
     }
 
     pub fn remove_topic(&self, topic: &str) {
+        self.batch.remove_topic(topic);
         let Some(queues) = self.table.write().remove(topic) else { return };
+        if is_lmq(topic) {
+            self.lmq_count.fetch_sub(queues.len(), Ordering::Relaxed);
+        }
         for queue in queues.values() {
             if let Err(error) = queue.destroy() {
                 error!(%error, topic, queue_id = queue.queue_id(), "cannot remove a consume queue");
             }
         }
-        // Empty by now unless something foreign is in it.
-        let _ = fs::remove_dir(self.dir.path.join(topic));
     }
 
     /// Notes that a queue has got entries.
@@ -116,6 +166,7 @@ impl Queues {
 
     /// Brings to disk the queues with `least_pages` unsaved pages; those with fewer stay noted. False if a queue failed.
     pub fn flush(&self, least_pages: u64) -> bool {
+        let batch_well = self.batch.flush(least_pages);
         let listed = std::mem::take(&mut *self.dirty.lock());
         let is_due = |queue: &Arc<ConsumeQueue>| {
             let pages = queue.dirty_pages();
@@ -134,22 +185,23 @@ impl Queues {
         self.dirty
             .lock()
             .extend(early.into_iter().filter(|queue| queue.listed_dirty.load(Ordering::Acquire)));
-        all_well
+        all_well && batch_well
     }
 
     fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> bool {
-        let until: Vec<_> = queues.iter().map(|queue| queue.max_offset()).collect();
-        if let Err(error) = mapped_file::sync_file_system(&self.dir.path) {
+        let extents: Vec<_> = queues.iter().map(|queue| queue.extent()).collect();
+        if let Err(error) = mapped_file::sync_file_system(&self.dirs.entries.path) {
             error!(%error, "cannot flush the consume queues");
             return false;
         }
-        queues.iter().zip(until).for_each(|(queue, until)| queue.note_flushed(until));
+        queues.iter().zip(extents).for_each(|(queue, extent)| queue.note_flushed(extent));
         true
     }
 
     /// First byte of the log behind the last message that any queue knows; -1 for none.
     pub fn max_physical_offset(&self) -> i64 {
-        self.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1)
+        let max = self.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
+        max.max(self.batch.max_physical_end())
     }
 
     /// The entry of the last message that any queue knows.
@@ -160,24 +212,42 @@ impl Queues {
 
     /// Cuts off entries of messages at `physical_offset` and behind it.
     pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
-        self.all().iter().try_for_each(|queue| queue.truncate(physical_offset))
+        self.all().iter().try_for_each(|queue| queue.truncate(physical_offset))?;
+        self.batch.truncate(physical_offset)
     }
 
     /// After recovery: offsets go on where each queue ends, and begin where the log does (`recoverOffsetTable`).
     pub fn settle(&self, min_physical_offset: i64) {
         for queue in self.all() {
-            queue.next_offset.store(queue.max_offset(), Ordering::Relaxed);
+            queue.set_next_offset(queue.max_offset());
             queue.correct_min_offset(min_physical_offset);
         }
+        self.batch.settle(min_physical_offset);
     }
 
     /// Removes every queue (`ConsumeQueueStore.destroy`): those of a log without files point nowhere.
     pub fn remove_all(&self) {
         let topics: Vec<_> = self.table.read().keys().cloned().collect();
-        for topic in topics {
+        for topic in topics.into_iter().chain(self.batch.topics()) {
             warn!(topic = &*topic, "queues removed, the log is empty");
             self.remove_topic(&topic);
         }
+    }
+}
+
+fn queue_dirs(config: &StoreConfig, mappings: &Arc<Mappings>) -> QueueDirs {
+    let entry_bytes = QUEUE_ENTRY_BYTES as u64;
+    let dir = |path, file_bytes: u64| {
+        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(mappings) })
+    };
+    QueueDirs {
+        entries: dir(
+            config.consume_queue_dir(),
+            config.mapped_file_size_consume_queue.div_ceil(entry_bytes) * entry_bytes,
+        ),
+        ext: config
+            .enable_consume_queue_ext
+            .then(|| dir(config.consume_queue_ext_dir(), config.mapped_file_size_consume_queue_ext)),
     }
 }
 
@@ -203,22 +273,4 @@ fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {
 /// Topics come from the network: none may lead out of the store.
 fn is_directory_name(topic: &str) -> bool {
     !matches!(topic, "" | "." | "..") && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['/', '\0'])
-}
-
-/// Names of the directories in a directory; none if it is missing.
-fn names(dir: &std::path::Path) -> Result<Vec<String>, OpenError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(OpenError::io(dir))?,
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(OpenError::io(dir))?;
-        if entry.file_type().map_err(OpenError::io(dir))?.is_dir()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            names.push(name);
-        }
-    }
-    Ok(names)
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use remoting::message::{Record, StoredMessage};
+use remoting::message::{Record, StoredMessage, property_crc};
 use tracing::{error, info, warn};
 
 use super::checkpoint::Checkpoint;
@@ -115,7 +115,7 @@ impl Recovery<'_> {
             && (!is_for_queue(message.sys_flag)
                 || self
                     .queues
-                    .find(&message.topic, message.queue_id)
+                    .queue(&message.topic, message.queue_id)
                     .and_then(|queue| queue.entry(record.queue_offset))
                     .is_some_and(is_entry))
     }
@@ -150,8 +150,8 @@ impl Recovery<'_> {
                     return Ok(false);
                 }
             };
-            if self.config.check_crc_on_recover && !record.body_is_intact() {
-                warn!(offset = end.offset, "body does not match its checksum, the log is cut off here");
+            if !self.is_intact(&record, &bytes[read..]) {
+                warn!(offset = end.offset, "record does not match its checksum, the log is cut off here");
                 end.damaged = true;
                 return Ok(false);
             }
@@ -167,6 +167,15 @@ impl Recovery<'_> {
                     .try_for_each(|one| one.dispatch(&dispatch))
                     .map_err(OpenError::io(self.config.root()))?;
             }
+        }
+    }
+
+    /// `bytes` begins with the record.
+    fn is_intact(&self, record: &StoredMessage<'_>, bytes: &[u8]) -> bool {
+        match (self.config.check_crc_on_recover, self.config.force_verify_prop_crc) {
+            (false, _) => true,
+            (true, false) => record.body_is_intact(),
+            (true, true) => property_crc::is_intact(&bytes[..record.size], &record.message.properties),
         }
     }
 

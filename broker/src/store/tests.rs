@@ -3,6 +3,9 @@
 mod cut;
 mod golden;
 mod golden_index;
+mod inner_batch;
+mod lmq;
+mod prop_crc;
 mod reads;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! last one counts. An entry without a value is not an entry.
 
 const NAME_VALUE_SEPARATOR: char = '\u{1}';
-const PROPERTY_SEPARATOR: char = '\u{2}';
+pub(super) const PROPERTY_SEPARATOR: char = '\u{2}';
 
 // Names, from org.apache.rocketmq.common.message.MessageConst.
 pub const KEYS: &str = "KEYS";
@@ -44,6 +44,18 @@ pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {
 /// The value of `name`, without building a map.
 pub fn find<'a>(properties: &'a str, name: &str) -> Option<&'a str> {
     iter(properties).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
+}
+
+/// Whether the last entry lacks its end.
+pub(super) fn is_open(properties: &[u8]) -> bool {
+    properties.last().is_some_and(|last| *last != PROPERTY_SEPARATOR as u8)
+}
+
+/// The entries without those of one name (`MessageUtils.deleteProperty`).
+pub fn without(properties: &str, name: &str) -> String {
+    let is_of_name =
+        |entry: &&str| entry.split_once(NAME_VALUE_SEPARATOR).is_some_and(|(found, _)| found == name);
+    properties.split_inclusive(PROPERTY_SEPARATOR).filter(|entry| !is_of_name(entry)).collect()
 }
 
 /// Adds one entry at the end, closing an unclosed last entry first.
@@ -132,5 +144,7 @@ mod tests {
         map.put(TAGS, "U");
         assert_eq!(map.remove(CLUSTER), Some("c".to_owned()));
         assert_eq!(map.encode(), "TAGS\u{1}U\u{2}");
+        assert_eq!(without(&text, TAGS), "CLUSTER\u{1}c\u{2}");
+        assert_eq!(without("a\u{1}1\u{2}TAGS\u{1}T", TAGS), "a\u{1}1\u{2}");
     }
 }

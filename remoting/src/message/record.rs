@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{PROPERTIES_BYTES_MAX, crc32, sys_flag};
+use super::{PROPERTIES_BYTES_MAX, PropertyCrc, crc32, property, property_crc, sys_flag};
 
 /// `MessageDecoder.MESSAGE_MAGIC_CODE`: the topic's length is one byte.
 pub const MAGIC_V1: u32 = 0xdaa3_20a7;
@@ -105,14 +105,19 @@ pub struct RecordPatch {
     /// Bytes of the record.
     pub size: usize,
     store_timestamp_at: usize,
+    crc: PropertyCrc,
 }
 
 impl RecordPatch {
-    /// Sets queue offset, physical offset and store time of the record. `buffer` is the one it was encoded into.
+    /// Sets queue offset, physical offset and store time of the record, and its own checksum if it has one. `buffer` is
+    /// the one it was encoded into.
     pub fn place(&self, buffer: &mut [u8], queue_offset: i64, physical_offset: i64, store_timestamp_ms: i64) {
         put_i64(buffer, self.at + QUEUE_OFFSET_AT, queue_offset);
         put_i64(buffer, self.at + PHYSICAL_OFFSET_AT, physical_offset);
         put_i64(buffer, self.store_timestamp_at, store_timestamp_ms);
+        if self.crc == PropertyCrc::Append {
+            property_crc::write(&mut buffer[self.at..self.at + self.size]);
+        }
     }
 }
 
@@ -122,17 +127,18 @@ fn put_i64(buffer: &mut [u8], at: usize, value: i64) {
 
 impl Message<'_> {
     /// Appends the record to `out`, with zeros where [`RecordPatch::place`] writes later.
-    pub fn encode(&self, out: &mut Vec<u8>) -> Result<RecordPatch, RecordError> {
-        self.encode_parts(self.flag, self.body, self.properties.as_bytes(), out)
+    pub fn encode(&self, crc: PropertyCrc, out: &mut Vec<u8>) -> Result<RecordPatch, RecordError> {
+        self.encode_parts(self.flag, self.body, self.properties.as_bytes(), crc, out)
     }
 
     /// As [`encode`](Self::encode) with flag, body and properties of one item of a batch.
     pub fn encode_item(
         &self,
         item: super::batch::BatchItem<'_>,
+        crc: PropertyCrc,
         out: &mut Vec<u8>,
     ) -> Result<RecordPatch, RecordError> {
-        self.encode_parts(item.flag, item.body, item.properties, out)
+        self.encode_parts(item.flag, item.body, item.properties, crc, out)
     }
 
     fn encode_parts(
@@ -140,10 +146,14 @@ impl Message<'_> {
         flag: i32,
         body: &[u8],
         properties: &[u8],
+        crc: PropertyCrc,
         out: &mut Vec<u8>,
     ) -> Result<RecordPatch, RecordError> {
-        if properties.len() > PROPERTIES_BYTES_MAX {
-            return Err(RecordError::PropertiesTooLong { bytes: properties.len() });
+        // The checksum must not become part of the last value.
+        let closed = crc == PropertyCrc::Append && property::is_open(properties);
+        let properties_bytes = properties.len() + usize::from(closed) + crc.reserved_bytes();
+        if properties_bytes > PROPERTIES_BYTES_MAX {
+            return Err(RecordError::PropertiesTooLong { bytes: properties_bytes });
         }
         let topic = self.topic.as_bytes();
         if topic.len() > i16::MAX as usize {
@@ -151,7 +161,7 @@ impl Message<'_> {
         }
         let v2 = topic.len() > TOPIC_BYTES_MAX_V1;
         let (born, store) = (self.born_host.ip().to_canonical(), self.store_host.ip().to_canonical());
-        let variable_bytes = body.len() + topic.len() + usize::from(v2) + properties.len();
+        let variable_bytes = body.len() + topic.len() + usize::from(v2) + properties_bytes;
         let size = FIXED_BYTES + host_bytes(born.is_ipv6()) + host_bytes(store.is_ipv6()) + variable_bytes;
         let size_field = i32::try_from(size).map_err(|_| RecordError::TooLong { bytes: size })?;
 
@@ -178,10 +188,14 @@ impl Message<'_> {
             false => out.push(topic.len() as u8),
         }
         put(out, topic);
-        put(out, &(properties.len() as i16).to_be_bytes());
+        put(out, &(properties_bytes as i16).to_be_bytes());
         put(out, properties);
+        if closed {
+            out.push(property::PROPERTY_SEPARATOR as u8);
+        }
+        out.resize(out.len() + crc.reserved_bytes(), 0);
         debug_assert_eq!(out.len(), at + size);
-        Ok(RecordPatch { at, size, store_timestamp_at })
+        Ok(RecordPatch { at, size, store_timestamp_at, crc })
     }
 }
 

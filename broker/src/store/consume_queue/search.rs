@@ -1,6 +1,5 @@
 //! Offsets by time, and the first offset whose message the log still has.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tracing::{info, warn};
@@ -21,27 +20,22 @@ impl ConsumeQueue {
     /// The offset of the first (`Lower`) message stored at `timestamp_ms` or later, or of the last (`Upper`) stored then or
     /// earlier; where no message has that very time, as Java answers (`getOffsetInQueueByTime`): within one queue file,
     /// then brought into the queue's range.
-    pub fn offset_by_time(self: &Arc<Self>, log: &CommitLog, timestamp_ms: i64, boundary: Boundary) -> i64 {
+    pub fn offset_by_time(&self, log: &CommitLog, timestamp_ms: i64, boundary: Boundary) -> i64 {
         let found = self
             .file_by_time(log, timestamp_ms, boundary)
             .map_or(0, |file| self.search_file(log, file, timestamp_ms, boundary));
         found.max(self.min_offset()).min(self.max_offset())
     }
 
-    fn store_time(self: &Arc<Self>, log: &CommitLog, offset: i64) -> i64 {
+    fn store_time(&self, log: &CommitLog, offset: i64) -> i64 {
         self.raw_entry(offset)
             .map_or(-1, |entry| log.pickup_store_timestamp(entry.physical_offset, entry.size as usize))
     }
 
     /// `MappedFileQueue.getConsumeQueueMappedFileByTime`.
-    fn file_by_time(
-        self: &Arc<Self>,
-        log: &CommitLog,
-        timestamp_ms: i64,
-        boundary: Boundary,
-    ) -> Option<FileRange> {
-        let starts = self.files.lock().starts.clone();
-        let file_entries = self.dir.file_bytes / ENTRY_BYTES;
+    fn file_by_time(&self, log: &CommitLog, timestamp_ms: i64, boundary: Boundary) -> Option<FileRange> {
+        let starts = self.files.starts();
+        let file_entries = self.file_entries();
         let ranges: Vec<_> = starts
             .iter()
             .map(|start| {
@@ -64,13 +58,7 @@ impl ConsumeQueue {
     }
 
     /// `ConsumeQueue.binarySearchInQueueByTime`.
-    fn search_file(
-        self: &Arc<Self>,
-        log: &CommitLog,
-        range: FileRange,
-        timestamp_ms: i64,
-        boundary: Boundary,
-    ) -> i64 {
+    fn search_file(&self, log: &CommitLog, range: FileRange, timestamp_ms: i64, boundary: Boundary) -> i64 {
         let FileRange { file_first, floor, ceiling } = range;
         if self.store_time(log, ceiling) < timestamp_ms {
             return if boundary == Boundary::Lower { ceiling + 1 } else { ceiling };
@@ -106,7 +94,7 @@ impl ConsumeQueue {
 
     /// From one message of the wanted time to the first or last of its neighbours of the same time.
     fn edge_of_run(
-        self: &Arc<Self>,
+        &self,
         log: &CommitLog,
         from: i64,
         range: FileRange,
@@ -125,9 +113,9 @@ impl ConsumeQueue {
 
     /// Moves the min offset up to the first entry whose message the log has, which begins at `min_physical_offset`
     /// (`correctMinOffset`).
-    pub fn correct_min_offset(self: &Arc<Self>, min_physical_offset: i64) {
+    pub fn correct_min_offset(&self, min_physical_offset: i64) {
         let (min, max) = (self.min_offset(), self.max_offset());
-        let Some(&first_start) = self.files.lock().starts.first() else { return };
+        let Some(first_start) = self.files.first() else { return };
         // The log has everything that it ever had: no need to look.
         if min >= max || (min_physical_offset <= 0 && min * ENTRY_BYTES >= first_start) {
             return;
@@ -143,7 +131,7 @@ impl ConsumeQueue {
         if min >= file_first && physical(start) >= min_physical_offset {
             return;
         }
-        let end = (file_first + self.dir.file_bytes / ENTRY_BYTES).min(max);
+        let end = (file_first + self.file_entries()).min(max);
         let (mut low, mut high) = (start, end - 1);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
@@ -159,7 +147,14 @@ impl ConsumeQueue {
     }
 
     fn set_min_offset(&self, offset: i64) {
-        info!(topic = &*self.topic, queue_id = self.queue_id, offset, "min offset corrected");
+        let (topic, queue_id) = (&**self.topic(), self.queue_id());
+        info!(topic, queue_id, offset, "min offset corrected");
         self.min_offset.store(offset, Ordering::Release);
+        // As in Java nothing of the extension goes with the queue's last message.
+        if let (Some(ext), Some(entry)) = (&self.ext, self.entry(offset))
+            && let Err(error) = ext.remove_before(entry.tags_code)
+        {
+            warn!(%error, topic, queue_id, "cannot remove old files of the queue's extension");
+        }
     }
 }

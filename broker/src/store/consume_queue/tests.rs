@@ -1,22 +1,26 @@
 //! One queue by itself: offsets that do not begin at 0, gaps, repetition, the min offset.
 
+use std::fs;
+
 use super::*;
+use crate::store::sparse_files::Mappings;
 
 struct Place {
     _dir: tempfile::TempDir,
-    dir: Arc<QueueDir>,
+    dirs: QueueDirs,
 }
 
 impl Place {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("consumequeue");
-        let dir = Arc::new(QueueDir { path, file_bytes: 10 * ENTRY_BYTES, mappings: Mappings::new(100) });
-        Self { _dir: root, dir }
+        let mappings = Mappings::new(100);
+        let entries = Arc::new(SparseDir { path, file_bytes: 10 * ENTRY_BYTES, mappings });
+        Self { _dir: root, dirs: QueueDirs { entries, ext: None } }
     }
 
     fn queue(&self) -> Arc<ConsumeQueue> {
-        Arc::new(ConsumeQueue::new(Arc::clone(&self.dir), "T".into(), 3))
+        Arc::new(ConsumeQueue::new(&self.dirs, "T".into(), 3))
     }
 
     fn reopen(&self, trust: Trust) -> Arc<ConsumeQueue> {
@@ -33,7 +37,7 @@ fn entry(offset: i64) -> QueueEntry {
 
 fn put(queue: &Arc<ConsumeQueue>, offsets: std::ops::Range<i64>) {
     for offset in offsets {
-        assert!(queue.put(offset, entry(offset)).unwrap(), "{offset}");
+        assert!(queue.put(offset, entry(offset), None).unwrap(), "{offset}");
     }
 }
 
@@ -54,7 +58,7 @@ fn begins_where_the_log_begins() {
     );
     assert_eq!(queue.entry(24), Some(entry(24)));
     assert_eq!(queue.entry(25), None);
-    let file = fs::read(queue.file_path(10 * ENTRY_BYTES)).unwrap();
+    let file = fs::read(queue.files.file_path(10 * ENTRY_BYTES)).unwrap();
     assert_eq!(file[..20], QueueEntry::PRE_BLANK.encode(), "as Java fills it");
     assert_eq!(file.len(), 200);
     assert_eq!(queue.dirty_pages(), 1);
@@ -75,11 +79,11 @@ fn repetition_and_gaps() {
     let place = Place::new();
     let queue = place.queue();
     put(&queue, 0..5);
-    assert!(!queue.put(4, entry(4)).unwrap());
-    assert!(!queue.put(2, entry(50)).unwrap(), "an offset that is taken");
+    assert!(!queue.put(4, entry(4), None).unwrap());
+    assert!(!queue.put(2, entry(50), None).unwrap(), "an offset that is taken");
     put(&queue, 8..9);
     assert_eq!((queue.max_offset(), queue.entry(6)), (9, Some(QueueEntry::PRE_BLANK)));
-    queue.put(1 << 50, entry(60)).unwrap();
+    queue.put(1 << 50, entry(60), None).unwrap();
     assert_eq!(
         (queue.max_offset(), queue.entry(9)),
         (10, Some(entry(60))),
@@ -91,7 +95,7 @@ fn repetition_and_gaps() {
 fn ends_at_the_first_hole_unless_known_to_be_whole() {
     let place = Place::new();
     put(&place.queue(), 0..38);
-    let path = place.queue().file_path(30 * ENTRY_BYTES);
+    let path = place.queue().files.file_path(30 * ENTRY_BYTES);
     let mut bytes = fs::read(&path).unwrap();
     bytes[40..60].fill(0);
     fs::write(&path, &bytes).unwrap();

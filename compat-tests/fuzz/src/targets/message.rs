@@ -2,9 +2,9 @@
 
 use broker::store::layout::{self, QueueEntry};
 use remoting::message::batch::{self, BatchItem};
-use remoting::message::property;
 use remoting::message::record::{self, MAGIC_BLANK};
 use remoting::message::{Message, PROPERTIES_BYTES_MAX, Properties, Record, StoredMessage, id, tags_code};
+use remoting::message::{PropertyCrc, property};
 
 /// Records one behind another, as in a log file or a pull's answer.
 pub fn record(data: &[u8]) {
@@ -37,7 +37,7 @@ fn record_comes_back(stored: &StoredMessage<'_>) {
 /// None where replaced bytes made the text too long.
 fn encoded(stored: &StoredMessage<'_>) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let patch = stored.message.encode(&mut bytes).ok()?;
+    let patch = stored.message.encode(PropertyCrc::Omit, &mut bytes).ok()?;
     patch.place(&mut bytes, stored.queue_offset, stored.physical_offset, stored.store_timestamp_ms);
     Some(bytes)
 }
@@ -63,7 +63,9 @@ pub fn batch(data: &[u8]) {
         let BatchItem { flag, body, properties } = item;
         taken += 22 + body.len() + properties.len();
         let mut bytes = Vec::new();
-        message.encode_item(item, &mut bytes).expect("its length field cannot say too much");
+        message
+            .encode_item(item, PropertyCrc::Omit, &mut bytes)
+            .expect("its length field cannot say too much");
         let Ok(Record::Message(stored)) = Record::decode(&bytes) else { panic!("an item makes a record") };
         assert_eq!((stored.message.flag, stored.message.body), (flag, body));
         assert_eq!(stored.message.properties, String::from_utf8_lossy(properties));

@@ -18,7 +18,7 @@ fn message() -> Message<'static> {
 
 fn encode(message: &Message<'_>) -> Vec<u8> {
     let mut bytes = b"before".to_vec();
-    let patch = message.encode(&mut bytes).unwrap();
+    let patch = message.encode(PropertyCrc::Omit, &mut bytes).unwrap();
     assert_eq!((patch.at, patch.at + patch.size), (6, bytes.len()));
     patch.place(&mut bytes, 11, 22, 33);
     bytes.split_off(6)
@@ -53,10 +53,10 @@ fn long_topic_makes_v2() {
 fn limits() {
     let properties = "p".repeat(PROPERTIES_BYTES_MAX + 1);
     let too_long = Message { properties: properties.as_str().into(), ..message() };
-    let error = too_long.encode(&mut Vec::new());
+    let error = too_long.encode(PropertyCrc::Omit, &mut Vec::new());
     assert_eq!(error, Err(RecordError::PropertiesTooLong { bytes: PROPERTIES_BYTES_MAX + 1 }));
     let fits = Message { properties: properties[1..].into(), ..message() };
-    assert!(fits.encode(&mut Vec::new()).is_ok());
+    assert!(fits.encode(PropertyCrc::Omit, &mut Vec::new()).is_ok());
 }
 
 #[test]

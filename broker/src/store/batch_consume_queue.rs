@@ -1,0 +1,294 @@
+//! A batch consume queue: one entry a record, and a record may hold many messages (`BatchConsumeQueue`, topics with
+//! `queue.type=BatchCQ`, 5.x).
+//!
+//! An entry's place says nothing of its offsets: those are looked up by the offset of the first message in it.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::Mutex;
+use tracing::{info, warn};
+
+use super::Boundary;
+use super::error::OpenError;
+use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
+use super::mapped_file::MappedFile;
+use super::probe::{Probe, RECOVERED_FILES_MAX, Trust};
+use super::sparse_files::{SparseDir, SparseFiles};
+
+const ENTRY_BYTES: i64 = BATCH_QUEUE_ENTRY_BYTES as i64;
+
+#[derive(Debug)]
+pub struct BatchConsumeQueue {
+    files: Arc<SparseFiles>,
+    /// Held while a record gets its offsets, one of which becomes part of it.
+    pub order: Mutex<()>,
+    /// The offset of the next message to be appended to the log.
+    pub next_offset: AtomicI64,
+    /// -1 for a queue without messages.
+    min_offset: AtomicI64,
+    max_offset: AtomicI64,
+    /// How many entries there are and ever were.
+    end: AtomicI64,
+    /// Where the last record that the queue knows starts; -1 for none.
+    max_physical_offset: AtomicI64,
+}
+
+impl BatchConsumeQueue {
+    pub fn new(dir: Arc<SparseDir>, topic: Arc<str>, queue_id: i32) -> Self {
+        Self {
+            files: SparseFiles::new(dir, topic, queue_id),
+            order: Mutex::default(),
+            next_offset: AtomicI64::new(0),
+            min_offset: AtomicI64::new(-1),
+            max_offset: AtomicI64::new(0),
+            end: AtomicI64::new(0),
+            max_physical_offset: AtomicI64::new(-1),
+        }
+    }
+
+    pub fn topic(&self) -> &Arc<str> {
+        self.files.topic()
+    }
+
+    pub fn queue_id(&self) -> i32 {
+        self.files.queue_id()
+    }
+
+    pub fn min_offset(&self) -> i64 {
+        self.min_offset.load(Ordering::Acquire)
+    }
+
+    pub fn max_offset(&self) -> i64 {
+        self.max_offset.load(Ordering::Acquire)
+    }
+
+    pub fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
+    /// First byte of the log behind the last record that the queue knows; -1 for none.
+    pub fn max_physical_end(&self) -> i64 {
+        self.last().map_or(-1, |last| last.entry.physical_end())
+    }
+
+    fn file_entries(&self) -> i64 {
+        self.files.file_bytes() / ENTRY_BYTES
+    }
+
+    /// The entries there are.
+    fn indexes(&self) -> Range<i64> {
+        let first = self.files.first().map_or(0, |start| start / ENTRY_BYTES);
+        first..self.end.load(Ordering::Acquire)
+    }
+
+    fn last(&self) -> Option<BatchQueueEntry> {
+        self.indexes().next_back().and_then(|last| self.at(last))
+    }
+
+    fn at(&self, index: i64) -> Option<BatchQueueEntry> {
+        let position = index * ENTRY_BYTES;
+        let start = self.files.floor(position);
+        let file = self.files.mapped(start).ok()??;
+        BatchQueueEntry::decode(file.read((position - start) as usize, BATCH_QUEUE_ENTRY_BYTES)?)
+    }
+
+    /// How many entries from the front of `within` on are as `holds` says, given that none is behind one that is not.
+    fn partition(&self, within: Range<i64>, holds: impl Fn(&BatchQueueEntry) -> bool) -> i64 {
+        let (mut low, mut high) = (within.start, within.end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.at(middle).is_some_and(|entry| holds(&entry)) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low - within.start
+    }
+}
+
+/// Writing: by the derive thread, and by recovery before it.
+impl BatchConsumeQueue {
+    /// Adds an entry at the end. True if its record was not known before.
+    pub fn put(&self, entry: BatchQueueEntry) -> io::Result<bool> {
+        if entry.entry.physical_offset <= self.max_physical_offset.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let end = self.end.load(Ordering::Acquire);
+        self.files.write(end * ENTRY_BYTES, &entry.encode())?;
+        self.max_physical_offset.store(entry.entry.physical_offset, Ordering::Release);
+        if self.min_offset() < 0 {
+            self.min_offset.store(entry.base_offset, Ordering::Release);
+        }
+        self.end.store(end + 1, Ordering::Release);
+        self.max_offset.store(entry.end_offset(), Ordering::Release);
+        Ok(true)
+    }
+
+    /// Loads the files of a queue and finds its end.
+    pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
+        let starts = self.files.load()?;
+        let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
+        let mut end = starts.get(from).copied().unwrap_or(0);
+        for &start in &starts[from..] {
+            if start != end {
+                break;
+            }
+            let path = self.files.file_path(start);
+            let (count, _) = Probe::open(&path, self.files.file_bytes())
+                .and_then(|mut probe| probe.written_entries(trust, |_: &BatchQueueEntry| true))
+                .map_err(OpenError::io(path))?;
+            end = start + count * ENTRY_BYTES;
+            if count < self.file_entries() {
+                break;
+            }
+        }
+        self.end_at(end / ENTRY_BYTES, trust != Trust::All)
+    }
+
+    fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {
+        self.files.end_at(end * ENTRY_BYTES, cleared)?;
+        self.end.store(end, Ordering::Release);
+        let last = self.last();
+        let first = self.at(self.indexes().start).filter(|_| last.is_some());
+        self.min_offset.store(first.map_or(-1, |first| first.base_offset), Ordering::Release);
+        self.max_offset.store(last.map_or(0, |last| last.end_offset()), Ordering::Release);
+        let physical = last.map_or(-1, |last| last.entry.physical_offset);
+        self.max_physical_offset.store(physical, Ordering::Release);
+        Ok(())
+    }
+
+    /// Cuts off the entries of records at `physical_offset` and behind it (`truncateDirtyLogicFiles`).
+    pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
+        let indexes = self.indexes();
+        let kept = indexes
+            .clone()
+            .rev()
+            .find(|index| self.at(*index).is_some_and(|entry| entry.entry.physical_offset < physical_offset));
+        let end = kept.map_or(indexes.start, |last| last + 1);
+        if end == indexes.end {
+            return Ok(());
+        }
+        let (topic, queue_id) = (&**self.topic(), self.queue_id());
+        warn!(topic, queue_id, from = indexes.end, to = end, "batch queue cut off");
+        self.end_at(end, true)
+    }
+
+    /// Moves the min offset up to the first message that the log has, which begins at `min_physical_offset`.
+    pub fn correct_min_offset(&self, min_physical_offset: i64) {
+        let indexes = self.indexes();
+        let in_first_file = indexes.start..indexes.end.min(indexes.start + self.file_entries());
+        let gone = self.partition(in_first_file, |entry| entry.entry.physical_offset < min_physical_offset);
+        let min = match gone {
+            0 => self.at(indexes.start).map(|first| first.base_offset),
+            gone => self.at(indexes.start + gone - 1).map(|last_gone| last_gone.end_offset()),
+        };
+        if let Some(offset) = min.filter(|offset| *offset != self.min_offset() && !indexes.is_empty()) {
+            info!(topic = &**self.topic(), queue_id = self.queue_id(), offset, "min offset corrected");
+            self.min_offset.store(offset, Ordering::Release);
+        }
+    }
+
+    pub fn dirty_pages(&self) -> u64 {
+        self.files.dirty_pages(self.end.load(Ordering::Acquire) * ENTRY_BYTES)
+    }
+
+    pub fn flush(&self) -> io::Result<()> {
+        self.files.flush(self.end.load(Ordering::Acquire) * ENTRY_BYTES)
+    }
+
+    pub fn destroy(&self) -> io::Result<()> {
+        self.files.destroy()
+    }
+}
+
+/// Entries of one file from some offset on.
+#[derive(Debug)]
+pub struct BatchEntries {
+    file: Arc<MappedFile>,
+    at: usize,
+    end: usize,
+}
+
+impl Iterator for BatchEntries {
+    type Item = BatchQueueEntry;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.end {
+            return None;
+        }
+        let entry = BatchQueueEntry::decode(self.file.read(self.at, BATCH_QUEUE_ENTRY_BYTES)?)?;
+        self.at += BATCH_QUEUE_ENTRY_BYTES;
+        Some(entry)
+    }
+}
+
+impl BatchConsumeQueue {
+    /// The entries from the one that holds `offset` to the end of its file (`iterateFrom`).
+    pub fn entries(&self, offset: i64) -> Option<BatchEntries> {
+        if offset >= self.max_offset() {
+            return None;
+        }
+        let indexes = self.indexes();
+        let not_behind = self.partition(indexes.clone(), |entry| entry.base_offset <= offset);
+        let position = (indexes.start + not_behind.checked_sub(1).filter(|index| *index >= 0)?) * ENTRY_BYTES;
+        let start = self.files.floor(position);
+        let file = self.files.mapped(start).ok()??;
+        let end = (indexes.end * ENTRY_BYTES - start).min(self.files.file_bytes()) as usize;
+        Some(BatchEntries { file, at: (position - start) as usize, end })
+    }
+
+    /// The first offset of a record stored at `timestamp_ms` or close to it, found as Java finds it
+    /// (`getOffsetInQueueByTime`), brought into the queue's range.
+    pub fn offset_by_time(&self, timestamp_ms: i64, boundary: Boundary) -> i64 {
+        let found = self.search_by_time(timestamp_ms, boundary).unwrap_or(-1);
+        found.max(self.min_offset()).min(self.max_offset())
+    }
+
+    fn search_by_time(&self, timestamp_ms: i64, boundary: Boundary) -> Option<i64> {
+        let indexes = self.indexes();
+        let time = |index| self.at(index).map(|entry| entry.store_timestamp_ms);
+        let firsts: Vec<_> = self.files.starts().iter().map(|start| start / ENTRY_BYTES).collect();
+        let mut began = firsts.iter().copied().rev().filter(|first| indexes.contains(first));
+        let first = began
+            .find(|first| time(*first).is_some_and(|time| time <= timestamp_ms))
+            .unwrap_or(indexes.start);
+        let last = (first + self.file_entries()).min(indexes.end) - 1;
+        let found = match time(last)? <= timestamp_ms {
+            true => last,
+            false => self.search_file_by_time(first..last, timestamp_ms, boundary)?,
+        };
+        self.at(found).map(|entry| entry.base_offset)
+    }
+
+    /// `binarySearchRight`: other than its name says, the upper boundary ends beside what one would expect.
+    fn search_file_by_time(&self, within: Range<i64>, timestamp_ms: i64, boundary: Boundary) -> Option<i64> {
+        let (mut left, mut right) = (within.start, within.end);
+        while left <= right {
+            let middle = left + (right - left) / 2;
+            let time = self.at(middle)?.store_timestamp_ms;
+            if middle == right {
+                return (time >= timestamp_ms).then_some(middle);
+            }
+            if middle == left {
+                if time >= timestamp_ms {
+                    return Some(middle);
+                }
+                left = middle + 1;
+                continue;
+            }
+            match boundary {
+                Boundary::Lower if time < timestamp_ms => left = middle + 1,
+                Boundary::Lower => right = middle,
+                Boundary::Upper if time <= timestamp_ms => left = middle,
+                Boundary::Upper => right = middle - 1,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Where the entries in a queue's files end, found by reading them here and there.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::layout::{BatchQueueEntry, QueueEntry};
+
+/// Files read from the end, at most, as `ConsumeQueue.recover` does.
+pub const RECOVERED_FILES_MAX: usize = 3;
+
+/// What is known of queue files before they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// After a clean stop entries stand without a gap up to the end.
+    All,
+    /// Entries of messages that start at or before this offset of the log are on disk; behind them anything may be
+    /// missing, in any order.
+    UpTo(i64),
+}
+
+/// An entry of fixed size.
+pub trait Entry: Sized {
+    const BYTES: usize;
+
+    /// The entry at the start of `bytes`, if one is written there.
+    fn written(bytes: &[u8]) -> Option<Self>;
+
+    /// Of its message.
+    fn physical_offset(&self) -> i64;
+}
+
+impl Entry for QueueEntry {
+    const BYTES: usize = super::layout::QUEUE_ENTRY_BYTES;
+
+    fn written(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes).filter(Self::is_written)
+    }
+
+    fn physical_offset(&self) -> i64 {
+        self.physical_offset
+    }
+}
+
+impl Entry for BatchQueueEntry {
+    const BYTES: usize = super::layout::BATCH_QUEUE_ENTRY_BYTES;
+
+    fn written(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes).filter(Self::is_written)
+    }
+
+    fn physical_offset(&self) -> i64 {
+        self.entry.physical_offset
+    }
+}
+
+/// Looks at entries of a file. Reads instead of mapping: 100,000 short-lived mappings cost more, and the threads that load
+/// queues would wait for each other.
+pub struct Probe {
+    file: File,
+    file_bytes: usize,
+    block: [u8; BLOCK_BYTES_MAX],
+    /// Index of the block's first entry.
+    block_at: Option<usize>,
+}
+
+const BLOCK_BYTES_MAX: usize = 1280;
+
+impl Probe {
+    pub fn open(path: &Path, file_bytes: i64) -> io::Result<Self> {
+        let file_bytes = file_bytes as usize;
+        Ok(Self { file: File::open(path)?, file_bytes, block: [0; BLOCK_BYTES_MAX], block_at: None })
+    }
+
+    /// The entry at `index`, if one is written there.
+    fn entry<E: Entry>(&mut self, index: usize) -> io::Result<Option<E>> {
+        let block_entries = BLOCK_BYTES_MAX / E::BYTES;
+        let block_at = index - index % block_entries;
+        if self.block_at != Some(block_at) {
+            let bytes = (self.file_bytes / E::BYTES - block_at).min(block_entries) * E::BYTES;
+            self.file.read_exact_at(&mut self.block[..bytes], (block_at * E::BYTES) as u64)?;
+            self.block_at = Some(block_at);
+        }
+        Ok(E::written(&self.block[(index - block_at) * E::BYTES..]))
+    }
+
+    /// How many entries stand in the file without a gap, and the last of them. Of those that `trust` does not cover, `is_whole`
+    /// says whether they count.
+    pub fn written_entries<E: Entry>(
+        &mut self,
+        trust: Trust,
+        is_whole: impl Fn(&E) -> bool,
+    ) -> io::Result<(i64, Option<E>)> {
+        let all = self.file_bytes / E::BYTES;
+        let trusted_to = match trust {
+            Trust::All => i64::MAX,
+            Trust::UpTo(offset) => offset,
+        };
+        let mut count = count_leading(all, |index| {
+            Ok::<_, io::Error>(
+                self.entry::<E>(index)?.is_some_and(|entry| entry.physical_offset() <= trusted_to),
+            )
+        })?;
+        while count < all && self.entry::<E>(count)?.is_some_and(|entry| is_whole(&entry)) {
+            count += 1;
+        }
+        let last = count.checked_sub(1).map(|last| self.entry(last)).transpose()?;
+        Ok((count as i64, last.flatten()))
+    }
+}
+
+/// How many of `all` items from the first on are `true`, given that no `true` follows a `false`. Looks near the start
+/// first: most queues are short, and each place looked at far away costs a read.
+fn count_leading<E>(all: usize, mut is_true: impl FnMut(usize) -> Result<bool, E>) -> Result<usize, E> {
+    let mut step = 1;
+    let mut low = 0;
+    while low + step <= all && is_true(low + step - 1)? {
+        low += step;
+        step *= 2;
+    }
+    let mut high = (low + step).min(all + 1) - 1;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_true(middle)? { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
+}
+
+#[test]
+fn counting() {
+    for all in 0..70 {
+        for count in 0..=all {
+            assert_eq!(count_leading::<()>(all, |index| Ok(index < count)), Ok(count), "{count} of {all}");
+        }
+    }
+}

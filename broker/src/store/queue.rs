@@ -1,0 +1,121 @@
+//! A queue of either kind, as reads see it.
+
+use std::sync::Arc;
+
+use super::Boundary;
+use super::batch_consume_queue::{BatchConsumeQueue, BatchEntries};
+use super::commit_log::CommitLog;
+use super::consume_queue::ext::ExtUnit;
+use super::consume_queue::{ConsumeQueue, Entries};
+use super::layout::{BATCH_QUEUE_ENTRY_BYTES, QUEUE_ENTRY_BYTES, QueueEntry};
+
+#[derive(Clone, Debug)]
+pub enum Queue {
+    Simple(Arc<ConsumeQueue>),
+    Batch(Arc<BatchConsumeQueue>),
+}
+
+/// One entry of either kind (`CqUnit`).
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    /// Of the first message.
+    pub queue_offset: i64,
+    /// Messages in the record.
+    pub batch_num: i64,
+    pub entry: QueueEntry,
+}
+
+/// Entries of one file from some offset on.
+pub enum Units {
+    Simple(Entries),
+    Batch(BatchEntries),
+}
+
+impl Iterator for Units {
+    type Item = Unit;
+
+    fn next(&mut self) -> Option<Unit> {
+        match self {
+            Self::Simple(entries) => {
+                entries.next().map(|(queue_offset, entry)| Unit { queue_offset, batch_num: 1, entry })
+            }
+            Self::Batch(entries) => entries.next().map(|batch| Unit {
+                queue_offset: batch.base_offset,
+                batch_num: batch.batch_size.into(),
+                entry: batch.entry,
+            }),
+        }
+    }
+}
+
+impl Queue {
+    pub fn topic(&self) -> &Arc<str> {
+        match self {
+            Self::Simple(queue) => queue.topic(),
+            Self::Batch(queue) => queue.topic(),
+        }
+    }
+
+    pub fn queue_id(&self) -> i32 {
+        match self {
+            Self::Simple(queue) => queue.queue_id(),
+            Self::Batch(queue) => queue.queue_id(),
+        }
+    }
+
+    pub fn min_offset(&self) -> i64 {
+        match self {
+            Self::Simple(queue) => queue.min_offset(),
+            Self::Batch(queue) => queue.min_offset(),
+        }
+    }
+
+    pub fn max_offset(&self) -> i64 {
+        match self {
+            Self::Simple(queue) => queue.max_offset(),
+            Self::Batch(queue) => queue.max_offset(),
+        }
+    }
+
+    pub fn entry_bytes(&self) -> usize {
+        match self {
+            Self::Simple(_) => QUEUE_ENTRY_BYTES,
+            Self::Batch(_) => BATCH_QUEUE_ENTRY_BYTES,
+        }
+    }
+
+    /// Where reading goes on when the file that holds `offset` cannot be read.
+    pub fn roll_next_file(&self, offset: i64) -> i64 {
+        match self {
+            Self::Simple(queue) => queue.roll_next_file(offset),
+            // As Java: back to the begin.
+            Self::Batch(_) => 0,
+        }
+    }
+
+    pub fn units(&self, offset: i64) -> Option<Units> {
+        match self {
+            Self::Simple(queue) => queue.entries(offset).map(Units::Simple),
+            Self::Batch(queue) => queue.entries(offset).map(Units::Batch),
+        }
+    }
+
+    /// Of the record that holds the message at `offset`.
+    pub fn entry(&self, offset: i64) -> Option<QueueEntry> {
+        self.units(offset)?.next().map(|unit| unit.entry)
+    }
+
+    pub fn look_ext<T>(&self, entry: &QueueEntry, look: impl FnOnce(ExtUnit<'_>) -> T) -> Option<T> {
+        match self {
+            Self::Simple(queue) => queue.look_ext(entry, look),
+            Self::Batch(_) => None,
+        }
+    }
+
+    pub fn offset_by_time(&self, log: &CommitLog, timestamp_ms: i64, boundary: Boundary) -> i64 {
+        match self {
+            Self::Simple(queue) => queue.offset_by_time(log, timestamp_ms, boundary),
+            Self::Batch(queue) => queue.offset_by_time(timestamp_ms, boundary),
+        }
+    }
+}

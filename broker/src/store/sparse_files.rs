@@ -1,0 +1,313 @@
+//! The files of one queue: mapped on use, full of holes, disk blocks reserved before each write.
+//!
+//! A broker may have 100,000 queues: at most [`Mappings`] files of all of them are mapped at once, and no descriptor stays
+//! open. One thread at a time writes, anyone reads.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::error::OpenError;
+use super::file_queue::{file_starts, sync_dir};
+use super::layout;
+use super::mapped_file::{self, MappedFile, PAGE_BYTES, Reserve};
+
+/// Disk blocks are reserved in steps that grow with the file from one page to this many bytes: a full disk shows when
+/// reserving, as an error, and not when writing, as SIGBUS.
+const RESERVE_STEP_BYTES_MAX: i64 = 64 << 10;
+
+/// What the queues of one kind share.
+#[derive(Debug)]
+pub struct SparseDir {
+    /// `consumequeue` or the like under the store's root.
+    pub path: PathBuf,
+    pub file_bytes: i64,
+    /// One for all kinds.
+    pub mappings: Arc<Mappings>,
+}
+
+/// Positions are in bytes from the queue's first byte ever.
+#[derive(Debug)]
+pub struct SparseFiles {
+    topic: Arc<str>,
+    queue_id: i32,
+    dir: Arc<SparseDir>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the files there are, ascending.
+    starts: Vec<i64>,
+    mapped: Vec<Arc<MappedFile>>,
+    reserved_to: i64,
+    flushed_to: i64,
+    /// A file was made whose name may not be on disk.
+    new_names: bool,
+}
+
+impl SparseFiles {
+    /// Of a queue without files; see [`Self::load`].
+    pub fn new(dir: Arc<SparseDir>, topic: Arc<str>, queue_id: i32) -> Arc<Self> {
+        Arc::new(Self { topic, queue_id, dir, state: Mutex::default() })
+    }
+
+    /// Finds the files there are and returns their starts, ascending.
+    pub fn load(&self) -> Result<Vec<i64>, OpenError> {
+        let starts = file_starts(&self.dir_path(), self.file_bytes() as u64)?;
+        self.state.lock().starts.clone_from(&starts);
+        Ok(starts)
+    }
+
+    pub fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    pub fn queue_id(&self) -> i32 {
+        self.queue_id
+    }
+
+    pub fn file_bytes(&self) -> i64 {
+        self.dir.file_bytes
+    }
+
+    pub fn starts(&self) -> Vec<i64> {
+        self.state.lock().starts.clone()
+    }
+
+    pub fn first(&self) -> Option<i64> {
+        self.state.lock().starts.first().copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.state.lock().starts.is_empty()
+    }
+
+    /// Start of the file that holds a position.
+    pub fn floor(&self, position: i64) -> i64 {
+        position - position % self.file_bytes()
+    }
+
+    pub fn file_path(&self, start: i64) -> PathBuf {
+        self.dir_path().join(layout::file_name(start))
+    }
+
+    fn dir_path(&self) -> PathBuf {
+        self.dir.path.join(&*self.topic).join(self.queue_id.to_string())
+    }
+
+    /// Writes bytes that lie in one file, behind all that was written; makes the file if need be.
+    pub fn write(self: &Arc<Self>, position: i64, bytes: &[u8]) -> io::Result<()> {
+        let start = self.floor(position);
+        let file = match self.mapped(start)? {
+            Some(file) => file,
+            None => self.make_file(start)?,
+        };
+        self.reserve(position, bytes.len() as i64)?;
+        match file.write((position - start) as usize, bytes) {
+            true => Ok(()),
+            false => Err(io::Error::other("queue file is shorter than it should be")),
+        }
+    }
+
+    fn make_file(self: &Arc<Self>, start: i64) -> io::Result<Arc<MappedFile>> {
+        fs::create_dir_all(self.dir_path())?;
+        let bytes = self.file_bytes() as usize;
+        let file = MappedFile::create(&self.file_path(start), start, bytes, Reserve::Nothing)?;
+        let file = Arc::new(file.without_read_ahead());
+        let mut state = self.state.lock();
+        state.starts.push(start);
+        state.mapped.push(Arc::clone(&file));
+        state.reserved_to = start;
+        state.new_names = true;
+        if state.starts.len() == 1 {
+            state.flushed_to = start;
+        }
+        drop(state);
+        self.dir.mappings.opened(self, start);
+        Ok(file)
+    }
+
+    fn reserve(&self, position: i64, bytes: i64) -> io::Result<()> {
+        let mut state = self.state.lock();
+        if position + bytes <= state.reserved_to {
+            return Ok(());
+        }
+        let start = self.floor(position);
+        let from = state.reserved_to.max(start) - start;
+        let step = from.clamp(PAGE_BYTES as i64, RESERVE_STEP_BYTES_MAX);
+        // What is written may lie across a page's end.
+        let until = (from + step).max(position - start + bytes).min(self.file_bytes());
+        mapped_file::reserve(&self.file_path(start), from as usize, (until - from) as usize)?;
+        state.reserved_to = start + until;
+        Ok(())
+    }
+
+    /// The file that starts at `start`, mapped if it was not; `None` if there is no such file.
+    pub fn mapped(self: &Arc<Self>, start: i64) -> io::Result<Option<Arc<MappedFile>>> {
+        let mut state = self.state.lock();
+        if let Some(file) = state.mapped.iter().find(|file| file.start() == start) {
+            return Ok(Some(Arc::clone(file)));
+        }
+        if state.starts.binary_search(&start).is_err() {
+            return Ok(None);
+        }
+        let file = Arc::new(MappedFile::open(&self.file_path(start), start)?.without_read_ahead());
+        state.mapped.push(Arc::clone(&file));
+        drop(state);
+        self.dir.mappings.opened(self, start);
+        Ok(Some(file))
+    }
+
+    fn unmap(&self, start: i64) {
+        self.state.lock().mapped.retain(|file| file.start() != start);
+    }
+
+    /// Makes `end` the end: removes later files, and with `cleared` what may stand behind it in its file.
+    pub fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {
+        let mut state = self.state.lock();
+        while let Some(&last) = state.starts.last().filter(|&&start| start > end || (start == end && cleared))
+        {
+            let path = self.file_path(last);
+            fs::remove_file(&path).map_err(OpenError::io(path))?;
+            state.starts.pop();
+            state.mapped.retain(|file| file.start() != last);
+        }
+        if let Some(&last) = state.starts.last()
+            && cleared
+            && end < last + self.file_bytes()
+        {
+            let path = self.file_path(last);
+            let at = (end - last) as usize;
+            mapped_file::zero(&path, at, self.file_bytes() as usize - at, Reserve::Nothing)
+                .map_err(OpenError::io(path))?;
+        }
+        // What lies before is reserved by having been written, but for the page at the end.
+        state.reserved_to = end;
+        state.flushed_to = end;
+        Ok(())
+    }
+
+    /// Removes the files that end before `position`, but for the last.
+    pub fn remove_before(&self, position: i64) -> io::Result<()> {
+        let mut state = self.state.lock();
+        while let [first, _, ..] = state.starts[..]
+            && first + self.file_bytes() < position
+        {
+            fs::remove_file(self.file_path(first))?;
+            state.starts.remove(0);
+            state.mapped.retain(|file| file.start() != first);
+        }
+        Ok(())
+    }
+
+    /// Brings everything before `until` to disk.
+    pub fn flush(self: &Arc<Self>, until: i64) -> io::Result<()> {
+        let (mut from, new_names) = {
+            let state = self.state.lock();
+            (state.flushed_to, state.new_names)
+        };
+        while from < until {
+            let start = self.floor(from);
+            let end = until.min(start + self.file_bytes());
+            if let Some(file) = self.mapped(start)? {
+                file.sync((from - start) as usize, (end - from) as usize)?;
+            }
+            from = end;
+        }
+        if new_names {
+            self.sync_names()?;
+        }
+        self.note_flushed(until);
+        Ok(())
+    }
+
+    /// After the files: a name without its content would be an empty file.
+    fn sync_names(&self) -> io::Result<()> {
+        let root = self.dir.path.parent().unwrap_or(&self.dir.path);
+        self.dir_path().ancestors().take_while(|dir| dir.starts_with(root)).try_for_each(sync_dir)
+    }
+
+    /// Everything before `until`, and the names of the files, are on disk.
+    pub fn note_flushed(&self, until: i64) {
+        let mut state = self.state.lock();
+        state.flushed_to = state.flushed_to.max(until);
+        state.new_names &= state.starts.last().is_some_and(|&last| last >= state.flushed_to);
+    }
+
+    /// Pages before `until` that are not on disk; 0: there are none.
+    pub fn dirty_pages(&self, until: i64) -> u64 {
+        let page = PAGE_BYTES as i64;
+        let from = self.state.lock().flushed_to;
+        if from < until { ((until - 1) / page - from / page + 1) as u64 } else { 0 }
+    }
+
+    /// Removes the files. Whoever reads them right now keeps what it has.
+    pub fn destroy(&self) -> io::Result<()> {
+        *self.state.lock() = State::default();
+        match fs::remove_dir_all(self.dir_path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // The topic's directory: empty by now unless it has other queues or something foreign in it.
+        let _ = self.dir_path().parent().map(fs::remove_dir);
+        Ok(())
+    }
+}
+
+/// Which files are mapped; lets the one mapped longest ago go when there are too many.
+#[derive(Debug)]
+pub struct Mappings {
+    max: usize,
+    open: Mutex<VecDeque<(Weak<SparseFiles>, i64)>>,
+}
+
+impl Mappings {
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { max, open: Mutex::default() })
+    }
+
+    fn opened(&self, files: &Arc<SparseFiles>, start: i64) {
+        let mut open = self.open.lock();
+        open.push_back((Arc::downgrade(files), start));
+        let oldest = if open.len() > self.max { open.pop_front() } else { None };
+        drop(open);
+        if let Some((files, start)) = oldest
+            && let Some(files) = files.upgrade()
+        {
+            files.unmap(start);
+        }
+    }
+}
+
+/// Names of the directories in a directory; none if it is missing.
+pub fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(OpenError::io(dir))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(OpenError::io(dir))?;
+        if entry.file_type().map_err(OpenError::io(dir))?.is_dir()
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The queues, topic and id, that have a directory under `dir`.
+pub fn queue_directories(dir: &Path) -> Result<Vec<(String, i32)>, OpenError> {
+    let mut queues = Vec::new();
+    for topic in directory_names(dir)? {
+        let ids = directory_names(&dir.join(&topic))?;
+        queues.extend(ids.iter().filter_map(|id| Some((topic.clone(), id.parse().ok()?))));
+    }
+    Ok(queues)
+}

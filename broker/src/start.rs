@@ -5,6 +5,7 @@ mod parts;
 use crate::broker::Broker;
 use crate::clients::Clients;
 use crate::config::BrokerSettings;
+use crate::consumer_filter::ConsumerFilters;
 use crate::dispatch::Port;
 use crate::groups::Groups;
 use crate::locks::Locks;
@@ -14,6 +15,7 @@ use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
 use crate::store::{self, MessageStore, OpenError};
 use crate::topics::Topics;
+use filter::bloom::BloomError;
 use namesrv::{listen_addr, server_config};
 use process::clock::Clock;
 use process::files::LoadError;
@@ -38,6 +40,8 @@ const FIRST_REGISTRATION_PATIENCE: Duration = Duration::from_millis(100);
 const LONG_POLL_TICK: Duration = Duration::from_millis(200);
 /// A pull whose tags no new message had goes on behind those messages this often. Java: `PullRequestHoldService.run`.
 const GROWN_QUEUES_PERIOD: Duration = Duration::from_secs(5);
+/// Java: `BrokerController.initializeBrokerScheduledTasks`.
+const FILTERS_PERSIST_PERIOD: Duration = Duration::from_secs(10);
 /// Java: `ClientHousekeepingService`.
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 
@@ -64,6 +68,8 @@ pub enum StartError {
     Thread(io::Error),
     /// `messageDelayLevel` with a word that is no delay.
     DelayLevel(String),
+    /// `maxErrorRateOfBloomFilter` or `expectConsumerNumUseFilter` is out of range.
+    Bloom(BloomError),
 }
 
 impl std::fmt::Display for StartError {
@@ -74,6 +80,7 @@ impl std::fmt::Display for StartError {
             StartError::Store(error) => error.fmt(f),
             StartError::Table(error) => error.fmt(f),
             StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            StartError::Bloom(error) => write!(f, "the Bloom filter of consumer filters: {error}"),
             StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
@@ -140,6 +147,9 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let offsets =
         ConsumerOffsets::load(&file("consumerOffset.json"), parts::offsets_config(&settings), clock.clone());
     let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
+    let filters_config = parts::filters_config(&settings.broker);
+    let bloom = filters_config.bloom().map_err(StartError::Bloom)?;
+    let filters = ConsumerFilters::load(&file("consumerFilter.json"), filters_config, bloom, clock.clone());
     let topics = Arc::new(topics.map_err(StartError::Table)?);
     Ok(Arc::new(Broker {
         runtime: Handle::current(),
@@ -152,6 +162,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         offsets: offsets.map_err(StartError::Table)?,
         schedule: Arc::new(schedule.map_err(StartError::Table)?),
         clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
+        consumer_filters: Arc::new(filters.map_err(StartError::Table)?),
         locks: Locks::new(clock.clone()),
         long_poll: LongPoll::new(clock.clone()),
         clock,
@@ -177,6 +188,9 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
         every(broker, GROWN_QUEUES_PERIOD, Broker::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
         every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
+        every(broker, FILTERS_PERSIST_PERIOD, |broker| {
+            tokio::task::block_in_place(|| broker.consumer_filters.persist());
+        }),
     ]
 }
 
@@ -233,6 +247,7 @@ impl Running {
             broker.schedule.shutdown();
             broker.store.shutdown();
             broker.offsets.persist();
+            broker.consumer_filters.persist();
             broker.topics.persist();
             broker.groups.persist();
         });

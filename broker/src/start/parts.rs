@@ -1,6 +1,7 @@
 //! What each part of the broker is told, out of all settings.
 
-use crate::config::{BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
@@ -35,6 +36,14 @@ pub(super) fn offsets_config(settings: &BrokerSettings) -> OffsetsConfig {
     OffsetsConfig {
         use_server_side_reset_offset: settings.broker.use_server_side_reset_offset,
         consumer_offset_update_version_step: settings.broker.consumer_offset_update_version_step,
+    }
+}
+
+pub(super) fn filters_config(broker: &BrokerConfig) -> FiltersConfig {
+    FiltersConfig {
+        max_error_rate_of_bloom_filter: broker.max_error_rate_of_bloom_filter,
+        expect_consumer_num_use_filter: broker.expect_consumer_num_use_filter,
+        filter_data_clean_time_span_ms: broker.filter_data_clean_time_span_ms,
     }
 }
 

@@ -1,5 +1,5 @@
-//! The grammar as data, for looking ahead: whether the operand of a `+` can be read, and what else could have stood
-//! where it cannot. Java: `SelectorParser.jj`, the `jj_3R_*` methods of `SelectorParser`.
+//! The grammar as data, for looking ahead: Java reads the operand of a `+` only when all of it fits, and else points to
+//! the `+`. Java: `SelectorParser.jj`, the `jj_3R_*` methods of `SelectorParser`.
 
 use crate::error::CompileError;
 use crate::parser::NESTING_MAX;
@@ -26,12 +26,10 @@ static EQUALITY: Rule = All(&[
     Many(&Any(&[
         All(&[Token(Kind::Equal), See(&COMPARISON)]),
         All(&[Token(Kind::NotEqual), See(&COMPARISON)]),
-        See(&IS_NULL),
+        All(&[Token(Kind::Is), Token(Kind::Null)]),
         All(&[Token(Kind::Is), Token(Kind::Not), Token(Kind::Null)]),
     ])),
 ]);
-
-pub static IS_NULL: Rule = All(&[Token(Kind::Is), Token(Kind::Null)]);
 
 static COMPARISON: Rule = All(&[
     See(&UNARY),
@@ -41,23 +39,17 @@ static COMPARISON: Rule = All(&[
         All(&[Token(Kind::Less), See(&UNARY)]),
         All(&[Token(Kind::LessEqual), See(&UNARY)]),
         All(&[Token(Kind::Contains), Token(Kind::String)]),
-        See(&NOT_CONTAINS),
+        All(&[Token(Kind::Not), Token(Kind::Contains), Token(Kind::String)]),
         All(&[Token(Kind::StartsWith), Token(Kind::String)]),
-        See(&NOT_STARTS_WITH),
+        All(&[Token(Kind::Not), Token(Kind::StartsWith), Token(Kind::String)]),
         All(&[Token(Kind::EndsWith), Token(Kind::String)]),
-        See(&NOT_ENDS_WITH),
+        All(&[Token(Kind::Not), Token(Kind::EndsWith), Token(Kind::String)]),
         See(&BETWEEN),
-        See(&NOT_BETWEEN),
+        All(&[Token(Kind::Not), See(&BETWEEN)]),
         See(&IN),
-        See(&NOT_IN),
+        All(&[Token(Kind::Not), See(&IN)]),
     ])),
 ]);
-
-pub static NOT_CONTAINS: Rule = All(&[Token(Kind::Not), Token(Kind::Contains), Token(Kind::String)]);
-pub static NOT_STARTS_WITH: Rule = All(&[Token(Kind::Not), Token(Kind::StartsWith), Token(Kind::String)]);
-pub static NOT_ENDS_WITH: Rule = All(&[Token(Kind::Not), Token(Kind::EndsWith), Token(Kind::String)]);
-pub static NOT_BETWEEN: Rule = All(&[Token(Kind::Not), See(&BETWEEN)]);
-pub static NOT_IN: Rule = All(&[Token(Kind::Not), See(&IN)]);
 
 static BETWEEN: Rule = All(&[Token(Kind::Between), See(&UNARY), Token(Kind::And), See(&UNARY)]);
 
@@ -98,23 +90,17 @@ impl<'t, 'sql> Scan<'t, 'sql> {
         Scan { tokens, at, depth: 0 }
     }
 
-    /// Whether the rule fits; then `at` is behind it. Each comparison of a word is told to `tried`: the index of the
-    /// word and the kind that would have fitted.
-    pub fn fits(
-        &mut self,
-        rule: &'static Rule,
-        tried: &mut dyn FnMut(usize, Kind),
-    ) -> Result<bool, CompileError> {
+    /// Whether the rule fits; then `at` is behind it.
+    pub fn fits(&mut self, rule: &'static Rule) -> Result<bool, CompileError> {
         match rule {
             Token(kind) => {
-                tried(self.at, *kind);
                 let fits = self.tokens.get(self.at)?.kind == *kind;
                 self.at += 1;
                 Ok(fits)
             }
             All(rules) => {
                 for rule in *rules {
-                    if !self.fits(rule, tried)? {
+                    if !self.fits(rule)? {
                         return Ok(false);
                     }
                 }
@@ -124,7 +110,7 @@ impl<'t, 'sql> Scan<'t, 'sql> {
                 let start = self.at;
                 for rule in *rules {
                     self.at = start;
-                    if self.fits(rule, tried)? {
+                    if self.fits(rule)? {
                         return Ok(true);
                     }
                 }
@@ -132,29 +118,25 @@ impl<'t, 'sql> Scan<'t, 'sql> {
             }
             Many(rule) => {
                 let mut end = self.at;
-                while self.fits(rule, tried)? {
+                while self.fits(rule)? {
                     end = self.at;
                 }
                 self.at = end;
                 Ok(true)
             }
-            See(rule) => self.descend(rule, tried),
+            See(rule) => self.descend(rule),
         }
     }
 
-    fn descend(
-        &mut self,
-        rule: &'static Rule,
-        tried: &mut dyn FnMut(usize, Kind),
-    ) -> Result<bool, CompileError> {
+    fn descend(&mut self, rule: &'static Rule) -> Result<bool, CompileError> {
         if !std::ptr::eq(rule, &UNARY) {
-            return self.fits(rule, tried);
+            return self.fits(rule);
         }
         if self.depth >= NESTING_MAX {
             return Err(CompileError::TooDeep { levels_max: NESTING_MAX });
         }
         self.depth += 1;
-        let fits = self.fits(rule, tried);
+        let fits = self.fits(rule);
         self.depth -= 1;
         fits
     }

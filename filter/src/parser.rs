@@ -3,7 +3,7 @@
 use crate::error::CompileError;
 use crate::explain::unexpected;
 use crate::expression::{Comparison, Constant, Expression, TextMatch};
-use crate::grammar::{self, Rule, Scan};
+use crate::grammar::{self, Scan};
 use crate::number;
 use crate::token::{Kind, Kinds, Token, Tokens};
 
@@ -141,8 +141,7 @@ impl<'a> Parser<'a> {
         }
         self.consume();
         if self.peek()?.kind != Kind::Not {
-            let tried = [(&grammar::IS_NULL, self.at - 1)];
-            return Err(unexpected(&mut self.tokens, self.at, Kinds::of(&[Kind::Not]), &tried));
+            return Err(unexpected(&self.tokens, self.at, Kinds::of(&[Kind::Not]), Some(Kind::Null)));
         }
         self.consume();
         self.expect(Kind::Null)?;
@@ -183,15 +182,7 @@ impl<'a> Parser<'a> {
             self.consume();
             return Ok(kind);
         }
-        let rules: [&'static Rule; 5] = [
-            &grammar::NOT_CONTAINS,
-            &grammar::NOT_STARTS_WITH,
-            &grammar::NOT_ENDS_WITH,
-            &grammar::NOT_BETWEEN,
-            &grammar::NOT_IN,
-        ];
-        let tried = rules.map(|rule| (rule, self.at));
-        Err(unexpected(&mut self.tokens, self.at, OPERATOR, &tried))
+        Err(unexpected(&self.tokens, self.at, OPERATOR, None))
     }
 
     fn ordered(&mut self, left: Node, comparison: Comparison) -> Parsed {
@@ -236,7 +227,8 @@ impl<'a> Parser<'a> {
     fn operand(&mut self) -> Parsed {
         let token = self.peek()?;
         if !OPERAND.has(token.kind) && !self.plus_fits(token.kind)? {
-            return Err(unexpected(&mut self.tokens, self.at, OPERAND, &[(&grammar::PLUS, self.at)]));
+            let tried = (token.kind != Kind::Plus).then_some(Kind::Plus);
+            return Err(unexpected(&self.tokens, self.at, OPERAND, tried));
         }
         self.consume();
         let text = self.tokens.text(token);
@@ -275,7 +267,7 @@ impl<'a> Parser<'a> {
             return Ok(true);
         }
         let mut scan = Scan::new(&mut self.tokens, self.at);
-        let fits = scan.fits(&grammar::PLUS, &mut |_, _| {})?;
+        let fits = scan.fits(&grammar::PLUS)?;
         if fits {
             self.fits_until = scan.at;
         }
@@ -310,7 +302,7 @@ impl<'a> Parser<'a> {
     fn expect(&mut self, kind: Kind) -> Result<Token, CompileError> {
         let token = self.peek()?;
         if !self.take(kind)? {
-            return Err(unexpected(&mut self.tokens, self.at, self.expected, &[]));
+            return Err(unexpected(&self.tokens, self.at, self.expected, None));
         }
         Ok(token)
     }

@@ -149,9 +149,9 @@ impl<'a> Tokens<'a> {
         Ok(self.cut[index])
     }
 
-    /// The words looked at from `index` on.
-    pub fn seen(&self, index: usize) -> &[Token] {
-        self.cut.get(index..).unwrap_or_default()
+    /// The word at `index`, if somebody has looked at it.
+    pub fn seen(&self, index: usize) -> Option<Token> {
+        self.cut.get(index).copied()
     }
 
     pub fn text(&self, token: Token) -> &'a str {

@@ -28,6 +28,11 @@ fn sql92_is_javas() {
     let encoded: Vec<_> = messages.iter().map(encode).collect();
     let mut expressions: Vec<String> = HANDMADE.map(String::from).to_vec();
     expressions.extend((0..EXPRESSIONS).map(|_| expression(&mut dice)));
+    // Java reads 4096 characters at once.
+    for blanks in 4085..4100 {
+        expressions.extend(["a = # ", "a = 'open", "a >", "(a IS NULL"].map(|sql| " ".repeat(blanks) + sql));
+        expressions.push(format!("a IN ('{}') AND", "x".repeat(2 * blanks)));
+    }
     let lines = expressions.iter().map(|sql| format!("sql\t{}\t{}\n", hex(sql), encoded.join("\t")));
     let answers = ask_java(lines.collect());
     assert_eq!(answers.len(), expressions.len());

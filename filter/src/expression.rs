@@ -124,7 +124,7 @@ impl Expression {
         })
     }
 
-    pub(crate) fn is_null(self) -> Expression {
+    pub(crate) fn equals_null(self) -> Expression {
         Expression::Equal(Box::new([self, Expression::Constant(Constant::Null)]))
     }
 

@@ -117,7 +117,7 @@ impl<'a> Parser<'a> {
             left = match kind {
                 Kind::Is => {
                     let negated = self.is_null()?;
-                    let expression = left.expression.is_null();
+                    let expression = left.expression.equals_null();
                     Node::over(if negated { expression.negated() } else { expression }, left.height)?
                 }
                 _ => {

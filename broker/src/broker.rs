@@ -2,6 +2,7 @@
 
 use crate::clients::Clients;
 use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
+use crate::consumer_filter::ConsumerFilters;
 use crate::groups::Groups;
 use crate::handler::pull;
 use crate::locks::Locks;
@@ -35,6 +36,7 @@ pub struct Broker {
     pub schedule: Arc<Schedule>,
     pub registration: Registration,
     pub clients: Clients,
+    pub consumer_filters: Arc<ConsumerFilters>,
     pub locks: Locks,
     pub long_poll: LongPoll,
 }
@@ -84,6 +86,13 @@ impl Broker {
         offset.filter(|_| self.settings.broker.use_server_side_reset_offset)
     }
 
+    /// A client's connection is gone, and the client with it.
+    pub fn connection_closed(&self, peer_id: u64) {
+        for group in self.clients.closed(peer_id) {
+            self.consumer_filters.unregister(&group);
+        }
+    }
+
     /// New messages can be read. Called by the store's derive thread, once a batch.
     pub fn messages_arrived(self: &Arc<Broker>, arrived: &[Arrived<'_>]) {
         self.schedule.messages_arrived(arrived);
@@ -94,14 +103,14 @@ impl Broker {
             topic: message.topic,
             queue_id: message.queue_id,
             max_offset: message.max_offset,
-            tags_code: Some(message.tags_code),
+            message: Some((message.tags_code, message.properties)),
         });
         self.answer(self.long_poll.take_woken(arrivals));
     }
 
-    /// The queue has messages, whatever their tags.
+    /// The queue has messages, whatever they are.
     pub fn queue_grew(self: &Arc<Broker>, topic: &str, queue_id: i32, max_offset: i64) {
-        let arrival = Arrival { topic, queue_id, max_offset, tags_code: None };
+        let arrival = Arrival { topic, queue_id, max_offset, message: None };
         self.answer(self.long_poll.take_woken([arrival]));
     }
 

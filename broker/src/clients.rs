@@ -134,14 +134,18 @@ impl Clients {
         disagrees
     }
 
-    pub fn unregister_consumer(&self, peer_id: u64, group: &str, notify: bool) {
+    /// True if the group has no client left.
+    pub fn unregister_consumer(&self, peer_id: u64, group: &str, notify: bool) -> bool {
         let mut tables = self.tables.write();
         if let Some(groups) = tables.groups_of_peer.get_mut(&peer_id) {
             groups.consumer.remove(group);
         }
+        let was_there = tables.consumers.contains_key(group);
         let notice = self.leave(&mut tables, peer_id, group).filter(|_| notify);
+        let is_empty = was_there && !tables.consumers.contains_key(group);
         drop(tables);
         notice.into_iter().for_each(Notice::send);
+        is_empty
     }
 
     pub fn register_producer(&self, client: &Client, group: &str) {
@@ -165,21 +169,24 @@ impl Clients {
         tables.leave_producers(peer_id, group);
     }
 
-    /// The connection is gone. Java: `doChannelCloseEvent`.
-    pub fn closed(&self, peer_id: u64) {
+    /// The connection is gone. Returns the consumer groups that have no client left. Java: `doChannelCloseEvent`.
+    pub fn closed(&self, peer_id: u64) -> Vec<String> {
         // Most connections that end never sent a heartbeat.
         if !self.tables.read().groups_of_peer.contains_key(&peer_id) {
-            return;
+            return Vec::new();
         }
         let mut tables = self.tables.write();
-        let Some(groups) = tables.groups_of_peer.remove(&peer_id) else { return };
+        let Some(groups) = tables.groups_of_peer.remove(&peer_id) else { return Vec::new() };
         for group in &groups.producer {
             tables.leave_producers(peer_id, group);
         }
         let notices: Vec<_> =
             groups.consumer.iter().filter_map(|group| self.leave(&mut tables, peer_id, group)).collect();
+        let is_empty = |group: &String| !tables.consumers.contains_key(group);
+        let empty = groups.consumer.into_iter().filter(is_empty).collect();
         drop(tables);
         notices.into_iter().for_each(Notice::send);
+        empty
     }
 
     /// Closes the connections of clients that sent no heartbeat for longer than `idle_ms_max`; their end takes them

@@ -179,7 +179,7 @@ impl Service for Port {
     }
 
     fn closed(&self, peer: &Arc<Peer>) {
-        self.broker.clients.closed(peer.id());
+        self.broker.connection_closed(peer.id());
     }
 }
 

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod broker;
 pub mod clients;
 pub mod config;
+pub mod consumer_filter;
 mod dispatch;
 #[cfg(test)]
 mod golden;

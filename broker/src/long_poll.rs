@@ -1,7 +1,6 @@
 //! Pulls that found nothing, and wait for a message or for their time to be up. Java: `PullRequestHoldService`.
 
-use crate::store::MessageFilter;
-use crate::subscription::TagFilter;
+use crate::subscription::PullFilter;
 use parking_lot::Mutex;
 use process::clock::Clock;
 use remoting::{Command, Peer};
@@ -15,18 +14,19 @@ pub struct Parked {
     pub request: Command,
     /// Waits for a message at this queue offset.
     pub offset: i64,
-    pub filter: TagFilter,
+    pub filter: PullFilter,
     /// On the monotonic clock.
     pub until_ms: u64,
 }
 
-/// A new message, or only a new max offset where `tags_code` is none.
+/// A new message, or only a new max offset.
 #[derive(Clone, Copy)]
 pub struct Arrival<'a> {
     pub topic: &'a str,
     pub queue_id: i32,
     pub max_offset: i64,
-    pub tags_code: Option<i64>,
+    /// Tags code and properties.
+    pub message: Option<(i64, &'a str)>,
 }
 
 pub struct LongPoll {
@@ -76,7 +76,7 @@ impl LongPoll {
             };
             let is_for = |parked: &mut Parked| {
                 arrival.max_offset > parked.offset
-                    && arrival.tags_code.is_none_or(|code| parked.filter.matches_queue_entry(code))
+                    && arrival.message.is_none_or(|(tags, text)| parked.filter.matches_arrival(tags, text))
             };
             woken.extend(queue.extract_if(.., is_for));
         }
@@ -131,6 +131,7 @@ impl LongPoll {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscription::TagFilter;
     use remoting::ExtFields;
     use std::time::Duration;
 
@@ -139,13 +140,13 @@ mod tests {
             peer: Peer::detached(),
             request: Command::request(remoting::RequestCode::PULL_MESSAGE, ExtFields::empty()),
             offset,
-            filter: TagFilter::parse(Some(tags)).unwrap(),
+            filter: PullFilter::Tags(TagFilter::parse(Some(tags)).unwrap()),
             until_ms,
         }
     }
 
     fn arrival(max_offset: i64, tags_code: Option<i64>) -> Arrival<'static> {
-        Arrival { topic: "t", queue_id: 0, max_offset, tags_code }
+        Arrival { topic: "t", queue_id: 0, max_offset, message: tags_code.map(|code| (code, "")) }
     }
 
     fn offsets(mut parked: Vec<Parked>) -> Vec<i64> {

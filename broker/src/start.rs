@@ -5,6 +5,7 @@ mod parts;
 use crate::broker::Broker;
 use crate::clients::Clients;
 use crate::config::BrokerSettings;
+use crate::consumer_filter::ConsumerFilters;
 use crate::dispatch::Port;
 use crate::groups::Groups;
 use crate::locks::Locks;
@@ -12,8 +13,9 @@ use crate::long_poll::LongPoll;
 use crate::offsets::ConsumerOffsets;
 use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
-use crate::store::{self, BatchTopics, MessageStore, OpenError};
+use crate::store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
 use crate::topics::Topics;
+use filter::bloom::BloomError;
 use namesrv::{listen_addr, server_config};
 use process::clock::Clock;
 use process::files::LoadError;
@@ -38,6 +40,8 @@ const FIRST_REGISTRATION_PATIENCE: Duration = Duration::from_millis(100);
 const LONG_POLL_TICK: Duration = Duration::from_millis(200);
 /// A pull whose tags no new message had goes on behind those messages this often. Java: `PullRequestHoldService.run`.
 const GROWN_QUEUES_PERIOD: Duration = Duration::from_secs(5);
+/// Java: `BrokerController.initializeBrokerScheduledTasks`.
+const FILTERS_PERSIST_PERIOD: Duration = Duration::from_secs(10);
 /// Java: `ClientHousekeepingService`.
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 
@@ -64,6 +68,8 @@ pub enum StartError {
     Thread(io::Error),
     /// `messageDelayLevel` with a word that is no delay.
     DelayLevel(String),
+    /// `maxErrorRateOfBloomFilter` or `expectConsumerNumUseFilter` is out of range.
+    Bloom(BloomError),
 }
 
 impl std::fmt::Display for StartError {
@@ -74,6 +80,7 @@ impl std::fmt::Display for StartError {
             StartError::Store(error) => error.fmt(f),
             StartError::Table(error) => error.fmt(f),
             StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            StartError::Bloom(error) => write!(f, "the Bloom filter of consumer filters: {error}"),
             StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
@@ -131,9 +138,18 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let topics = Arc::new(topics.map_err(StartError::Table)?);
     let of_store = topics.clone();
     let batch_topics = BatchTopics::new(move |topic| of_store.has_batch_queues(topic));
+    let filters_config = parts::filters_config(&settings.broker);
+    let bloom = filters_config.bloom().map_err(StartError::Bloom)?;
+    let filters = ConsumerFilters::load(&file("consumerFilter.json"), filters_config, bloom, clock.clone());
+    let filters = Arc::new(filters.map_err(StartError::Table)?);
     let store_clock = clock.clone();
     let store = MessageStore::open(
-        parts::store_config(&settings.store, delay_levels_ms.clone(), batch_topics),
+        parts::store_config(
+            &settings.store,
+            delay_levels_ms.clone(),
+            batch_topics,
+            filter_bits(&settings, &filters),
+        ),
         Arc::new(move || store_clock.wall_ms()),
     )
     .map_err(StartError::Store)?;
@@ -155,11 +171,21 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         offsets: offsets.map_err(StartError::Table)?,
         schedule: Arc::new(schedule.map_err(StartError::Table)?),
         clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
+        consumer_filters: filters,
         locks: Locks::new(clock.clone()),
         long_poll: LongPoll::new(clock.clone()),
         clock,
         settings,
     }))
+}
+
+/// Only an extension of the queues has a place for the bits.
+fn filter_bits(settings: &BrokerSettings, filters: &Arc<ConsumerFilters>) -> FilterBits {
+    if !settings.broker.enable_calc_filter_bit_map || !settings.store.enable_consume_queue_ext {
+        return FilterBits::default();
+    }
+    let filters = filters.clone();
+    FilterBits::new(move |topic, properties| filters.bit_map(topic, properties))
 }
 
 /// Java makes a socket address of the two, which resolves a name.
@@ -180,6 +206,9 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
         every(broker, GROWN_QUEUES_PERIOD, Broker::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
         every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
+        every(broker, FILTERS_PERSIST_PERIOD, |broker| {
+            tokio::task::block_in_place(|| broker.consumer_filters.persist());
+        }),
     ]
 }
 
@@ -236,6 +265,7 @@ impl Running {
             broker.schedule.shutdown();
             broker.store.shutdown();
             broker.offsets.persist();
+            broker.consumer_filters.persist();
             broker.topics.persist();
             broker.groups.persist();
         });

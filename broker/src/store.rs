@@ -56,7 +56,7 @@ use index::Index;
 use queue::Queue;
 use queues::Queues;
 
-pub use config::{BatchTopics, Clock, FlushDiskType, StoreConfig, system_clock};
+pub use config::{BatchTopics, Clock, FilterBits, FlushDiskType, StoreConfig, system_clock};
 pub use consume_queue::ext::ExtUnit;
 pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};

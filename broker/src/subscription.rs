@@ -1,6 +1,7 @@
 //! What a pull wants of a queue's messages. Java: `FilterAPI`, `ExpressionMessageFilter`.
 
-use crate::store::MessageFilter;
+use crate::consumer_filter::SqlFilter;
+use crate::store::{ExtUnit, MessageFilter};
 use remoting::body::SubscriptionData;
 use remoting::message::java_string_hash;
 use smallvec::SmallVec;
@@ -31,6 +32,7 @@ impl TagFilter {
 
     pub fn of(subscription: &SubscriptionData) -> TagFilter {
         match subscription.sub_string.as_str() {
+            _ if subscription.class_filter_mode => TagFilter::All,
             "*" => TagFilter::All,
             _ => TagFilter::Codes(subscription.code_set.iter().copied().collect()),
         }
@@ -42,6 +44,46 @@ impl MessageFilter for TagFilter {
         match self {
             TagFilter::All => true,
             TagFilter::Codes(codes) => codes.contains(&(tags_code as i32)),
+        }
+    }
+}
+
+/// Which messages a pull wants.
+#[derive(Clone)]
+pub enum PullFilter {
+    Tags(TagFilter),
+    Sql(SqlFilter),
+}
+
+impl PullFilter {
+    /// Whether a message that has just come is one: `properties` is its record's text.
+    pub fn matches_arrival(&self, tags_code: i64, properties: &str) -> bool {
+        match self {
+            PullFilter::Tags(tags) => tags.matches_queue_entry(tags_code),
+            PullFilter::Sql(sql) => sql.matches_properties(properties),
+        }
+    }
+}
+
+impl MessageFilter for PullFilter {
+    fn matches_queue_entry(&self, tags_code: i64) -> bool {
+        match self {
+            PullFilter::Tags(tags) => tags.matches_queue_entry(tags_code),
+            PullFilter::Sql(_) => true,
+        }
+    }
+
+    fn matches_ext(&self, unit: &ExtUnit<'_>) -> bool {
+        match self {
+            PullFilter::Tags(tags) => tags.matches_queue_entry(unit.tags_code),
+            PullFilter::Sql(sql) => sql.matches_bit_map(unit.store_timestamp_ms, unit.bit_map),
+        }
+    }
+
+    fn matches_record(&self, record: &[u8]) -> bool {
+        match self {
+            PullFilter::Tags(_) => true,
+            PullFilter::Sql(sql) => sql.matches_record(record),
         }
     }
 }

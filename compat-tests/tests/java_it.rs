@@ -22,7 +22,7 @@ fn client_5_5_0() {
 fn run_with(version: &str) {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");
-    let _broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &[]);
+    let _broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &[("enablePropertyFilter", "true")]);
     let project = checkout().join("java-it");
     let options = [
         format!("-Drocketmq.client.version={version}"),

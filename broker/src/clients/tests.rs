@@ -70,11 +70,11 @@ fn a_closed_connection_is_in_no_group() {
     clients.register_consumer(&one, &beat(&data, 0));
     clients.register_consumer(&two, &beat(&data, 0));
     clients.register_producer(&one, "p");
-    clients.closed(one.peer.id());
+    assert!(clients.closed(one.peer.id()).is_empty());
     let ids = |group: &ConsumerGroup| group.clients.values().map(|c| c.client_id.clone()).collect::<Vec<_>>();
     assert_eq!(clients.consumer_group("g", ids), Some(vec!["c2".to_owned()]));
     assert!(clients.tables.read().producers.is_empty());
-    clients.unregister_consumer(two.peer.id(), "g", true);
+    assert!(clients.unregister_consumer(two.peer.id(), "g", true), "no client left");
     assert!(clients.consumer_group("g", ids).is_none());
     clients.closed(two.peer.id());
     assert!(clients.tables.read().groups_of_peer.is_empty());

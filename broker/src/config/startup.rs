@@ -1,5 +1,6 @@
 //! From files, arguments and surroundings to checked settings, by the rules of Java's `BrokerStartup`.
 
+use filter::bloom::{BloomError, BloomFilter};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -172,19 +173,18 @@ fn derive_ha_port(config: &mut Config) -> Result<(), BrokerConfigError> {
     Ok(())
 }
 
-/// The bits of the Bloom filter that `ConsumerFilterManager` makes of the two keys (`BloomFilter.createByFn`): whole
-/// bytes that keep the error rate for so many consumers.
+/// As long as the Bloom filter that `ConsumerFilterManager` makes of the two keys.
 fn derive_bit_map_length(config: &mut Config) -> Result<(), ConfigError> {
-    let error_percent: i32 = config.typed("BrokerConfig", "maxErrorRateOfBloomFilter")?;
-    let consumers: i32 = config.typed("BrokerConfig", "expectConsumerNumUseFilter")?;
-    if !(1..100).contains(&error_percent) {
-        return Err(config.bad_value("BrokerConfig", "maxErrorRateOfBloomFilter", "an integer from 1 to 99"));
-    }
-    if consumers < 1 {
-        return Err(config.bad_value("BrokerConfig", "expectConsumerNumUseFilter", "an integer above 0"));
-    }
-    let rate = f64::from(error_percent) / 100.0;
-    let bits = (f64::from(consumers) * (1.0 / rate).log2() * std::f64::consts::LOG2_E).ceil();
-    config.derive("MessageStoreConfig", "bitMapLengthConsumeQueueExt", (bits / 8.0).ceil() as i64 * 8);
+    let error_rate: i32 = config.typed("BrokerConfig", "maxErrorRateOfBloomFilter")?;
+    let expected: i32 = config.typed("BrokerConfig", "expectConsumerNumUseFilter")?;
+    let bloom = BloomFilter::new(error_rate, expected).map_err(|error| match error {
+        BloomError::ErrorRate(_) => {
+            config.bad_value("BrokerConfig", "maxErrorRateOfBloomFilter", "an integer from 1 to 99")
+        }
+        BloomError::Expected(_) => {
+            config.bad_value("BrokerConfig", "expectConsumerNumUseFilter", "an integer above 0")
+        }
+    })?;
+    config.derive("MessageStoreConfig", "bitMapLengthConsumeQueueExt", bloom.bits());
     Ok(())
 }

@@ -88,6 +88,17 @@ settings! {
         pub short_polling_time_ms: u64 = "shortPollingTimeMills",
         pub notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable",
         pub lite_pull_message_enable: bool = "litePullMessageEnable",
+        /// Consumers may filter by expressions over properties.
+        pub enable_property_filter: bool = "enablePropertyFilter",
+        pub enable_calc_filter_bit_map: bool = "enableCalcFilterBitMap",
+        /// A retry topic's messages are filtered as in the topic they come from.
+        pub filter_support_retry: bool = "filterSupportRetry",
+        /// A group's expression is forgotten so long after its last client left.
+        pub filter_data_clean_time_span_ms: i64 = "filterDataCleanTimeSpan",
+        /// Groups with an expression that the Bloom filter is made for.
+        pub expect_consumer_num_use_filter: i32 = "expectConsumerNumUseFilter",
+        /// Wrong answers of the Bloom filter, in a hundred.
+        pub max_error_rate_of_bloom_filter: i32 = "maxErrorRateOfBloomFilter",
         /// A slave may serve pulls.
         pub slave_read_enable: bool = "slaveReadEnable",
         /// Offsets of broadcasting consumers are kept too.

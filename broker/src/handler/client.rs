@@ -3,10 +3,12 @@
 use super::{json_body, ok, ok_with_header, pull, send};
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
+use crate::consumer_filter::SQL92;
 use crate::subscription::is_tag_type;
 use crate::topic_validator;
+use filter::Expression;
 use remoting::body::{
-    CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData,
+    CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData,
 };
 use remoting::header::client::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
 use remoting::header::required;
@@ -49,7 +51,11 @@ fn consumer_beat(
     broker.group_topic(&topic, group.retry_queue_nums, has_order_topic, sys_flag);
     let notify = group.notify_consumer_ids_changed_enable;
     let heartbeat = ConsumerHeartbeat { data, with_subscriptions, fingerprint, notify };
-    Ok(broker.clients.register_consumer(client, &heartbeat))
+    let disagrees = broker.clients.register_consumer(client, &heartbeat);
+    if with_subscriptions {
+        broker.consumer_filters.register_all(group_name, &data.subscription_data_set);
+    }
+    Ok(disagrees)
 }
 
 pub fn unregister_client(
@@ -64,13 +70,15 @@ pub fn unregister_client(
     if let Some(group) = header.consumer_group {
         let config = broker.group(group);
         let notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
-        broker.clients.unregister_consumer(peer.id(), group, notify);
+        if broker.clients.unregister_consumer(peer.id(), group, notify) {
+            broker.consumer_filters.unregister(group);
+        }
     }
     ok_with_header()
 }
 
 pub fn check_client_config(
-    _broker: &Arc<Broker>,
+    broker: &Arc<Broker>,
     _peer: &Arc<Peer>,
     request: Command,
 ) -> Result<Outcome, Refusal> {
@@ -79,13 +87,31 @@ pub fn check_client_config(
         return ok();
     }
     let body: CheckClientRequestBody = json_body(&bytes)?;
-    match body.subscription_data {
-        Some(subscription) if !is_tag_type(Some(&subscription.expression_type)) => {
-            Err(pull::unsupported_filter(&subscription.expression_type))
+    let Some(SubscriptionData { expression_type, sub_string, .. }) = body.subscription_data else {
+        return ok();
+    };
+    if is_tag_type(Some(&expression_type)) {
+        return ok();
+    }
+    if !broker.settings.broker.enable_property_filter {
+        return Err(pull::unsupported_filter(&expression_type));
+    }
+    let unparsable = |remark: String| Err(Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark));
+    if expression_type != SQL92 {
+        return unparsable(UNKNOWN_EXPRESSION_TYPE.to_owned());
+    }
+    match Expression::compile(&sub_string) {
+        Ok(_) => ok(),
+        Err(error) => {
+            tracing::warn!("{:?} of {:?} filters by {sub_string:?}: {error}", body.client_id, body.group);
+            unparsable(error.to_string())
         }
-        _ => ok(),
     }
 }
+
+/// Java asks its table of filters and falls over the missing one.
+const UNKNOWN_EXPRESSION_TYPE: &str = "Cannot invoke \"org.apache.rocketmq.filter.FilterSpi.compile(String)\" \
+     because the return value of \"org.apache.rocketmq.filter.FilterFactory.get(String)\" is null";
 
 pub fn get_consumer_list_by_group(
     broker: &Arc<Broker>,

@@ -2,10 +2,11 @@
 
 use super::FAQ;
 use crate::broker::Broker;
+use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::long_poll::Parked;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
-use crate::subscription::{TagFilter, is_tag_type};
+use crate::subscription::{PullFilter, TagFilter, is_tag_type};
 use crate::topics::perm;
 use bytes::Bytes;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
@@ -97,7 +98,7 @@ fn pull(
 struct Allowed {
     group: Arc<SubscriptionGroupConfig>,
     topic: Arc<TopicConfig>,
-    filter: TagFilter,
+    filter: PullFilter,
 }
 
 /// The fields that Java unboxes once the pull is allowed.
@@ -196,23 +197,50 @@ fn check(
             Ok(filter) => filter,
             Err(outcome) => return Ok(Err(outcome)),
         },
-        _ => filter_of_request(header)?,
+        _ => filter_of_request(broker, header)?,
     };
     Ok(Ok(Allowed { group, topic, filter }))
 }
 
 /// The pull brings its subscription along.
-fn filter_of_request(header: &PullMessageRequestHeader<'_>) -> Result<TagFilter, Refusal> {
+fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> Result<PullFilter, Refusal> {
     let unparsable =
         || Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
-    // Java takes `null` and `TAG` for tags here, and compiles any other expression type.
-    match header.expression_type {
-        None | Some("TAG") => TagFilter::parse(header.subscription).ok_or_else(unparsable),
-        Some("SQL92") if header.subscription.is_some_and(|sql| !sql.is_empty()) => {
-            Err(unsupported_filter("SQL92"))
+    let expression = header.subscription.filter(|text| !text.is_empty());
+    let tags = match header.expression_type {
+        None | Some("TAG") => TagFilter::parse(header.subscription).ok_or_else(unparsable)?,
+        // A kind without a name is one of tags, but Java finds no tags then.
+        Some("") => match expression.ok_or_else(unparsable)? {
+            "*" => TagFilter::All,
+            _ => TagFilter::Codes(Default::default()),
+        },
+        Some(kind) => {
+            let expression = expression.ok_or_else(unparsable)?;
+            header.sub_version.ok_or_else(unparsable)?;
+            let group = required(header.consumer_group, "consumerGroup")?;
+            let topic = required(header.topic, "topic")?;
+            let built = || GroupFilter::build(topic, group, expression, kind, broker.clock.wall_ms());
+            return sql_filter(broker, topic, kind, || built().map(Arc::new));
         }
-        Some(_) => Err(unparsable()),
+    };
+    Ok(PullFilter::Tags(tags))
+}
+
+/// A filter that is not of tags, if the broker has them. Without an expression that is any good it lets all through.
+fn sql_filter(
+    broker: &Broker,
+    topic: &str,
+    kind: &str,
+    filter: impl FnOnce() -> Option<Arc<GroupFilter>>,
+) -> Result<PullFilter, Refusal> {
+    if !broker.settings.broker.enable_property_filter {
+        return Err(unsupported_filter(kind));
     }
+    let plain = SqlFilter::new(&broker.consumer_filters, filter());
+    Ok(PullFilter::Sql(match broker.settings.broker.filter_support_retry {
+        true => plain.with_retries(topic),
+        false => plain,
+    }))
 }
 
 /// The pull relies on what the group's heartbeats subscribed.
@@ -220,7 +248,7 @@ fn subscribed_filter(
     broker: &Broker,
     group: &SubscriptionGroupConfig,
     header: &PullMessageRequestHeader<'_>,
-) -> Result<Result<TagFilter, Outcome>, Refusal> {
+) -> Result<Result<PullFilter, Outcome>, Refusal> {
     let topic = required(header.topic, "topic")?;
     let looked = broker.clients.consumer_group(&group.group_name, |consumers| {
         (consumers.is_broadcasting(), consumers.subscriptions.get(topic).cloned())
@@ -244,10 +272,21 @@ fn subscribed_filter(
     if subscription.sub_version < required(header.sub_version, "subVersion")? {
         return refused(ResponseCode::SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
     }
-    if !is_tag_type(Some(&subscription.expression_type)) {
-        return Err(unsupported_filter(&subscription.expression_type));
+    if is_tag_type(Some(&subscription.expression_type)) {
+        return Ok(Ok(PullFilter::Tags(TagFilter::of(&subscription))));
     }
-    Ok(Ok(TagFilter::of(&subscription)))
+    let Some((filter, version)) = broker.consumer_filters.get(topic, &group.group_name) else {
+        let remark = "The broker's consumer filter data is not exist!Your expression may be wrong!";
+        return refused(ResponseCode::FILTER_DATA_NOT_EXIST, remark);
+    };
+    if version < required(header.sub_version, "subVersion")? {
+        return refused(
+            ResponseCode::FILTER_DATA_NOT_LATEST,
+            "the consumer's consumer filter data not latest",
+        );
+    }
+    let filter = Some(filter).filter(|_| !subscription.class_filter_mode);
+    sql_filter(broker, topic, &subscription.expression_type, || filter).map(Ok)
 }
 
 /// Bit of a group's forbidden table. Java: `PermName.INDEX_PERM_READ`.

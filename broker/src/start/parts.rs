@@ -1,10 +1,11 @@
 //! What each part of the broker is told, out of all settings.
 
-use crate::config::{BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
-use crate::store::{self, BatchTopics, StoreConfig};
+use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
 use crate::topics::TopicsConfig;
 use std::time::Duration;
 
@@ -41,6 +42,14 @@ pub(super) fn offsets_config(settings: &BrokerSettings) -> OffsetsConfig {
     }
 }
 
+pub(super) fn filters_config(broker: &BrokerConfig) -> FiltersConfig {
+    FiltersConfig {
+        max_error_rate_of_bloom_filter: broker.max_error_rate_of_bloom_filter,
+        expect_consumer_num_use_filter: broker.expect_consumer_num_use_filter,
+        filter_data_clean_time_span_ms: broker.filter_data_clean_time_span_ms,
+    }
+}
+
 pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i64>) -> ScheduleConfig {
     ScheduleConfig {
         delay_levels_ms,
@@ -53,6 +62,7 @@ pub(super) fn store_config(
     settings: &MessageStoreConfig,
     delay_levels_ms: Vec<i64>,
     batch_topics: BatchTopics,
+    filter_bits: FilterBits,
 ) -> StoreConfig {
     let ms = Duration::from_millis;
     StoreConfig {
@@ -64,6 +74,7 @@ pub(super) fn store_config(
         mapped_file_size_consume_queue_ext: settings.mapped_file_size_consume_queue_ext_bytes,
         mapper_file_size_batch_consume_queue: settings.mapper_file_size_batch_consume_queue_bytes,
         batch_topics,
+        filter_bits,
         enable_lmq: settings.enable_lmq,
         enable_multi_dispatch: settings.enable_multi_dispatch,
         enable_lmq_quota: settings.enable_lmq_quota,

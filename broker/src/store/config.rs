@@ -39,6 +39,30 @@ impl fmt::Debug for BatchTopics {
     }
 }
 
+/// Says which consumers' filters a message passes, for its queue's extension: a topic and the text of the properties make
+/// the bits of a Bloom filter.
+#[derive(Clone, Default)]
+pub struct FilterBits(Option<Arc<CalcBits>>);
+
+type CalcBits = dyn Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync;
+
+impl FilterBits {
+    pub fn new(calc: impl Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(calc)))
+    }
+
+    /// `None` where nobody filters the topic, or nobody asked for bits.
+    pub fn of(&self, topic: &str, properties: &str) -> Option<Vec<u8>> {
+        self.0.as_ref()?(topic, properties)
+    }
+}
+
+impl fmt::Debug for FilterBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FilterBits").field(&self.0.is_some()).finish()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushDiskType {
     AsyncFlush,
@@ -59,6 +83,8 @@ pub struct StoreConfig {
     /// Rounded up to whole entries.
     pub mapper_file_size_batch_consume_queue: u64,
     pub batch_topics: BatchTopics,
+    /// Asked for each message while there is a queue extension.
+    pub filter_bits: FilterBits,
     /// Messages go to the LMQs that they name, too (`multi_dispatch`).
     pub enable_lmq: bool,
     /// Queues besides the topic's own are derived from the log.
@@ -121,6 +147,7 @@ impl Default for StoreConfig {
             mapped_file_size_consume_queue_ext: 48 << 20,
             mapper_file_size_batch_consume_queue: 13_800_000,
             batch_topics: BatchTopics::default(),
+            filter_bits: FilterBits::default(),
             enable_lmq: false,
             enable_multi_dispatch: false,
             enable_lmq_quota: false,

@@ -35,14 +35,12 @@ pub struct Dispatch<'a> {
     pub stored: StoredMessage<'a>,
     /// Hash of the tags; in [`SCHEDULE_TOPIC`] the deliver time in milliseconds.
     pub tags_code: i64,
-    /// Which consumers' filters the message passes, for the queue's extension; empty if none was asked.
-    pub bit_map: &'a [u8],
 }
 
 impl<'a> Dispatch<'a> {
     pub fn new(config: &StoreConfig, stored: StoredMessage<'a>) -> Self {
         let tags_code = tags_code_of(config, &stored);
-        Self { stored, tags_code, bit_map: &[] }
+        Self { stored, tags_code }
     }
 }
 
@@ -88,10 +86,11 @@ impl Dispatcher for Queues {
             size: stored.size as i32,
             tags_code: dispatch.tags_code,
         };
+        let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
         let unit = ExtUnit {
             tags_code: dispatch.tags_code,
             store_timestamp_ms: stored.store_timestamp_ms,
-            bit_map: dispatch.bit_map,
+            bit_map: &bit_map,
         };
         if queue.put(stored.queue_offset, entry, Some(&unit))? {
             self.mark_dirty(&queue);

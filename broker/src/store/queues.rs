@@ -14,7 +14,7 @@ use tracing::{error, warn};
 
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::batch_queues::BatchQueues;
-use super::config::StoreConfig;
+use super::config::{FilterBits, StoreConfig};
 use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
@@ -37,6 +37,7 @@ pub struct Queues {
     dirs: QueueDirs,
     table: RwLock<Table>,
     multi_dispatch: MultiDispatch,
+    filter_bits: FilterBits,
     lmq_count: AtomicUsize,
     batch: BatchQueues,
     /// Queues with entries that are not on disk.
@@ -52,6 +53,7 @@ impl Queues {
             batch: BatchQueues::load(config, &mappings, trust)?,
             table: RwLock::default(),
             multi_dispatch: MultiDispatch::of(config),
+            filter_bits: config.filter_bits.clone(),
             lmq_count: AtomicUsize::new(0),
             dirty: Mutex::default(),
         };
@@ -124,6 +126,10 @@ impl Queues {
 
     pub fn multi_dispatch(&self) -> MultiDispatch {
         self.multi_dispatch
+    }
+
+    pub fn filter_bits(&self) -> &FilterBits {
+        &self.filter_bits
     }
 
     /// LMQs there are (`ConsumeQueueStore.getLmqNum`).

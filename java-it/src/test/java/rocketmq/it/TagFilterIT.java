@@ -1,16 +1,11 @@
 package rocketmq.it;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
-import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
-import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.junit.jupiter.api.Test;
@@ -79,17 +74,5 @@ class TagFilterIT {
         PullResult none = consumer.pull(queue, "nobody", 0, 32);
         assertEquals(PullStatus.NO_MATCHED_MSG, none.getPullStatus());
         assertEquals(11, none.getNextBeginOffset());
-    }
-
-    @Test
-    void sqlFilterIsRefusedAtStartUnlessTheBrokerEnablesIt() throws Exception {
-        String topic = cluster.createTopic("TagFilter", 1);
-        DefaultMQPushConsumer consumer = cluster.pushConsumer(Cluster.unique("group"));
-        consumer.subscribe(topic, MessageSelector.bySql("colour = 'blue'"));
-        consumer.registerMessageListener(new Inbox());
-
-        MQClientException refusal = assertThrows(MQClientException.class, consumer::start);
-
-        assertTrue(refusal.getMessage().contains("does not support consumer to filter message by SQL92"), refusal.getMessage());
     }
 }

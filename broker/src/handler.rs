@@ -9,6 +9,7 @@ pub mod pull;
 pub mod queue;
 pub mod send;
 pub mod send_back;
+pub mod store;
 pub mod topic;
 
 use crate::broker::Broker;

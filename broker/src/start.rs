@@ -64,6 +64,11 @@ pub enum StartError {
     Thread(io::Error),
     /// `messageDelayLevel` with a word that is no delay.
     DelayLevel(String),
+    /// A `-Dname=value` that is no number.
+    SystemProperty {
+        name: &'static str,
+        value: String,
+    },
 }
 
 impl std::fmt::Display for StartError {
@@ -74,6 +79,7 @@ impl std::fmt::Display for StartError {
             StartError::Store(error) => error.fmt(f),
             StartError::Table(error) => error.fmt(f),
             StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            StartError::SystemProperty { name, value } => write!(f, "-D{name}={value} is no number"),
             StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
@@ -128,7 +134,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let store_host = store_host(&settings)?;
     let store_clock = clock.clone();
     let store = MessageStore::open(
-        parts::store_config(&settings.store, delay_levels_ms.clone()),
+        parts::store_config(&settings, delay_levels_ms.clone())?,
         Arc::new(move || store_clock.wall_ms()),
     )
     .map_err(StartError::Store)?;

@@ -22,7 +22,8 @@ fn java_defaults() {
     assert_eq!(settings.broker_addr(), "127.0.0.1:10911");
     assert_eq!(settings.ha_server_addr(), "127.0.0.1:10912");
     assert_eq!(settings.identity.broker_name, "broker-a");
-    assert_eq!(settings.store.commit_log_dir(), PathBuf::from("/home/u/store/commitlog"));
+    assert_eq!(settings.store.commit_log_dirs(","), (vec![], vec![]));
+    assert_eq!(settings.store.delete_hours(), Some(vec![4]));
     assert_eq!(settings.store.consume_queue_file_bytes(), 6_000_000);
     assert_eq!(settings.store.flush_disk_type, FlushDiskType::AsyncFlush);
     assert!(settings.broker.namesrv_addrs().is_empty());

@@ -3,6 +3,7 @@
 //! A broker may have 100,000 of them: files are mapped on use, at most [`Mappings`] of them at once, and no descriptor
 //! stays open. The derive thread writes, anyone reads.
 
+mod expire;
 mod recover;
 mod search;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use super::file_queue::sync_dir;
 use super::layout::{self, QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file::{self, MappedFile, PAGE_BYTES, Reserve};
 
+pub use expire::RETIRED;
 pub use recover::Trust;
 
 const ENTRY_BYTES: i64 = QUEUE_ENTRY_BYTES as i64;
@@ -105,6 +107,11 @@ impl ConsumeQueue {
 
     pub fn has_files(&self) -> bool {
         !self.files.lock().starts.is_empty()
+    }
+
+    /// Bytes of the files, holes counted.
+    pub fn total_bytes(&self) -> u64 {
+        self.files.lock().starts.len() as u64 * self.dir.file_bytes as u64
     }
 
     /// First offset of the file behind the one that holds `offset`.

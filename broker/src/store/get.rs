@@ -1,5 +1,6 @@
 //! Reading a queue: `DefaultMessageStore.getMessage`.
 
+use std::io;
 use std::sync::Arc;
 
 use super::commit_log::CommitLog;
@@ -112,6 +113,11 @@ impl GetMessageResult {
             bytes: 0,
             resident: true,
         }
+    }
+
+    /// Brings the messages into memory: see [`MappedRange::load`].
+    pub fn load(&self) -> io::Result<()> {
+        self.ranges.iter().try_for_each(MappedRange::load)
     }
 
     fn add(&mut self, range: MappedRange) {

@@ -22,6 +22,8 @@ pub struct MappedFile {
     map: MmapRaw,
     /// Offset of the file's first byte in its sequence of files: its name.
     start: i64,
+    /// Which of the directories of its sequence it lies in.
+    root: u16,
 }
 
 /// How much of a file gets disk blocks.
@@ -50,7 +52,7 @@ impl MappedFile {
     }
 
     fn map(file: &File, start: i64) -> io::Result<Self> {
-        Ok(Self { map: MmapOptions::new().map_raw(file)?, start })
+        Ok(Self { map: MmapOptions::new().map_raw(file)?, start, root: 0 })
     }
 
     /// For a file that is read and written a page here and there: a page that is not in memory is read alone. Otherwise
@@ -58,6 +60,14 @@ impl MappedFile {
     pub fn without_read_ahead(self) -> Self {
         let _ = self.map.advise(Advice::Random);
         self
+    }
+
+    pub fn in_root(self, root: u16) -> Self {
+        Self { root, ..self }
+    }
+
+    pub fn root(&self) -> u16 {
+        self.root
     }
 
     pub fn start(&self) -> i64 {
@@ -113,6 +123,20 @@ impl MappedFile {
         let len = len.min(self.map.len() - at);
         if len > 0 {
             let _ = self.map.advise_range(Advice::PopulateWrite, at, len);
+        }
+    }
+
+    /// Brings a region into memory. An error where the disk, or a file that was cut behind our back, does not give it: a
+    /// plain read of it would end the process with SIGBUS. A kernel that cannot do that (before 5.14) leaves it to the
+    /// read.
+    pub fn load(&self, at: usize, len: usize) -> io::Result<()> {
+        if !self.contains(at, len) || len == 0 {
+            return Ok(());
+        }
+        let from = page_floor(at);
+        match self.map.advise_range(Advice::PopulateRead, from, at + len - from) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            other => other,
         }
     }
 
@@ -175,6 +199,11 @@ impl MappedRange {
             let (first, last) = (&span[0], &span[span.len() - 1]);
             first.file.is_resident(first.offset, last.offset + last.len - first.offset)
         })
+    }
+
+    /// Brings the range into memory: see [`MappedFile::load`].
+    pub fn load(&self) -> io::Result<()> {
+        self.file.load(self.offset, self.len)
     }
 
     /// Takes `next` in if it lies right behind; gives it back otherwise.
@@ -282,6 +311,16 @@ fn set_lock(file: &File, kind: i32) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The hour, 0 to 23, of a moment in the process's time zone: Java's default one (`TZ`, else the machine's).
+pub fn local_hour(epoch_ms: i64) -> u32 {
+    let seconds: libc::time_t = epoch_ms.div_euclid(1000);
+    // SAFETY: plain data, for which all zeros is a valid value.
+    let mut local: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to values that live through the call.
+    unsafe { libc::localtime_r(&raw const seconds, &raw mut local) };
+    u32::try_from(local.tm_hour).unwrap_or(0)
 }
 
 /// Bytes of memory of the machine.

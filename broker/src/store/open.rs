@@ -19,6 +19,7 @@ use super::config::{Clock, FlushDiskType, StoreConfig};
 use super::consume_queue::Trust;
 use super::derive::{Derive, Dispatcher, Line};
 use super::error::OpenError;
+use super::expire::Expire;
 use super::file_queue::sync_dir;
 use super::flush::Flusher;
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
@@ -38,6 +39,7 @@ impl MessageStore {
         let root = config.root();
         fs::create_dir_all(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
+        make_dirs(&config)?;
         let log = CommitLog::load(&config, Arc::clone(&clock))?;
         let clean = !root.join(ABORT_FILE).exists();
         let checkpoint_path = root.join(CHECKPOINT_FILE);
@@ -74,6 +76,7 @@ impl MessageStore {
             flusher: Flusher::default(),
             derive,
             queue_flush: QueueFlush::default(),
+            expire: Expire::default(),
         };
         Ok(Arc::new(Self {
             clock,
@@ -108,6 +111,7 @@ impl MessageStore {
         }
         self.spawn("store-ahead", |parts| parts.ahead.run(&parts.log))?;
         self.spawn("store-flush-queues", |parts| parts.queue_flush.run(parts))?;
+        self.spawn("store-expire", |parts| parts.expire.run(parts))?;
         self.running.store(true, Ordering::Release);
         Ok(())
     }
@@ -151,7 +155,7 @@ impl MessageStore {
 
     /// Log first: under SYNC_FLUSH deriving waits for it.
     fn stop_threads(&self) {
-        let Parts { ahead, flusher, derive, queue_flush, .. } = &*self.parts;
+        let Parts { ahead, flusher, derive, queue_flush, expire, .. } = &*self.parts;
         let mut threads = self.threads.lock();
         let mut join = |name: &str| {
             for thread in threads.extract_if(.., |thread| thread.thread().name() == Some(name)) {
@@ -160,6 +164,8 @@ impl MessageStore {
                 }
             }
         };
+        expire.stop();
+        join("store-expire");
         ahead.stop();
         join("store-ahead");
         flusher.stop();
@@ -189,6 +195,13 @@ fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
         Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),
         None => Ok(()),
     }
+}
+
+/// Java's disk check takes a directory that is missing for a disk in trouble.
+fn make_dirs(config: &StoreConfig) -> Result<(), OpenError> {
+    let roots = config.commit_log_roots();
+    let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
+    dirs.into_iter().try_for_each(|dir| fs::create_dir_all(&dir).map_err(OpenError::io(dir)))
 }
 
 fn lock(root: &Path) -> Result<FileLock, OpenError> {

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::config::StoreConfig;
 use super::consume_queue::{ConsumeQueue, Mappings, QueueDir, Trust};
@@ -96,15 +96,55 @@ impl Queues {
         topics.filter(|(_, ids)| !ids.is_empty()).collect()
     }
 
-    pub fn remove_topic(&self, topic: &str) {
-        let Some(queues) = self.table.write().remove(topic) else { return };
-        for queue in queues.values() {
-            if let Err(error) = queue.destroy() {
-                error!(%error, topic, queue_id = queue.queue_id(), "cannot remove a consume queue");
+    /// Forgets the queues of a topic. Under the append lock, once appends go on; [`destroy`](Self::destroy) removes their
+    /// files.
+    pub fn take_topic(&self, topic: &str) -> Vec<Arc<ConsumeQueue>> {
+        let taken: Vec<_> =
+            self.table.write().remove(topic).into_iter().flat_map(HashMap::into_values).collect();
+        taken.iter().for_each(ConsumeQueue::retire);
+        taken
+    }
+
+    /// Forgets the queues that have nothing left in the log, but for those of topics that `is_kept`; as
+    /// [`take_topic`](Self::take_topic).
+    pub fn take_expired(
+        &self,
+        min_physical_offset: i64,
+        is_kept: &dyn Fn(&str) -> bool,
+    ) -> Vec<Arc<ConsumeQueue>> {
+        let mut taken = Vec::new();
+        self.table.write().retain(|topic, queues| {
+            if !is_kept(topic) {
+                taken.extend(queues.extract_if(|_, queue| queue.is_expired(min_physical_offset)));
             }
+            !queues.is_empty()
+        });
+        let taken: Vec<_> = taken.into_iter().map(|(_, queue)| queue).collect();
+        taken.iter().for_each(ConsumeQueue::retire);
+        taken
+    }
+
+    /// Removes the files of queues that were taken.
+    pub fn destroy(&self, taken: &[Arc<ConsumeQueue>]) {
+        for queue in taken {
+            let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+            match queue.destroy() {
+                Ok(()) => info!(topic, queue_id, "consume queue removed"),
+                Err(error) => error!(%error, topic, queue_id, "cannot remove a consume queue"),
+            }
+            // Only if nothing else is in it.
+            let _ = fs::remove_dir(self.dir.path.join(topic));
         }
-        // Empty by now unless something foreign is in it.
-        let _ = fs::remove_dir(self.dir.path.join(topic));
+    }
+
+    /// Topics that have queues, with files or without.
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        self.table.read().keys().cloned().collect()
+    }
+
+    /// Bytes of all files, holes counted (`getTotalSize`).
+    pub fn total_bytes(&self) -> u64 {
+        self.all().iter().map(|queue| queue.total_bytes()).sum()
     }
 
     /// Notes that a queue has got entries.
@@ -173,10 +213,9 @@ impl Queues {
 
     /// Removes every queue (`ConsumeQueueStore.destroy`): those of a log without files point nowhere.
     pub fn remove_all(&self) {
-        let topics: Vec<_> = self.table.read().keys().cloned().collect();
-        for topic in topics {
+        for topic in self.topics() {
             warn!(topic = &*topic, "queues removed, the log is empty");
-            self.remove_topic(&topic);
+            self.destroy(&self.take_topic(&topic));
         }
     }
 }

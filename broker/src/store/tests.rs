@@ -1,8 +1,10 @@
 //! The store through its public face: append, derive, read, reopen.
 
 mod cut;
+mod full_disk;
 mod golden;
 mod reads;
+mod space;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

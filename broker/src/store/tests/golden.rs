@@ -23,7 +23,7 @@ fn json(path: &Path) -> Value {
 }
 
 /// A copy of a store and the configuration that it was made with.
-fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
+pub fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
     let golden = golden(version, scenario);
     let manifest = json(&golden.join("manifest.json"));
     let mut scratch = Scratch::new();

@@ -222,8 +222,9 @@ impl ConsumeQueue {
         let start = self.floor(position);
         let from = files.reserved_to.max(start) - start;
         let step = from.clamp(PAGE_BYTES as i64, RESERVE_STEP_BYTES_MAX);
-        // An entry may lie across a page's end.
-        let until = (from + step).max(position - start + ENTRY_BYTES).min(self.dir.file_bytes);
+        // An entry may lie across a page's end. Whole pages, as in `CommitLog::reserve_tail`.
+        let until = (from + step).max(position - start + ENTRY_BYTES) as usize;
+        let until = (until.next_multiple_of(PAGE_BYTES) as i64).min(self.dir.file_bytes);
         mapped_file::reserve(&self.file_path(start), from as usize, (until - from) as usize)?;
         files.reserved_to = start + until;
         Ok(())

@@ -42,7 +42,7 @@ impl Disk {
     pub fn real() -> Self {
         Self::new(|path| {
             let stat = nix::sys::statvfs::statvfs(path)?;
-            let bytes = |blocks| u64::from(blocks).saturating_mul(stat.fragment_size());
+            let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
             Ok(DiskSpace {
                 total: bytes(stat.blocks()),
                 free: bytes(stat.blocks_free()),

@@ -93,7 +93,7 @@ impl MessageStore {
     pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
         let root = self.parts.config.root();
         let abort = root.join(ABORT_FILE);
-        fs::write(&abort, std::process::id().to_string()).map_err(OpenError::io(&abort))?;
+        mark_in_use(&abort).map_err(OpenError::io(&abort))?;
         // Without its name on disk a power cut would look like a clean stop.
         sync_dir(root).map_err(OpenError::io(root))?;
         self.parts.log.prepare_tail();
@@ -197,6 +197,19 @@ fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
     }
 }
 
+/// That the file is there counts, not what it holds: a full disk must not keep a store from being read.
+fn mark_in_use(abort: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(abort)?;
+    match file.write_all_at(std::process::id().to_string().as_bytes(), 0) {
+        Err(error) if is_disk_full(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Java's disk check takes a directory that is missing for a disk in trouble.
 fn make_dirs(config: &StoreConfig) -> Result<(), OpenError> {
     let roots = config.commit_log_roots();
@@ -209,10 +222,10 @@ fn lock(root: &Path) -> Result<FileLock, OpenError> {
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(OpenError::io(&path))?;
     match FileLock::try_new(file).map_err(OpenError::io(&path))? {
-        Some(lock) => {
-            lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0).map_err(OpenError::io(path))?;
-            Ok(lock)
-        }
+        Some(lock) => match lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0) {
+            Err(error) if !is_disk_full(&error) => Err(OpenError::io(path)(error)),
+            _ => Ok(lock),
+        },
         None => Err(OpenError::Locked(path)),
     }
 }

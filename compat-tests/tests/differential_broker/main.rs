@@ -11,10 +11,11 @@ mod offsets;
 mod pull;
 mod retry;
 mod send;
+mod space;
 
 static TABLE: Table = Table {
     area: "broker",
-    cases: &[send::CASES, pull::CASES, offsets::CASES, clients::CASES, retry::CASES],
+    cases: &[send::CASES, pull::CASES, offsets::CASES, clients::CASES, retry::CASES, space::CASES],
     start,
     settle: |_| (),
 };

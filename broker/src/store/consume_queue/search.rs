@@ -132,12 +132,12 @@ impl ConsumeQueue {
         if min >= max || (min_physical_offset <= 0 && min * ENTRY_BYTES >= first_start) {
             return;
         }
-        if self.max_physical_offset() <= min_physical_offset {
+        let physical = |offset| self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset);
+        if self.max_physical_offset() <= min_physical_offset || physical(max - 1) < min_physical_offset {
             // Nothing of the queue is left: the min points to a message to come.
             self.set_min_offset(max);
             return;
         }
-        let physical = |offset| self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset);
         let kept_start = self.expired_files(min_physical_offset).1;
         let file_first = kept_start / ENTRY_BYTES;
         let start = min.max(file_first);

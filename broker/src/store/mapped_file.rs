@@ -189,6 +189,15 @@ impl MappedRange {
         self.len == 0
     }
 
+    /// A part of the range; `None` for an empty one or one that is not within it.
+    pub fn slice(&self, part: std::ops::Range<usize>) -> Option<Self> {
+        (part.start < part.end && part.end <= self.len).then(|| Self {
+            file: Arc::clone(&self.file),
+            offset: self.offset + part.start,
+            len: part.end - part.start,
+        })
+    }
+
     /// Whether all ranges are in memory; neighbourhoods of [`SPAN_GAP_BYTES_MAX`] are asked for in one system call.
     pub fn are_resident(ranges: &[Self]) -> bool {
         let close = |one: &Self, next: &Self| {

@@ -141,7 +141,7 @@ impl MessageStore {
             error!("not everything came to disk: the next start will recover");
             return;
         }
-        note_queues_flushed(checkpoint, derive.last());
+        note_all_durable(checkpoint, derive.last());
         let root = self.parts.config.root();
         let closed = checkpoint
             .flush()
@@ -230,12 +230,9 @@ fn lock(root: &Path) -> Result<FileLock, OpenError> {
     }
 }
 
-fn note_queues_flushed(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {
+fn note_all_durable(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {
     if timestamp_ms > 0 {
-        checkpoint.update(|fields| {
-            fields.logics_msg_timestamp = timestamp_ms;
-            fields.logics_physical_offset = offset;
-        });
+        checkpoint.update(|fields| fields.all_durable(offset, timestamp_ms));
     }
 }
 
@@ -278,10 +275,11 @@ impl QueueFlush {
 
 fn flush_queues(parts: &Parts, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let last = parts.derive.last();
-    let least_pages = if thorough { 0 } else { parts.config.flush_consume_queue_least_pages };
-    if parts.queues.flush(least_pages) && thorough {
-        note_queues_flushed(&parts.checkpoint, last);
+    let Parts { config, log, queues, checkpoint, flusher, derive, .. } = parts;
+    let last = derive.last();
+    let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
+    if queues.flush(least_pages) && thorough && flusher.flush_all(log, checkpoint) {
+        note_all_durable(checkpoint, last);
     }
-    parts.checkpoint.flush()
+    checkpoint.flush()
 }

@@ -259,7 +259,7 @@ fn a_file_that_is_cut_behind_our_back_is_an_error_for_who_loads_it() {
     let store = scratch.start();
     let result = get(&store, "T", 0, 0);
     result.load().unwrap();
-    assert!(!bodies(&result).is_empty());
+    assert!(!bodies(result).is_empty());
     let first = File::options().write(true).open(scratch.config.commit_log_dir().join(layout::file_name(0)));
     first.unwrap().set_len(0).unwrap();
     let result = get(&store, "T", 0, 0);

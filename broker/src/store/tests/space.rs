@@ -311,7 +311,7 @@ fn who_reads_a_removed_file_goes_on() {
     used.store(86, Ordering::Relaxed);
     round(&store);
     assert_eq!(log_starts(&store).len(), 1);
-    assert!(bodies(&result).iter().all(|body| *body == [b'x'; 100]));
+    assert!(bodies(result).iter().all(|body| *body == [b'x'; 100]));
     assert_eq!(store.min_phy_offset(), log_starts(&store)[0]);
     let now = get(&store, "T", 0, 0);
     assert_eq!((now.status, now.next_begin_offset), (GetMessageStatus::OffsetTooSmall, now.min_offset));

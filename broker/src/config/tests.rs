@@ -32,6 +32,27 @@ fn java_defaults() {
 }
 
 #[test]
+fn several_log_directories() {
+    let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+    let dirs = |arguments: &str| loaded(arguments).unwrap().store.commit_log_dirs(",");
+    let read_only = "readOnlyCommitLogStorePaths=/r";
+    assert_eq!(dirs(&format!("storePathCommitLog=/a\n{read_only}")), (paths(&["/a"]), vec![]));
+    assert_eq!(
+        dirs(&format!("storePathCommitLog=/a,/b,\n{read_only}")),
+        (paths(&["/a", "/b"]), paths(&["/r"]))
+    );
+    let other = loaded("storePathCommitLog=/a,b:/c").unwrap().store.commit_log_dirs(":");
+    assert_eq!(other.0, paths(&["/a,b", "/c"]));
+}
+
+#[test]
+fn hours_of_removal() {
+    assert_eq!(loaded("deleteWhen=04;16;").unwrap().store.delete_hours(), Some(vec![4, 16]));
+    let error = loaded("deleteWhen=at night").unwrap_err();
+    assert!(error.contains("deleteWhen") && error.contains("at night"), "{error}");
+}
+
+#[test]
 fn the_command_line_wins_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("broker.conf");

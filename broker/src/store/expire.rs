@@ -59,12 +59,16 @@ impl Expire {
 
     pub fn stop(&self) {
         *self.stop.lock() = true;
-        self.wake.notify_one();
+        self.wake.notify_all();
     }
 
     /// The thread.
     pub fn run(&self, parts: &Parts) {
-        let mut next_round = Instant::now() + FIRST_ROUND_AFTER;
+        self.run_from(parts, Instant::now() + FIRST_ROUND_AFTER);
+    }
+
+    pub fn run_from(&self, parts: &Parts, first_round: Instant) {
+        let mut next_round = first_round;
         loop {
             let wait = next_round.saturating_duration_since(Instant::now());
             let wait = if self.is_disk_full() { wait.min(FULL_DISK_LOOK_INTERVAL) } else { wait };

@@ -26,8 +26,12 @@ impl ConsumeQueue {
             files.flushed_to = files.flushed_to.max(kept_start);
             files.starts.drain(..expired).collect()
         };
-        removed.iter().try_for_each(|&start| fs::remove_file(self.file_path(start)))?;
-        Ok(removed.len())
+        // A file that stays is nobody's until the next start, which tries again.
+        let failed = removed.iter().filter_map(|&start| fs::remove_file(self.file_path(start)).err());
+        match failed.last() {
+            Some(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(removed.len()),
+        }
     }
 
     /// How many files from the first on hold only entries of messages before `min_physical_offset`, and the start of the

@@ -249,6 +249,19 @@ fn a_store_starts_on_a_full_disk() {
 }
 
 #[test]
+fn a_table_that_does_not_fit_keeps_its_last_content() {
+    let disk = SmallDisk::new(Kind::Tmpfs, 1 << 20);
+    let path = disk.path().join("config").join("topics.json");
+    process::files::replace(&path, b"old").unwrap();
+    disk.fill(8 << 10);
+    process::files::replace(&path, &[b'x'; 100 << 10]).unwrap_err();
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    disk.empty();
+    process::files::replace(&path, &[b'x'; 100 << 10]).unwrap();
+    assert_eq!(fs::read(&path).unwrap().len(), 100 << 10);
+}
+
+#[test]
 fn a_file_that_is_cut_behind_our_back_is_an_error_for_who_loads_it() {
     let scratch = Scratch::new();
     let store = scratch.start();

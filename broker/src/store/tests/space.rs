@@ -31,7 +31,7 @@ fn scratch(used: &Arc<AtomicU64>) -> Scratch {
     scratch.config.local_hour = utc_hour;
     scratch.config.disk = disk(used);
     without_pauses(&mut scratch);
-    // 00:13 UTC.
+    // Tests begin at 22:13 UTC.
     assert_eq!(utc_hour(scratch.now_ms.load(Ordering::Relaxed)), 22);
     scratch
 }
@@ -202,18 +202,22 @@ fn age_counts_at_the_hour_or_by_request() {
     age(&scratch, &store, 3, 72);
     round(&store);
     assert_eq!(log_starts(&store), all[4..], "the last stays whatever its age");
-    let again = five_files_more(&store);
-    age(&scratch, &store, 1, 100);
     scratch.now_ms.fetch_add(HOUR_MS, Ordering::Relaxed);
-    age(&scratch, &store, 1, 100);
-    for _ in 0..18 {
+    let again = five_files_more(&store);
+    age(&scratch, &store, 0, 0);
+    for _ in 1..MANUAL_ROUNDS_LEFT {
         round(&store);
     }
-    assert_eq!(log_starts(&store), again[1..], "requests last for 20 rounds");
-    age(&scratch, &store, 1, 100);
+    age(&scratch, &store, 1, 72);
+    round(&store);
+    assert_eq!(log_starts(&store), again[1..], "a request lasts for 20 rounds");
+    age(&scratch, &store, 1, 72);
     round(&store);
     assert_eq!(log_starts(&store), again[1..], "and no longer");
 }
+
+/// Of the 20 that a request lasts for, behind the three rounds before.
+const MANUAL_ROUNDS_LEFT: usize = 17;
 
 fn five_files_more(store: &MessageStore) -> Vec<i64> {
     let wanted = store.parts.log.files.len() + 4;
@@ -274,6 +278,25 @@ fn appends_are_refused_beyond_the_warning_level() {
     let used = store.used_ratios();
     assert_eq!((used.log, used.queues, used.index), (0.92, 0.92, 0.92));
     assert!(!drain(&store, "T", 0).is_empty(), "reads go on");
+}
+
+#[test]
+fn appends_go_on_soon_after_there_is_space() {
+    let used = Arc::new(AtomicU64::new(95));
+    let mut scratch = scratch(&used);
+    scratch.config.clean_resource_interval = Duration::from_secs(3600);
+    let store = scratch.start();
+    let cleaner = std::thread::spawn({
+        let parts = Arc::clone(&store.parts);
+        move || parts.expire.run_from(&parts, Instant::now())
+    });
+    wait_until("appends are refused", || store.append(&message("T", 0, b"z", "A")).is_err());
+    let begin = Instant::now();
+    used.store(10, Ordering::Relaxed);
+    wait_until("appends are taken", || store.append(&message("T", 0, b"z", "A")).is_ok());
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    store.shutdown();
+    cleaner.join().unwrap();
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod differential;
 pub mod job;
 pub mod lab;
 pub mod oracle;
+pub mod power;
 pub mod record;
 pub mod wire;
 

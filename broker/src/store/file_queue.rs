@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use process::files;
 use tracing::warn;
 
 use super::error::OpenError;
@@ -74,7 +75,7 @@ impl FileQueue {
 
     fn create_in(&self, root: u16, start: i64) -> io::Result<MappedFile> {
         let dir = self.roots.dir(root);
-        fs::create_dir_all(dir)?;
+        create_dir(dir)?;
         let file =
             MappedFile::create(&dir.join(layout::file_name(start)), start, self.file_bytes, Reserve::All)?;
         sync_dir(dir)?;
@@ -186,7 +187,12 @@ fn check_sizes(paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenErro
 
 /// Makes names that were added to or removed from a directory survive a power cut.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
+    Ok(files::sync_folder(dir)?)
+}
+
+/// Makes a directory and its parents where they are missing; they survive a power cut.
+pub fn create_dir(dir: &Path) -> io::Result<()> {
+    Ok(files::create_folder(dir)?)
 }
 
 #[cfg(test)]

@@ -39,7 +39,8 @@ impl MappedFile {
     pub fn create(path: &Path, start: i64, bytes: usize, what: Reserve) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         let made = file.set_len(bytes as u64).and_then(|()| match what {
-            Reserve::All => allocate(&file, 0, 0, bytes),
+            // The size too must survive a power cut, before the name does: an empty file in the middle is no log.
+            Reserve::All => allocate(&file, 0, 0, bytes).and_then(|()| file.sync_all()),
             Reserve::Nothing => Ok(()),
         });
         made.and_then(|()| Self::map(&file, start)).inspect_err(|_| {

@@ -20,7 +20,7 @@ use super::consume_queue::Trust;
 use super::derive::{Derive, Dispatcher, Line};
 use super::error::OpenError;
 use super::expire::Expire;
-use super::file_queue::sync_dir;
+use super::file_queue::{create_dir, sync_dir};
 use super::flush::Flusher;
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::mapped_file::{self, FileLock};
@@ -37,7 +37,7 @@ impl MessageStore {
     pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
         check_file_sizes(&config)?;
         let root = config.root();
-        fs::create_dir_all(root).map_err(OpenError::io(root))?;
+        create_dir(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
         make_dirs(&config)?;
         let log = CommitLog::load(&config, Arc::clone(&clock))?;
@@ -214,7 +214,7 @@ fn is_disk_full(error: &io::Error) -> bool {
 fn make_dirs(config: &StoreConfig) -> Result<(), OpenError> {
     let roots = config.commit_log_roots();
     let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
-    dirs.into_iter().try_for_each(|dir| fs::create_dir_all(&dir).map_err(OpenError::io(dir)))
+    dirs.into_iter().try_for_each(|dir| create_dir(&dir).map_err(OpenError::io(dir)))
 }
 
 fn lock(root: &Path) -> Result<FileLock, OpenError> {

@@ -28,6 +28,8 @@ pub struct Tail {
     file: Option<Arc<MappedFile>>,
     /// Up to here in the file blocks are reserved. Files that Java made are full of holes.
     reserved_to: usize,
+    /// When an append found no blocks last, and why.
+    failed: Option<(Instant, String)>,
 }
 
 impl Tail {
@@ -35,7 +37,7 @@ impl Tail {
     pub fn at(file: Option<Arc<MappedFile>>, end: i64) -> Self {
         let written =
             file.as_ref().map_or(0, |file| (end - file.start()).clamp(0, file.len() as i64) as usize);
-        Self { file, reserved_to: written - written % PAGE_BYTES }
+        Self { file, reserved_to: written - written % PAGE_BYTES, failed: None }
     }
 }
 
@@ -132,10 +134,7 @@ impl CommitLog {
         let needed = at.map(|at| at + bytes + BLANK_BYTES);
         let fits = tail.file.as_ref().zip(needed).is_some_and(|(file, needed)| needed <= file.len());
         if let Some(needed) = needed.filter(|&needed| fits && needed > tail.reserved_to) {
-            self.reserve_tail(tail, needed).map_err(|error| {
-                error!(%error, offset = end, "no disk blocks for the log");
-                PutError::ServiceNotAvailable(error.to_string())
-            })?;
+            self.reserve_for_append(tail, needed)?;
         }
         if !fits {
             self.roll(tail, end)?;
@@ -144,6 +143,21 @@ impl CommitLog {
             Some(file) => Ok((file, if fits { at.unwrap_or(0) } else { 0 })),
             None => Err(PutError::ServiceNotAvailable("log has no file".to_owned())),
         }
+    }
+
+    /// As [`NextFile::make`], does not ask a full disk again and again.
+    fn reserve_for_append(&self, tail: &mut Tail, needed: usize) -> Result<(), PutError> {
+        if let Some((at, why)) = &tail.failed
+            && at.elapsed() < RETRY_AFTER
+        {
+            return Err(PutError::ServiceNotAvailable(why.clone()));
+        }
+        let reserved = self.reserve_tail(tail, needed);
+        tail.failed = reserved.as_ref().err().map(|error| (Instant::now(), error.to_string()));
+        reserved.map_err(|error| {
+            error!(%error, "no disk blocks for the log");
+            PutError::ServiceNotAvailable(error.to_string())
+        })
     }
 
     /// Gives the file its disk blocks up to `needed`, and some more where there are more: on a disk that is nearly full a
@@ -168,8 +182,7 @@ impl CommitLog {
         // The blank's blocks come with every record of ours; but the file may end with one of Java's.
         let needed = tail.file.as_ref().map_or(0, |file| (end - file.start()) as usize + BLANK_BYTES);
         if end < start && needed > tail.reserved_to {
-            self.reserve_tail(tail, needed)
-                .map_err(|error| PutError::ServiceNotAvailable(error.to_string()))?;
+            self.reserve_for_append(tail, needed)?;
         }
         let mut next_file = self.next.lock();
         let next = match next_file.ready.take() {
@@ -187,7 +200,7 @@ impl CommitLog {
         }
         self.files.push(Arc::clone(&next));
         let reserved_to = next.len();
-        *tail = Tail { file: Some(next), reserved_to };
+        *tail = Tail { file: Some(next), reserved_to, failed: None };
         self.max_offset.store(start, Ordering::Release);
         Ok(())
     }

@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod differential;
 pub mod job;
 pub mod lab;
+pub mod ledger;
 pub mod oracle;
 pub mod power;
 pub mod record;

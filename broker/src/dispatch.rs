@@ -2,7 +2,7 @@
 //! a row too; a code without a row is unknown. Both are answered the same (quirks.md A12).
 
 use crate::broker::Broker;
-use crate::handler::{Handler, client, offset, pull, query, queue, send, send_back, topic};
+use crate::handler::{Handler, client, offset, pull, query, queue, send, send_back, store, topic};
 use remoting::RequestCode as Code;
 use remoting::client::unsupported;
 use remoting::{Command, Outcome, Peer, Service};
@@ -80,14 +80,14 @@ static ROWS: &[Row] = &[
     refused(Code::QUERY_TOPIC_CONSUME_BY_WHO),
     refused(Code::QUERY_CONSUME_TIME_SPAN),
     served(Code::GET_SYSTEM_TOPIC_LIST_FROM_BROKER, topic::get_system_topic_list_from_broker),
-    refused(Code::CLEAN_EXPIRED_CONSUMEQUEUE),
+    served(Code::CLEAN_EXPIRED_CONSUMEQUEUE, store::clean_expired_consumequeue),
     refused(Code::GET_CONSUMER_RUNNING_INFO),
     refused(Code::QUERY_CORRECTION_OFFSET),
     refused(Code::CONSUME_MESSAGE_DIRECTLY),
     served(Code::SEND_MESSAGE_V2, send::send_message_v2),
     refused(Code::CLONE_GROUP_OFFSET),
     refused(Code::VIEW_BROKER_STATS_DATA),
-    refused(Code::CLEAN_UNUSED_TOPIC),
+    served(Code::CLEAN_UNUSED_TOPIC, store::clean_unused_topic),
     refused(Code::GET_BROKER_CONSUME_STATS),
     served(Code::SEND_BATCH_MESSAGE, send::send_batch_message),
     refused(Code::QUERY_CONSUME_QUEUE),
@@ -95,7 +95,7 @@ static ROWS: &[Row] = &[
     refused(Code::SEND_REPLY_MESSAGE),
     refused(Code::SEND_REPLY_MESSAGE_V2),
     refused(Code::GET_ALL_PRODUCER_INFO),
-    refused(Code::DELETE_EXPIRED_COMMITLOG),
+    served(Code::DELETE_EXPIRED_COMMITLOG, store::delete_expired_commitlog),
     refused(Code::QUERY_TOPICS_BY_CONSUMER),
     refused(Code::QUERY_SUBSCRIPTION_BY_CONSUMER),
     refused(Code::GET_TOPIC_CONFIG),

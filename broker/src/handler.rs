@@ -10,6 +10,7 @@ pub mod query;
 pub mod queue;
 pub mod send;
 pub mod send_back;
+pub mod store;
 pub mod topic;
 
 use crate::broker::Broker;

@@ -70,6 +70,11 @@ pub enum StartError {
     DelayLevel(String),
     /// `maxErrorRateOfBloomFilter` or `expectConsumerNumUseFilter` is out of range.
     Bloom(BloomError),
+    /// A `-Dname=value` that is no number.
+    SystemProperty {
+        name: &'static str,
+        value: String,
+    },
 }
 
 impl std::fmt::Display for StartError {
@@ -81,6 +86,7 @@ impl std::fmt::Display for StartError {
             StartError::Table(error) => error.fmt(f),
             StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
             StartError::Bloom(error) => write!(f, "the Bloom filter of consumer filters: {error}"),
+            StartError::SystemProperty { name, value } => write!(f, "-D{name}={value} is no number"),
             StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
@@ -145,11 +151,11 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let store_clock = clock.clone();
     let store = MessageStore::open(
         parts::store_config(
-            &settings.store,
+            &settings,
             delay_levels_ms.clone(),
             batch_topics,
             filter_bits(&settings, &filters),
-        ),
+        )?,
         Arc::new(move || store_clock.wall_ms()),
     )
     .map_err(StartError::Store)?;

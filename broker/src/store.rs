@@ -17,7 +17,9 @@ mod commit_log;
 pub mod config;
 mod consume_queue;
 mod derive;
+pub mod disk;
 pub mod error;
+mod expire;
 mod file_queue;
 mod flush;
 pub mod get;
@@ -32,6 +34,7 @@ mod query;
 mod queue;
 mod queues;
 mod recover;
+mod roots;
 mod sparse_files;
 #[cfg(test)]
 mod tests;
@@ -44,12 +47,12 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use remoting::message::property_crc::PROPERTY_CRC32;
 use remoting::message::{Message, PropertyCrc, Record, RecordError, RecordPatch, batch, property, sys_flag};
-use tracing::warn;
 
 use append::{Ahead, Placed};
 use checkpoint::Checkpoint;
 use commit_log::CommitLog;
 use derive::Derive;
+use expire::Expire;
 use flush::Flusher;
 use get::Get;
 use index::Index;
@@ -60,6 +63,7 @@ pub use config::{BatchTopics, Clock, FilterBits, FlushDiskType, StoreConfig, sys
 pub use consume_queue::ext::ExtUnit;
 pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError};
+pub use expire::{UsedRatios, bounded_ratio};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
 use mapped_file::FileLock;
@@ -162,6 +166,7 @@ struct Parts {
     /// See [`MessageStore::append_with_lmqs`].
     lmq_order: Mutex<()>,
     queue_flush: open::QueueFlush,
+    expire: Expire,
 }
 
 /// A thread keeps an encoding buffer of at most so many bytes.
@@ -270,6 +275,9 @@ impl MessageStore {
         }
         if self.parts.flusher.has_failed() {
             return refuse("the disk has failed");
+        }
+        if self.parts.expire.is_disk_full() {
+            return refuse("the disk is nearly full");
         }
         let topic_bytes_max = match message.topic.starts_with(RETRY_TOPIC_PREFIX) {
             true => RETRY_TOPIC_BYTES_MAX,
@@ -442,12 +450,6 @@ impl MessageStore {
         self.parts.queues.ids()
     }
 
-    /// Forgets the queues of a topic and removes their files. The log keeps its records.
-    pub fn delete_topic(&self, topic: &str) {
-        warn!(topic, "queues removed");
-        self.parts.queues.remove_topic(topic);
-    }
-
     pub fn config(&self) -> &StoreConfig {
         &self.parts.config
     }
@@ -455,5 +457,46 @@ impl MessageStore {
     /// Now in milliseconds since the epoch, by the clock that stamps messages.
     pub fn now_ms(&self) -> i64 {
         (self.clock)()
+    }
+}
+
+/// Space.
+impl MessageStore {
+    /// Forgets the queues of a topic and removes their files. The log keeps its records. Waits for the disk.
+    pub fn delete_topic(&self, topic: &str) {
+        let Parts { log, queues, .. } = &*self.parts;
+        let taken = {
+            let _no_appends = log.tail.lock();
+            queues.take_topic(topic)
+        };
+        Queues::destroy(&taken);
+    }
+
+    /// Forgets the queues that have no message left in the log and removes their files, but for topics that `is_kept`
+    /// (`cleanExpiredConsumerQueue`). Waits for the disk.
+    pub fn clean_expired_consumer_queue(&self, is_kept: &dyn Fn(&str) -> bool) {
+        let Parts { log, queues, .. } = &*self.parts;
+        let begin = log.min_offset();
+        let taken = {
+            let _no_appends = log.tail.lock();
+            queues.take_expired(begin, is_kept)
+        };
+        Queues::destroy(&taken);
+    }
+
+    /// Deletes the topics that have queues but are not `is_kept` (`cleanUnusedTopic`). Waits for the disk.
+    pub fn clean_unused_topic(&self, is_kept: &dyn Fn(&str) -> bool) {
+        let topics = self.parts.queues.topics();
+        topics.iter().filter(|topic| !is_kept(topic)).for_each(|topic| self.delete_topic(topic));
+    }
+
+    /// Has log files removed that are old enough, whatever the hour (`executeDeleteFilesManually`); soon, not at once.
+    pub fn delete_files_manually(&self) {
+        self.parts.expire.delete_files_manually();
+    }
+
+    /// How full the disks are.
+    pub fn used_ratios(&self) -> UsedRatios {
+        expire::used_ratios(&self.parts)
     }
 }

@@ -99,6 +99,9 @@ pub fn load(
         let expected = "delays such as \"1s 5s 10m 2h 1d\"";
         return Err(config.bad_value("MessageStoreConfig", "messageDelayLevel", expected).into());
     }
+    if settings.store.delete_hours().is_none() {
+        return Err(config.bad_value("MessageStoreConfig", "deleteWhen", "hours such as \"04;16\"").into());
+    }
     Ok((config, settings))
 }
 

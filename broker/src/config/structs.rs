@@ -157,8 +157,9 @@ settings! {
     /// How messages are kept (Java's `MessageStoreConfig`).
     pub struct MessageStoreConfig of "MessageStoreConfig" {
         pub store_path_root_dir: PathBuf = "storePathRootDir",
-        /// Absent: `commitlog` in the root; see [`MessageStoreConfig::commit_log_dir`].
-        pub store_path_commit_log: Option<PathBuf> = "storePathCommitLog",
+        /// Absent: `commitlog` in the root; may be several, see [`MessageStoreConfig::commit_log_dirs`].
+        pub store_path_commit_log: Option<String> = "storePathCommitLog",
+        pub read_only_commit_log_store_paths: Option<String> = "readOnlyCommitLogStorePaths",
         pub broker_role: BrokerRole = "brokerRole",
 
         pub mapped_file_size_commit_log_bytes: u64 = "mappedFileSizeCommitLog",
@@ -224,6 +225,24 @@ settings! {
         pub max_msgs_num_batch: usize = "maxMsgsNumBatch",
         /// Messages of one query by unique key, at most.
         pub default_query_max_num: i32 = "defaultQueryMaxNum",
+        /// Age from which a log file may be removed.
+        pub file_reserved_time_hours: u32 = "fileReservedTime",
+        /// Hours of the day, such as `04;16`; see [`MessageStoreConfig::delete_hours`].
+        pub delete_when: String = "deleteWhen",
+        pub delete_file_batch_max: usize = "deleteFileBatchMax",
+        pub clean_resource_interval_ms: u64 = "cleanResourceInterval",
+        pub delete_commit_log_files_interval_ms: u64 = "deleteCommitLogFilesInterval",
+        pub delete_consume_queue_files_interval_ms: u64 = "deleteConsumeQueueFilesInterval",
+        /// Percent of the disk beyond which old files go at any hour.
+        pub disk_max_used_space_ratio: i32 = "diskMaxUsedSpaceRatio",
+        /// Percent of the disk beyond which files go whatever their age.
+        pub disk_space_clean_forcibly_ratio: i32 = "diskSpaceCleanForciblyRatio",
+        /// Percent of the disk beyond which sends are refused.
+        pub disk_space_warning_level_ratio: i32 = "diskSpaceWarningLevelRatio",
+        pub clean_file_forcibly_enable: bool = "cleanFileForciblyEnable",
+        /// Brokers that share the disk.
+        pub replicas_per_disk_partition: u64 = "replicasPerDiskPartition",
+        pub logical_disk_space_clean_forcibly_threshold: f64 = "logicalDiskSpaceCleanForciblyThreshold",
 
         /// Delays by level from 1, such as `1s 5s 10s`; see [`MessageStoreConfig::delay_levels_ms`].
         pub message_delay_level: String = "messageDelayLevel",
@@ -241,9 +260,25 @@ settings! {
 const CONSUME_QUEUE_ENTRY_BYTES: u64 = 20;
 
 impl MessageStoreConfig {
-    pub fn commit_log_dir(&self) -> PathBuf {
-        let given = self.store_path_commit_log.clone();
-        given.unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
+    /// The directories of the log, and those that it is only read from. Empty: the default one. `splitter` separates several
+    /// (`rocketmq.broker.multiPathSplitter`); Java heeds read-only ones where there are several.
+    pub fn commit_log_dirs(&self, splitter: &str) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let split = |paths: &str| -> Vec<PathBuf> {
+            paths.trim().split(splitter).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+        };
+        match &self.store_path_commit_log {
+            None => (Vec::new(), Vec::new()),
+            Some(path) if !path.contains(splitter) => (vec![PathBuf::from(path)], Vec::new()),
+            Some(paths) => {
+                let read_only = self.read_only_commit_log_store_paths.as_deref();
+                (split(paths), read_only.map(split).unwrap_or_default())
+            }
+        }
+    }
+
+    /// `None` if a word is no number: Java would never remove a file, whatever its age.
+    pub fn delete_hours(&self) -> Option<Vec<i32>> {
+        self.delete_when.trim_end_matches(';').split(';').map(|hour| hour.parse().ok()).collect()
     }
 
     /// A file of `<root>/config`, such as `topics.json`.

@@ -85,6 +85,14 @@ fn pull(
     // Reading from the disk must not hold up the producers that share this thread.
     let (peer, opaque, oneway) = (peer.clone(), request.opaque, request.is_oneway());
     broker.runtime.spawn_blocking(move || {
+        if let Err(error) = result.load() {
+            tracing::error!("cannot read the log: {error}");
+            if !oneway {
+                let remark = format!("cannot read the log: {error}");
+                peer.reply(opaque, Refusal::new(ResponseCode::SYSTEM_ERROR, remark).into());
+            }
+            return;
+        }
         let ranges = result.into_ranges();
         let warm = ranges.iter().map(|range| Bytes::copy_from_slice(range.as_ref()));
         if !oneway {

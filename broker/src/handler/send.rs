@@ -414,15 +414,19 @@ pub fn dead_letter_topic(broker: &Broker, group: &str) -> Result<(String, Arc<To
 fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
     let (code, remark) = match error {
         PutError::ServiceNotAvailable(why) => {
-            tracing::error!("message refused: {why}");
+            // The store has said it once; a line a message would fill what is left of the disk.
+            tracing::debug!("message refused: {why}");
+            let used = broker.store.used_ratios();
             let remark = format!(
                 "service not available now. It may be caused by one of the following reasons: the broker's disk is \
-                 full [{why}], messages are put to the slave, message store has been shut down, etc."
+                 full [CL: {:5.2} CQ: {:5.2} INDEX: {:5.2}], messages are put to the slave, message store has been \
+                 shut down, etc.",
+                used.log, used.queues, used.index
             );
             (ResponseCode::SERVICE_NOT_AVAILABLE, remark)
         }
         PutError::CreateMappedFileFailed(why) => {
-            tracing::error!("message refused: {why}");
+            tracing::debug!("message refused: {why}");
             (ResponseCode::SYSTEM_ERROR, "create mapped file failed, server is busy or broken.".to_owned())
         }
         PutError::MessageIllegal(_) | PutError::PropertiesSizeExceeded => {

@@ -1,6 +1,7 @@
 //! What each part of the broker is told, out of all settings.
 
-use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use super::StartError;
+use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType};
 use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
@@ -58,16 +59,40 @@ pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i6
     }
 }
 
+/// Java's system properties for the store, with their defaults in brackets.
+mod system_property {
+    /// [`,`]
+    pub const MULTI_PATH_SPLITTER: &str = "rocketmq.broker.multiPathSplitter";
+    /// From 0 to 1. [`diskSpaceWarningLevelRatio` / 100]
+    pub const WARNING_LEVEL_RATIO: &str = "rocketmq.broker.diskSpaceWarningLevelRatio";
+    /// From 0 to 1. [`diskSpaceCleanForciblyRatio` / 100]
+    pub const CLEAN_FORCIBLY_RATIO: &str = "rocketmq.broker.diskSpaceCleanForciblyRatio";
+}
+
 pub(super) fn store_config(
-    settings: &MessageStoreConfig,
+    settings: &BrokerSettings,
     delay_levels_ms: Vec<i64>,
     batch_topics: BatchTopics,
     filter_bits: FilterBits,
-) -> StoreConfig {
+) -> Result<StoreConfig, StartError> {
+    let properties = settings.environment.system_properties();
+    let ratio = |name: &'static str| match properties.get(name).filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => {
+            let invalid = || StartError::SystemProperty { name, value: value.clone() };
+            value.trim().parse::<f64>().map(Some).map_err(|_| invalid())
+        }
+    };
+    let warning_level_ratio = ratio(system_property::WARNING_LEVEL_RATIO)?;
+    let clean_forcibly_ratio = ratio(system_property::CLEAN_FORCIBLY_RATIO)?;
+    let splitter = properties.get(system_property::MULTI_PATH_SPLITTER).map_or(",", String::as_str);
+    let settings = &settings.store;
+    let (store_path_commit_log, read_only_commit_log_store_paths) = settings.commit_log_dirs(splitter);
     let ms = Duration::from_millis;
-    StoreConfig {
+    Ok(StoreConfig {
         store_path_root_dir: settings.store_path_root_dir.clone(),
-        store_path_commit_log: settings.store_path_commit_log.clone(),
+        store_path_commit_log,
+        read_only_commit_log_store_paths,
         mapped_file_size_commit_log: settings.mapped_file_size_commit_log_bytes,
         mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
         enable_consume_queue_ext: settings.enable_consume_queue_ext,
@@ -109,6 +134,26 @@ pub(super) fn store_config(
         delay_levels_ms,
         slave: settings.broker_role == BrokerRole::Slave,
         offset_check_in_slave: settings.offset_check_in_slave,
+        file_reserved_time: Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600),
+        delete_when: settings.delete_hours().unwrap_or_default(),
+        delete_file_batch_max: settings.delete_file_batch_max,
+        clean_resource_interval: ms(settings.clean_resource_interval_ms.max(1)),
+        delete_commit_log_files_interval: ms(settings.delete_commit_log_files_interval_ms),
+        delete_consume_queue_files_interval: ms(settings.delete_consume_queue_files_interval_ms),
+        disk_max_used_space_ratio: f64::from(settings.disk_max_used_space_ratio) / 100.0,
+        disk_space_clean_forcibly_ratio: store::bounded_ratio(
+            clean_forcibly_ratio,
+            settings.disk_space_clean_forcibly_ratio,
+            StoreConfig::CLEAN_FORCIBLY_BOUNDS,
+        ),
+        disk_space_warning_level_ratio: store::bounded_ratio(
+            warning_level_ratio,
+            settings.disk_space_warning_level_ratio,
+            StoreConfig::WARNING_LEVEL_BOUNDS,
+        ),
+        clean_file_forcibly_enable: settings.clean_file_forcibly_enable,
+        replicas_per_disk_partition: settings.replicas_per_disk_partition,
+        logical_disk_space_clean_forcibly_threshold: settings.logical_disk_space_clean_forcibly_threshold,
         ..StoreConfig::default()
-    }
+    })
 }

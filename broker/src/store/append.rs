@@ -5,6 +5,7 @@
 //! pages ahead of the writer.
 
 use std::fs;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,22 +16,28 @@ use remoting::message::record::MAGIC_BLANK;
 use tracing::error;
 
 use super::commit_log::CommitLog;
+use super::consume_queue::RETIRED;
 use super::error::PutError;
 use super::file_queue::FileQueue;
 use super::layout::BLANK_BYTES;
-use super::mapped_file::{self, MappedFile};
+use super::mapped_file::{self, MappedFile, PAGE_BYTES};
 
 /// The file that is written to, under the append lock.
 #[derive(Debug, Default)]
 pub struct Tail {
     file: Option<Arc<MappedFile>>,
-    /// Whether all blocks behind the end are reserved. Files that Java made are full of holes.
-    reserved: bool,
+    /// Up to here in the file blocks are reserved. Files that Java made are full of holes.
+    reserved_to: usize,
+    /// When an append found no blocks last, and why.
+    failed: Option<(Instant, String)>,
 }
 
 impl Tail {
-    pub fn at(file: Option<Arc<MappedFile>>) -> Self {
-        Self { file, reserved: false }
+    /// In `file`, the last of the log, which ends at `end`.
+    pub fn at(file: Option<Arc<MappedFile>>, end: i64) -> Self {
+        let written =
+            file.as_ref().map_or(0, |file| (end - file.start()).clamp(0, file.len() as i64) as usize);
+        Self { file, reserved_to: written - written % PAGE_BYTES, failed: None }
     }
 }
 
@@ -101,6 +108,10 @@ impl CommitLog {
         let (file, at) = self.room(tail, buffer.len())?;
         let physical_offset = file.start() + at as i64;
         let first = queue_offset.map_or(0, |next| next.load(Ordering::Relaxed));
+        if first == RETIRED {
+            // Between its being found and the lock. The client tries again, with the queue that takes its place.
+            return Err(PutError::ServiceNotAvailable("queue removed".to_owned()));
+        }
         for (index, record) in records.iter().enumerate() {
             let queue_offset = if queue_offset.is_some() { first + index as i64 } else { 0 };
             record.place(buffer, queue_offset, physical_offset + record.at as i64, now_ms);
@@ -120,10 +131,10 @@ impl CommitLog {
     fn room<'a>(&self, tail: &'a mut Tail, bytes: usize) -> Result<(&'a MappedFile, usize), PutError> {
         let end = self.max_offset.load(Ordering::Relaxed);
         let at = tail.file.as_ref().map(|file| (end - file.start()) as usize);
-        let fits =
-            tail.file.as_ref().zip(at).is_some_and(|(file, at)| at + bytes + BLANK_BYTES <= file.len());
-        if fits && !tail.reserved {
-            self.reserve_tail(tail, end)?;
+        let needed = at.map(|at| at + bytes + BLANK_BYTES);
+        let fits = tail.file.as_ref().zip(needed).is_some_and(|(file, needed)| needed <= file.len());
+        if let Some(needed) = needed.filter(|&needed| fits && needed > tail.reserved_to) {
+            self.reserve_for_append(tail, needed)?;
         }
         if !fits {
             self.roll(tail, end)?;
@@ -134,13 +145,32 @@ impl CommitLog {
         }
     }
 
-    fn reserve_tail(&self, tail: &mut Tail, end: i64) -> Result<(), PutError> {
-        if let Some(file) = &tail.file {
-            let at = (end - file.start()) as usize;
-            mapped_file::reserve(&self.files.path(file.start()), at, file.len() - at)
-                .map_err(|error| PutError::ServiceNotAvailable(error.to_string()))?;
+    /// As [`NextFile::make`], does not ask a full disk again and again.
+    fn reserve_for_append(&self, tail: &mut Tail, needed: usize) -> Result<(), PutError> {
+        if let Some((at, why)) = &tail.failed
+            && at.elapsed() < RETRY_AFTER
+        {
+            return Err(PutError::ServiceNotAvailable(why.clone()));
         }
-        tail.reserved = true;
+        let reserved = self.reserve_tail(tail, needed);
+        tail.failed = reserved.as_ref().err().map(|error| (Instant::now(), error.to_string()));
+        reserved.map_err(|error| {
+            error!(%error, "no disk blocks for the log");
+            PutError::ServiceNotAvailable(error.to_string())
+        })
+    }
+
+    /// Gives the file its disk blocks up to `needed`, and some more where there are more: on a disk that is nearly full a
+    /// file of Java's is filled as far as it goes. In whole pages: a failed attempt may take back what it finds unwritten
+    /// (tmpfs), which must not be what an earlier one has got.
+    fn reserve_tail(&self, tail: &mut Tail, needed: usize) -> io::Result<()> {
+        let Some(file) = &tail.file else { return Ok(()) };
+        let (path, from) = (self.files.path(file), tail.reserved_to);
+        let reserve_to = |end: usize| {
+            let end = end.next_multiple_of(PAGE_BYTES).min(file.len());
+            mapped_file::reserve(&path, from, end - from).map(|()| end)
+        };
+        tail.reserved_to = reserve_to(needed + RESERVE_STEP_BYTES).or_else(|_| reserve_to(needed))?;
         Ok(())
     }
 
@@ -149,6 +179,11 @@ impl CommitLog {
     fn roll(&self, tail: &mut Tail, end: i64) -> Result<(), PutError> {
         let file_bytes = self.files.file_bytes() as i64;
         let start = tail.file.as_ref().map_or(end - end % file_bytes, |file| file.start() + file_bytes);
+        // The blank's blocks come with every record of ours; but the file may end with one of Java's.
+        let needed = tail.file.as_ref().map_or(0, |file| (end - file.start()) as usize + BLANK_BYTES);
+        if end < start && needed > tail.reserved_to {
+            self.reserve_for_append(tail, needed)?;
+        }
         let mut next_file = self.next.lock();
         let next = match next_file.ready.take() {
             Some(next) if next.start() == start => next,
@@ -164,19 +199,28 @@ impl CommitLog {
             let _ = file.write(at, &blank);
         }
         self.files.push(Arc::clone(&next));
-        *tail = Tail { file: Some(next), reserved: true };
+        let reserved_to = next.len();
+        *tail = Tail { file: Some(next), reserved_to, failed: None };
         self.max_offset.store(start, Ordering::Release);
         Ok(())
     }
 
-    /// Gives the rest of the present file its disk blocks, so that the first append does not have to. A full disk is no
-    /// error yet: an append tries again.
+    /// Reserves disk blocks before the first append has to. A full disk is no error yet: an append tries again.
     pub fn prepare_tail(&self) {
         let mut tail = self.tail.lock();
-        let end = self.max_offset();
-        if let Err(error) = self.reserve_tail(&mut tail, end) {
+        let at = tail.file.as_ref().map_or(0, |file| (self.max_offset() - file.start()) as usize);
+        if let Some(needed) = tail.file.as_ref().map(|file| (at + BLANK_BYTES).min(file.len()))
+            && let Err(error) = self.reserve_tail(&mut tail, needed)
+        {
             error!(%error, "no room for appends");
         }
+    }
+
+    /// Reserves blocks of `file` up to `until`; whether it has them now.
+    fn reserve_ahead(&self, file: &Arc<MappedFile>, until: usize) -> bool {
+        let mut tail = self.tail.lock();
+        let is_tail = tail.file.as_ref().is_some_and(|tail| Arc::ptr_eq(tail, file));
+        is_tail && (until <= tail.reserved_to || self.reserve_tail(&mut tail, until).is_ok())
     }
 
     fn end_of_last_file(&self) -> Option<(Arc<MappedFile>, usize)> {
@@ -190,6 +234,9 @@ impl CommitLog {
 const TOUCHED_AHEAD_BYTES: usize = 8 << 20;
 /// The next file is made when this much room is left, in bytes.
 const NEXT_FILE_ROOM_BYTES_MAX: usize = 64 << 20;
+/// Blocks of a file that has holes are reserved so far beyond what is needed, in bytes. Under the append lock: some 50
+/// microseconds, and only in the file that a start finds.
+const RESERVE_STEP_BYTES: usize = 64 << 20;
 /// After a failure to make the next file, wait so long before trying again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -240,8 +287,8 @@ impl Ahead {
         let end = file.start() + at as i64;
         let from = (*touched).max(end);
         let until = (end + TOUCHED_AHEAD_BYTES as i64).min(file.start() + file.len() as i64);
-        // A file of Java's has holes until the first append reserves it: leave its pages alone before that.
-        if from < until && log.tail.lock().reserved {
+        // Touching a page that has no block on a full disk would end the process.
+        if from < until && log.reserve_ahead(&file, (until - file.start()) as usize) {
             file.touch((from - file.start()) as usize, (until - from) as usize);
             *touched = until;
         }
@@ -271,6 +318,6 @@ fn make_next(log: &CommitLog, last: &Arc<MappedFile>) -> bool {
 
 fn remove_unused_next(log: &CommitLog) {
     if let Some(next) = log.next.lock().ready.take() {
-        let _ = fs::remove_file(log.files.path(next.start()));
+        let _ = fs::remove_file(log.files.path(&next));
     }
 }

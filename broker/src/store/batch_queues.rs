@@ -11,6 +11,7 @@ use tracing::error;
 
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::config::{BatchTopics, StoreConfig};
+use super::consume_queue::RETIRED;
 use super::derive::Dispatch;
 use super::error::OpenError;
 use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry, QueueEntry};
@@ -84,13 +85,11 @@ impl BatchQueues {
         table.iter().map(|(topic, queues)| (topic.to_string(), with_files(queues))).collect()
     }
 
-    pub fn remove_topic(&self, topic: &str) {
-        let removed = self.table.write().remove(topic).unwrap_or_default();
-        for queue in removed.values() {
-            if let Err(error) = queue.destroy() {
-                error!(%error, topic, queue_id = queue.queue_id(), "cannot remove a batch consume queue");
-            }
-        }
+    /// Forgets the queues of a topic, under the append lock.
+    pub fn take_topic(&self, topic: &str) -> Vec<Arc<BatchConsumeQueue>> {
+        let taken: Vec<_> = self.table.write().remove(topic).unwrap_or_default().into_values().collect();
+        taken.iter().for_each(|queue| queue.next_offset.store(RETIRED, Ordering::Relaxed));
+        taken
     }
 
     /// Adds a record to its queue.

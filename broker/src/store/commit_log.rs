@@ -36,7 +36,7 @@ pub struct CommitLog {
 impl CommitLog {
     /// Maps the files. Where the log ends is not known before [`set_end`](Self::set_end).
     pub fn load(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        let files = FileQueue::load(config.commit_log_dir(), config.mapped_file_size_commit_log as usize)?;
+        let files = FileQueue::load(config.commit_log_roots(), config.mapped_file_size_commit_log as usize)?;
         Ok(Self {
             files,
             clock,
@@ -53,7 +53,7 @@ impl CommitLog {
     /// Everything behind `end` is no part of the log any more.
     pub fn set_end(&self, end: i64) -> io::Result<()> {
         self.files.truncate(end)?;
-        *self.tail.lock() = Tail::at(self.files.last());
+        *self.tail.lock() = Tail::at(self.files.last(), end);
         self.flushed_where.store(end, Ordering::Release);
         self.max_offset.store(end, Ordering::Release);
         Ok(())
@@ -150,6 +150,16 @@ impl CommitLog {
             }
         }
         Ok(store_timestamp_ms)
+    }
+
+    /// Removes the oldest file, if it is flushed and not the last; whether it did.
+    pub fn remove_first_file(&self) -> io::Result<bool> {
+        let Some(first) = self.files.first().filter(|_| self.files.len() > 1) else { return Ok(false) };
+        // Flushing goes from file to file: it would not get over a gap.
+        if self.flushed_where() < first.start() + first.len() as i64 {
+            return Ok(false);
+        }
+        self.files.remove_first().map(|()| true)
     }
 
     /// How long the holder of the append lock has had it, in milliseconds; 0 if nobody has.

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::disk::Disk;
+use super::mapped_file;
+use super::roots::Roots;
+
 /// Now in milliseconds since the epoch. The one source of time of the store; tests pass their own.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
@@ -72,8 +76,10 @@ pub enum FlushDiskType {
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
     pub store_path_root_dir: PathBuf,
-    /// `None`: `commitlog` under the root.
-    pub store_path_commit_log: Option<PathBuf>,
+    /// Empty: `commitlog` under the root. New log files go to each in turn.
+    pub store_path_commit_log: Vec<PathBuf>,
+    /// Log files are read from here, too, and removed when their time has come, but none is made.
+    pub read_only_commit_log_store_paths: Vec<PathBuf>,
     pub mapped_file_size_commit_log: u64,
     /// Rounded up to whole entries, as `getMappedFileSizeConsumeQueue` does.
     pub mapped_file_size_consume_queue: u64,
@@ -132,6 +138,31 @@ pub struct StoreConfig {
     /// A slave: appends are refused and offsets are not corrected.
     pub slave: bool,
     pub offset_check_in_slave: bool,
+    /// Age, since its last change, from which a log file may be removed.
+    pub file_reserved_time: Duration,
+    /// Hours of the day, in the process's time zone, in which files are removed for their age.
+    pub delete_when: Vec<i32>,
+    /// At most so many log files are removed in one round.
+    pub delete_file_batch_max: usize,
+    /// From one round to the next.
+    pub clean_resource_interval: Duration,
+    /// From the removal of one file to the next.
+    pub delete_commit_log_files_interval: Duration,
+    pub delete_consume_queue_files_interval: Duration,
+    /// Used part of the disk, from 0 to 1, beyond which old files go at any hour.
+    pub disk_max_used_space_ratio: f64,
+    /// Beyond this, files go whatever their age, if `clean_file_forcibly_enable`. Within 0.3 and 0.85.
+    pub disk_space_clean_forcibly_ratio: f64,
+    /// Beyond this, appends are refused. Within 0.35 and 0.9.
+    pub disk_space_warning_level_ratio: f64,
+    pub clean_file_forcibly_enable: bool,
+    /// Brokers that share the disk.
+    pub replicas_per_disk_partition: u64,
+    /// With several brokers a disk: used part of this broker's share beyond which files go whatever their age.
+    pub logical_disk_space_clean_forcibly_threshold: f64,
+    /// The hour of a moment, and what is left of the disks: tests pass their own.
+    pub local_hour: fn(i64) -> u32,
+    pub disk: Disk,
     /// Ours alone: queue files mapped at once, at most; beyond it the longest unused are let go.
     pub queue_mappings_max: usize,
 }
@@ -140,7 +171,8 @@ impl Default for StoreConfig {
     fn default() -> Self {
         Self {
             store_path_root_dir: PathBuf::from("store"),
-            store_path_commit_log: None,
+            store_path_commit_log: Vec::new(),
+            read_only_commit_log_store_paths: Vec::new(),
             mapped_file_size_commit_log: 1 << 30,
             mapped_file_size_consume_queue: 6_000_000,
             enable_consume_queue_ext: false,
@@ -181,6 +213,20 @@ impl Default for StoreConfig {
             delay_levels_ms: default_delay_levels_ms(),
             slave: false,
             offset_check_in_slave: false,
+            file_reserved_time: Duration::from_secs(72 * 3600),
+            delete_when: vec![4],
+            delete_file_batch_max: 10,
+            clean_resource_interval: Duration::from_secs(10),
+            delete_commit_log_files_interval: Duration::from_millis(100),
+            delete_consume_queue_files_interval: Duration::from_millis(100),
+            disk_max_used_space_ratio: 0.75,
+            disk_space_clean_forcibly_ratio: 0.85,
+            disk_space_warning_level_ratio: 0.9,
+            clean_file_forcibly_enable: true,
+            replicas_per_disk_partition: 1,
+            logical_disk_space_clean_forcibly_threshold: 0.8,
+            local_hour: |ms| mapped_file::local_time(ms)[3].unsigned_abs(),
+            disk: Disk::real(),
             queue_mappings_max: 16_384,
         }
     }
@@ -194,8 +240,17 @@ fn default_delay_levels_ms() -> Vec<i64> {
 }
 
 impl StoreConfig {
+    /// The first directory of the log.
     pub fn commit_log_dir(&self) -> PathBuf {
-        self.store_path_commit_log.clone().unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
+        let given = self.store_path_commit_log.first().cloned();
+        given.unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
+    }
+
+    pub(super) fn commit_log_roots(&self) -> Roots {
+        match self.store_path_commit_log.is_empty() {
+            true => Roots::new(&[self.commit_log_dir()], &[]),
+            false => Roots::new(&self.store_path_commit_log, &self.read_only_commit_log_store_paths),
+        }
     }
 
     pub fn consume_queue_dir(&self) -> PathBuf {

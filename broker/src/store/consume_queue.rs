@@ -2,6 +2,7 @@
 //!
 //! The derive thread writes, anyone reads.
 
+mod expire;
 pub mod ext;
 mod recover;
 mod search;
@@ -19,6 +20,7 @@ use super::mapped_file::MappedFile;
 use super::sparse_files::{SparseDir, SparseFiles};
 
 pub use super::probe::Trust;
+pub use expire::RETIRED;
 use ext::{ConsumeQueueExt, ExtUnit};
 
 const ENTRY_BYTES: i64 = QUEUE_ENTRY_BYTES as i64;
@@ -101,6 +103,11 @@ impl ConsumeQueue {
 
     pub fn has_files(&self) -> bool {
         !self.files.is_empty()
+    }
+
+    /// Bytes of the files, holes counted.
+    pub fn total_bytes(&self) -> u64 {
+        self.files.total_bytes()
     }
 
     /// First offset of the file behind the one that holds `offset`.

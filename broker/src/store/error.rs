@@ -50,6 +50,8 @@ pub enum OpenError {
     FileSize { property: &'static str, bytes: u64 },
     /// A file whose size is not the configured one.
     WrongFileSize { path: PathBuf, bytes: u64, expected: u64 },
+    /// Two directories of the log have a file of the same name.
+    FileTwice(PathBuf, PathBuf),
 }
 
 impl OpenError {
@@ -67,6 +69,9 @@ impl fmt::Display for OpenError {
             Self::FileSize { property, bytes } => write!(f, "{property}={bytes} is no size of a file"),
             Self::WrongFileSize { path, bytes, expected } => {
                 write!(f, "{} has {bytes} bytes, configured are {expected}", path.display())
+            }
+            Self::FileTwice(one, other) => {
+                write!(f, "{} and {} are one part of the log", one.display(), other.display())
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A sequence of files of one size, each named by the offset at which it starts (`MappedFileQueue`).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,39 +13,73 @@ use tracing::warn;
 use super::error::OpenError;
 use super::layout;
 use super::mapped_file::{MappedFile, Reserve};
+use super::roots::Roots;
 
 #[derive(Debug)]
 pub struct FileQueue {
-    dir: PathBuf,
+    roots: Roots,
     file_bytes: usize,
     files: RwLock<VecDeque<Arc<MappedFile>>>,
 }
 
 impl FileQueue {
-    /// Maps the files of `dir`. Refuses files of another size, as Java does.
-    pub fn load(dir: PathBuf, file_bytes: usize) -> Result<Self, OpenError> {
-        let mut files = VecDeque::new();
-        for start in file_starts(&dir, file_bytes as u64)? {
-            let path = dir.join(layout::file_name(start));
-            files.push_back(Arc::new(MappedFile::open(&path, start).map_err(OpenError::io(path))?));
+    /// Maps the files of all directories. Refuses files of another size, as Java does, and two of one start.
+    pub fn load(roots: Roots, file_bytes: usize) -> Result<Self, OpenError> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        for (root, dir) in roots.all() {
+            // One directory under two names holds each file once.
+            if seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())) {
+                found.extend(named_files(dir)?.into_iter().map(|start| (start, root)));
+            }
         }
-        Ok(Self { dir, file_bytes, files: RwLock::new(files) })
+        found.sort_unstable();
+        let mut paths: Vec<_> =
+            found.iter().map(|&(start, root)| roots.dir(root).join(layout::file_name(start))).collect();
+        if let Some(twice) = (1..found.len()).find(|&index| found[index].0 == found[index - 1].0) {
+            return Err(OpenError::FileTwice(paths[twice - 1].clone(), paths[twice].clone()));
+        }
+        check_sizes(&mut paths, file_bytes as u64)?;
+        let open = |(path, (start, root)): (PathBuf, (i64, u16))| {
+            let file = MappedFile::open(&path, start).map_err(OpenError::io(path))?;
+            Ok(Arc::new(file.in_root(root)))
+        };
+        let files = paths.into_iter().zip(found).map(open).collect::<Result<_, OpenError>>()?;
+        Ok(Self { roots, file_bytes, files: RwLock::new(files) })
     }
 
     pub fn file_bytes(&self) -> usize {
         self.file_bytes
     }
 
-    pub fn path(&self, start: i64) -> PathBuf {
-        self.dir.join(layout::file_name(start))
+    pub fn roots(&self) -> &Roots {
+        &self.roots
     }
 
-    /// Makes the file that starts at `start`, all its blocks reserved and its name on disk; does not add it.
+    pub fn path(&self, file: &MappedFile) -> PathBuf {
+        self.roots.dir(file.root()).join(layout::file_name(file.start()))
+    }
+
+    /// Makes the file that starts at `start`, all its blocks reserved and its name on disk; does not add it. A directory that
+    /// cannot take it leaves it to the next.
     pub fn create(&self, start: i64) -> io::Result<Arc<MappedFile>> {
-        create_dir(&self.dir)?;
-        let file = MappedFile::create(&self.path(start), start, self.file_bytes, Reserve::All)?;
-        sync_dir(&self.dir)?;
-        Ok(Arc::new(file))
+        let mut failed = io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "every directory is read-only");
+        for root in self.roots.for_new_file(start / self.file_bytes as i64) {
+            match self.create_in(root, start) {
+                Ok(file) => return Ok(Arc::new(file.in_root(root))),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    fn create_in(&self, root: u16, start: i64) -> io::Result<MappedFile> {
+        let dir = self.roots.dir(root);
+        create_dir(dir)?;
+        let file =
+            MappedFile::create(&dir.join(layout::file_name(start)), start, self.file_bytes, Reserve::All)?;
+        sync_dir(dir)?;
+        Ok(file)
     }
 
     pub fn push(&self, file: Arc<MappedFile>) {
@@ -76,21 +110,48 @@ impl FileQueue {
         self.files.read().iter().cloned().collect()
     }
 
+    pub fn len(&self) -> usize {
+        self.files.read().len()
+    }
+
     /// Removes the files that start behind `offset` (`truncateDirtyFiles`).
     pub fn truncate(&self, offset: i64) -> io::Result<()> {
         let mut files = self.files.write();
         while files.back().is_some_and(|file| file.start() > offset) {
             if let Some(file) = files.pop_back() {
-                fs::remove_file(self.path(file.start()))?;
+                fs::remove_file(self.path(&file))?;
             }
         }
         Ok(())
+    }
+
+    /// Removes the first file. Who is reading it keeps its mapping, and with it the disk blocks, to the end. Waits for the
+    /// disk, but holds no lock meanwhile.
+    pub fn remove_first(&self) -> io::Result<()> {
+        let Some(first) = self.first() else { return Ok(()) };
+        match fs::remove_file(self.path(&first)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        self.files.write().pop_front();
+        // So that a power cut cannot bring it back where later ones, in other directories, stay away.
+        sync_dir(self.roots.dir(first.root()))
     }
 }
 
 /// Start offsets of the files of a directory, ascending. An empty last file, which a crash between making and growing it
 /// leaves, is removed; a missing directory has no files.
 pub fn file_starts(dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
+    let mut starts = named_files(dir)?;
+    starts.sort_unstable();
+    let mut paths: Vec<_> = starts.iter().map(|&start| dir.join(layout::file_name(start))).collect();
+    check_sizes(&mut paths, file_bytes)?;
+    starts.truncate(paths.len());
+    Ok(starts)
+}
+
+/// Start offsets of the files of a directory, in no order.
+fn named_files(dir: &Path) -> Result<Vec<i64>, OpenError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(OpenError::io(dir))?,
@@ -103,21 +164,25 @@ pub fn file_starts(dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
             None => warn!(path = %entry.path().display(), "not a file of the store, left alone"),
         }
     }
-    starts.sort_unstable();
-    for (index, &start) in starts.iter().enumerate() {
-        let path = dir.join(layout::file_name(start));
-        let bytes = fs::metadata(&path).map_err(OpenError::io(&path))?.len();
-        if bytes == 0 && index == starts.len() - 1 {
+    Ok(starts)
+}
+
+/// Refuses a file of another size; an empty last one is removed from the disk and from `paths`.
+fn check_sizes(paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenError> {
+    for index in 0..paths.len() {
+        let path = &paths[index];
+        let bytes = fs::metadata(path).map_err(OpenError::io(path))?.len();
+        if bytes == 0 && index == paths.len() - 1 {
             warn!(path = %path.display(), "empty last file removed");
-            fs::remove_file(&path).map_err(OpenError::io(path))?;
-            starts.pop();
+            fs::remove_file(path).map_err(OpenError::io(path))?;
+            paths.pop();
             break;
         }
         if bytes != file_bytes {
-            return Err(OpenError::WrongFileSize { path, bytes, expected: file_bytes });
+            return Err(OpenError::WrongFileSize { path: path.clone(), bytes, expected: file_bytes });
         }
     }
-    Ok(starts)
+    Ok(())
 }
 
 /// Makes names that were added to or removed from a directory survive a power cut.
@@ -134,12 +199,16 @@ pub fn create_dir(dir: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn roots(dirs: &[&Path]) -> Roots {
+        Roots::new(&dirs.iter().map(|dir| dir.to_path_buf()).collect::<Vec<_>>(), &[])
+    }
+
     fn queue_of(starts: &[i64]) -> (tempfile::TempDir, FileQueue) {
         let dir = tempfile::tempdir().unwrap();
         for &start in starts {
             fs::write(dir.path().join(layout::file_name(start)), [0; 100]).unwrap();
         }
-        let queue = FileQueue::load(dir.path().to_owned(), 100).unwrap();
+        let queue = FileQueue::load(roots(&[dir.path()]), 100).unwrap();
         (dir, queue)
     }
 
@@ -157,7 +226,7 @@ mod tests {
         queue.truncate(100).unwrap();
         assert_eq!(queue.last().unwrap().start(), 100);
         queue.push(queue.create(200).unwrap());
-        assert_eq!(FileQueue::load(dir.path().to_owned(), 100).unwrap().snapshot().len(), 3);
+        assert_eq!(FileQueue::load(roots(&[dir.path()]), 100).unwrap().snapshot().len(), 3);
     }
 
     #[test]
@@ -170,5 +239,44 @@ mod tests {
         let error = file_starts(dir.path(), 200).unwrap_err();
         assert!(matches!(error, OpenError::WrongFileSize { bytes: 100, expected: 200, .. }), "{error}");
         assert_eq!(file_starts(&dir.path().join("none"), 100).unwrap(), [0; 0]);
+    }
+
+    #[test]
+    fn files_of_several_directories_are_one_sequence() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dirs = [a.path(), &a.path().join("."), b.path()];
+        let made = FileQueue::load(roots(&dirs), 100).unwrap();
+        for start in [0, 100, 200, 300] {
+            made.push(made.create(start).unwrap());
+        }
+        let names = |dir: &Path| file_starts(dir, 100).unwrap().len();
+        assert_eq!(names(a.path()) + names(b.path()), 4);
+        let starts = |queue: &FileQueue| queue.snapshot().iter().map(|file| file.start()).collect::<Vec<_>>();
+        let queue = FileQueue::load(roots(&dirs), 100).unwrap();
+        assert_eq!(starts(&queue), [0, 100, 200, 300]);
+        let oldest = queue.first().unwrap();
+        queue.remove_first().unwrap();
+        assert!(!queue.path(&oldest).exists());
+        assert_eq!(oldest.read(0, 100), Some(&[0; 100][..]), "whoever reads it goes on");
+        queue.truncate(200).unwrap();
+        assert_eq!(starts(&FileQueue::load(roots(&dirs), 100).unwrap()), [100, 200]);
+        for dir in [a.path(), b.path()] {
+            fs::write(dir.join(layout::file_name(500)), [0; 100]).unwrap();
+        }
+        let error = FileQueue::load(roots(&dirs), 100).unwrap_err();
+        assert!(matches!(error, OpenError::FileTwice(..)), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_take_a_file_leaves_it_to_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let blocked = dir.path().join("0");
+        fs::write(&blocked, b"no directory").unwrap();
+        let queue = FileQueue {
+            roots: roots(&[&blocked, &dir.path().join("1")]),
+            file_bytes: 100,
+            files: RwLock::default(),
+        };
+        assert_eq!(queue.path(&queue.create(0).unwrap()), dir.path().join("1").join(layout::file_name(0)));
     }
 }

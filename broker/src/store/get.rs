@@ -1,5 +1,6 @@
 //! Reading a queue: `DefaultMessageStore.getMessage`.
 
+use std::io;
 use std::sync::Arc;
 
 use remoting::message::{Message, Record};
@@ -141,6 +142,11 @@ impl GetMessageResult {
             Some(unverified) => unverified.leave_out_damaged(self.ranges),
             None => self.ranges,
         }
+    }
+
+    /// Brings the messages into memory: see [`MappedRange::load`].
+    pub fn load(&self) -> io::Result<()> {
+        self.ranges.iter().try_for_each(MappedRange::load)
     }
 
     fn add(&mut self, range: MappedRange, batch_num: i64) {

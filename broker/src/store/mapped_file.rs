@@ -23,6 +23,8 @@ pub struct MappedFile {
     map: MmapRaw,
     /// Offset of the file's first byte in its sequence of files: its name.
     start: i64,
+    /// Which of the directories of its sequence it lies in.
+    root: u16,
 }
 
 /// How much of a file gets disk blocks.
@@ -52,7 +54,7 @@ impl MappedFile {
     }
 
     fn map(file: &File, start: i64) -> io::Result<Self> {
-        Ok(Self { map: MmapOptions::new().map_raw(file)?, start })
+        Ok(Self { map: MmapOptions::new().map_raw(file)?, start, root: 0 })
     }
 
     /// For a file that is read and written a page here and there: a page that is not in memory is read alone. Otherwise
@@ -60,6 +62,14 @@ impl MappedFile {
     pub fn without_read_ahead(self) -> Self {
         let _ = self.map.advise(Advice::Random);
         self
+    }
+
+    pub fn in_root(self, root: u16) -> Self {
+        Self { root, ..self }
+    }
+
+    pub fn root(&self) -> u16 {
+        self.root
     }
 
     pub fn start(&self) -> i64 {
@@ -158,6 +168,20 @@ impl MappedFile {
         }
     }
 
+    /// Brings a region into memory. An error where the disk, or a file that was cut behind our back, does not give it: a
+    /// plain read of it would end the process with SIGBUS. A kernel that cannot do that (before 5.14) leaves it to the
+    /// read.
+    pub fn load(&self, at: usize, len: usize) -> io::Result<()> {
+        if !self.contains(at, len) || len == 0 {
+            return Ok(());
+        }
+        let from = page_floor(at);
+        match self.map.advise_range(Advice::PopulateRead, from, at + len - from) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+            other => other,
+        }
+    }
+
     /// Waits until the pages of a region are on disk.
     pub fn sync(&self, at: usize, len: usize) -> io::Result<()> {
         let from = page_floor(at);
@@ -226,6 +250,11 @@ impl MappedRange {
             let (first, last) = (&span[0], &span[span.len() - 1]);
             first.file.is_resident(first.offset, last.offset + last.len - first.offset)
         })
+    }
+
+    /// Brings the range into memory: see [`MappedFile::load`].
+    pub fn load(&self) -> io::Result<()> {
+        self.file.load(self.offset, self.len)
     }
 
     /// Takes `next` in if it lies right behind; gives it back otherwise.

@@ -19,6 +19,7 @@ use super::config::{Clock, FlushDiskType, StoreConfig};
 use super::consume_queue::Trust;
 use super::derive::{Derive, Dispatcher, Line};
 use super::error::OpenError;
+use super::expire::Expire;
 use super::file_queue::{create_dir, sync_dir};
 use super::flush::Flusher;
 use super::index::{self, Index};
@@ -39,6 +40,7 @@ impl MessageStore {
         let root = config.root();
         create_dir(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
+        make_dirs(&config)?;
         let log = CommitLog::load(&config, Arc::clone(&clock))?;
         let clean = !root.join(ABORT_FILE).exists();
         let checkpoint_path = root.join(CHECKPOINT_FILE);
@@ -85,6 +87,7 @@ impl MessageStore {
             derive,
             lmq_order: Mutex::default(),
             queue_flush: QueueFlush::default(),
+            expire: Expire::default(),
         };
         Ok(Arc::new(Self {
             clock,
@@ -101,7 +104,7 @@ impl MessageStore {
     pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
         let root = self.parts.config.root();
         let abort = root.join(ABORT_FILE);
-        fs::write(&abort, std::process::id().to_string()).map_err(OpenError::io(&abort))?;
+        mark_in_use(&abort).map_err(OpenError::io(&abort))?;
         // Without its name on disk a power cut would look like a clean stop.
         sync_dir(root).map_err(OpenError::io(root))?;
         self.parts.log.prepare_tail();
@@ -119,6 +122,7 @@ impl MessageStore {
         }
         self.spawn("store-ahead", |parts| parts.ahead.run(&parts.log))?;
         self.spawn("store-flush-queues", |parts| parts.queue_flush.run(parts))?;
+        self.spawn("store-expire", |parts| parts.expire.run(parts))?;
         self.running.store(true, Ordering::Release);
         Ok(())
     }
@@ -164,7 +168,7 @@ impl MessageStore {
 
     /// Log first: under SYNC_FLUSH deriving waits for it.
     fn stop_threads(&self) {
-        let Parts { ahead, flusher, derive, queue_flush, .. } = &*self.parts;
+        let Parts { ahead, flusher, derive, queue_flush, expire, .. } = &*self.parts;
         let mut threads = self.threads.lock();
         let mut join = |name: &str| {
             for thread in threads.extract_if(.., |thread| thread.thread().name() == Some(name)) {
@@ -173,6 +177,8 @@ impl MessageStore {
                 }
             }
         };
+        expire.stop();
+        join("store-expire");
         ahead.stop();
         join("store-ahead");
         flusher.stop();
@@ -206,15 +212,35 @@ fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
     }
 }
 
+/// That the file is there counts, not what it holds: a full disk must not keep a store from being read.
+fn mark_in_use(abort: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(abort)?;
+    match file.write_all_at(std::process::id().to_string().as_bytes(), 0) {
+        Err(error) if is_disk_full(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Java's disk check takes a directory that is missing for a disk in trouble.
+fn make_dirs(config: &StoreConfig) -> Result<(), OpenError> {
+    let roots = config.commit_log_roots();
+    let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
+    dirs.into_iter().try_for_each(|dir| create_dir(&dir).map_err(OpenError::io(dir)))
+}
+
 fn lock(root: &Path) -> Result<FileLock, OpenError> {
     let path = root.join(LOCK_FILE);
     let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(OpenError::io(&path))?;
     match FileLock::try_new(file).map_err(OpenError::io(&path))? {
-        Some(lock) => {
-            lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0).map_err(OpenError::io(path))?;
-            Ok(lock)
-        }
+        Some(lock) => match lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0) {
+            Err(error) if !is_disk_full(&error) => Err(OpenError::io(path)(error)),
+            _ => Ok(lock),
+        },
         None => Err(OpenError::Locked(path)),
     }
 }

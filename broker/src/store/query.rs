@@ -38,9 +38,4 @@ impl MessageStore {
             index_last_update_offset: found.last_update_offset,
         }
     }
-
-    /// Removes index files of which no message is left in the log, but never the last one.
-    pub fn expire_index(&self) {
-        self.parts.index.expire(self.min_phy_offset());
-    }
 }

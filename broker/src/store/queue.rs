@@ -1,5 +1,6 @@
 //! A queue of either kind, as reads see it.
 
+use std::io;
 use std::sync::Arc;
 
 use super::Boundary;
@@ -60,6 +61,14 @@ impl Queue {
         match self {
             Self::Simple(queue) => queue.queue_id(),
             Self::Batch(queue) => queue.queue_id(),
+        }
+    }
+
+    /// Removes the files. Whoever reads the queue right now keeps what it has.
+    pub fn destroy(&self) -> io::Result<()> {
+        match self {
+            Self::Simple(queue) => queue.destroy(),
+            Self::Batch(queue) => queue.destroy(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::batch_queues::BatchQueues;
@@ -150,17 +150,55 @@ impl Queues {
         topics.chain(self.batch.ids()).filter(|(_, ids)| !ids.is_empty()).collect()
     }
 
-    pub fn remove_topic(&self, topic: &str) {
-        self.batch.remove_topic(topic);
-        let Some(queues) = self.table.write().remove(topic) else { return };
-        if is_lmq(topic) {
-            self.lmq_count.fetch_sub(queues.len(), Ordering::Relaxed);
-        }
-        for queue in queues.values() {
-            if let Err(error) = queue.destroy() {
-                error!(%error, topic, queue_id = queue.queue_id(), "cannot remove a consume queue");
+    /// Forgets the queues of a topic. Under the append lock, once appends go on; [`destroy`](Self::destroy) removes their
+    /// files.
+    pub fn take_topic(&self, topic: &str) -> Vec<Queue> {
+        let simple: Vec<_> =
+            self.table.write().remove(topic).into_iter().flat_map(HashMap::into_values).collect();
+        let batch = self.batch.take_topic(topic).into_iter().map(Queue::Batch);
+        self.retire(simple).into_iter().chain(batch).collect()
+    }
+
+    fn retire(&self, taken: Vec<Arc<ConsumeQueue>>) -> Vec<Queue> {
+        let lmqs = taken.iter().filter(|queue| is_lmq(queue.topic())).count();
+        self.lmq_count.fetch_sub(lmqs, Ordering::Relaxed);
+        taken.iter().for_each(|queue| queue.retire());
+        taken.into_iter().map(Queue::Simple).collect()
+    }
+
+    /// Forgets the queues that have nothing left in the log, but for those of topics that `is_kept`; as
+    /// [`take_topic`](Self::take_topic).
+    pub fn take_expired(&self, min_physical_offset: i64, is_kept: &dyn Fn(&str) -> bool) -> Vec<Queue> {
+        let mut taken = Vec::new();
+        self.table.write().retain(|topic, queues| {
+            if !is_kept(topic) {
+                taken.extend(queues.extract_if(|_, queue| queue.is_expired(min_physical_offset)));
+            }
+            !queues.is_empty()
+        });
+        self.retire(taken.into_iter().map(|(_, queue)| queue).collect())
+    }
+
+    /// Removes the files of queues that were taken.
+    pub fn destroy(taken: &[Queue]) {
+        for queue in taken {
+            let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+            match queue.destroy() {
+                Ok(()) => info!(topic, queue_id, "consume queue removed"),
+                Err(error) => error!(%error, topic, queue_id, "cannot remove a consume queue"),
             }
         }
+    }
+
+    /// Topics that have queues, with files or without.
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        self.table.read().keys().cloned().chain(self.batch.topics()).collect()
+    }
+
+    /// Bytes of all files, holes counted (`getTotalSize`).
+    pub fn total_bytes(&self) -> u64 {
+        let simple = self.all().into_iter().map(|queue| queue.total_bytes());
+        simple.chain(self.batch.all().into_iter().map(|queue| queue.total_bytes())).sum()
     }
 
     /// Notes that a queue has got entries.
@@ -233,10 +271,9 @@ impl Queues {
 
     /// Removes every queue (`ConsumeQueueStore.destroy`): those of a log without files point nowhere.
     pub fn remove_all(&self) {
-        let topics: Vec<_> = self.table.read().keys().cloned().collect();
-        for topic in topics.into_iter().chain(self.batch.topics()) {
+        for topic in self.topics() {
             warn!(topic = &*topic, "queues removed, the log is empty");
-            self.remove_topic(&topic);
+            Self::destroy(&self.take_topic(&topic));
         }
     }
 }

@@ -188,7 +188,7 @@ impl Recovery<'_> {
             return Ok(());
         }
         // Else a record that was cut off could come back behind a new one that happens to end where it begins.
-        let path = self.log.files.path(last.start());
+        let path = self.log.files.path(&last);
         if let Err(error) = mapped_file::zero(&path, at, last.len() - at, Reserve::All) {
             error!(%error, path = %path.display(), "cannot clear the end of the log");
         }

@@ -4,8 +4,9 @@
 //! open. One thread at a time writes, anyone reads.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
@@ -140,8 +141,9 @@ impl SparseFiles {
         let start = self.floor(position);
         let from = state.reserved_to.max(start) - start;
         let step = from.clamp(PAGE_BYTES as i64, RESERVE_STEP_BYTES_MAX);
-        // What is written may lie across a page's end.
-        let until = (from + step).max(position - start + bytes).min(self.file_bytes());
+        // What is written may lie across a page's end. Whole pages, as in `CommitLog::reserve_tail`.
+        let until = (from + step).max(position - start + bytes) as usize;
+        let until = (until.next_multiple_of(PAGE_BYTES) as i64).min(self.file_bytes());
         mapped_file::reserve(&self.file_path(start), from as usize, (until - from) as usize)?;
         state.reserved_to = start + until;
         Ok(())
@@ -192,17 +194,43 @@ impl SparseFiles {
         Ok(())
     }
 
-    /// Removes the files that end before `position`, but for the last.
-    pub fn remove_before(&self, position: i64) -> io::Result<()> {
-        let mut state = self.state.lock();
-        while let [first, _, ..] = state.starts[..]
-            && first + self.file_bytes() < position
-        {
-            fs::remove_file(self.file_path(first))?;
-            state.starts.remove(0);
-            state.mapped.retain(|file| file.start() != first);
+    /// Removes the files before the one that starts at `kept_start`, never the last. How many it were. Nobody may look
+    /// for what they hold any more.
+    pub fn remove_before(&self, kept_start: i64) -> io::Result<usize> {
+        let removed: Vec<_> = {
+            let mut state = self.state.lock();
+            let others = state.starts.len().saturating_sub(1);
+            let count = state.starts[..others].iter().take_while(|&&start| start < kept_start).count();
+            state.mapped.retain(|file| file.start() >= kept_start);
+            state.flushed_to = state.flushed_to.max(state.starts.get(count).copied().unwrap_or(0));
+            state.starts.drain(..count).collect()
+        };
+        // A file that stays is nobody's until the next start, which tries again.
+        let failed = removed.iter().filter_map(|&start| fs::remove_file(self.file_path(start)).err());
+        match failed.last() {
+            Some(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(removed.len()),
         }
-        Ok(())
+    }
+
+    /// Bytes of the files, holes counted.
+    pub fn total_bytes(&self) -> u64 {
+        self.state.lock().starts.len() as u64 * self.file_bytes() as u64
+    }
+
+    /// Reads without mapping the file: one look into each of 100,000 queues must not push out the mappings that are in
+    /// use.
+    pub fn peek(&self, position: i64, bytes: &mut [u8]) -> io::Result<()> {
+        let start = self.floor(position);
+        let at = (position - start) as usize;
+        let mapped = self.state.lock().mapped.iter().find(|file| file.start() == start).cloned();
+        match mapped.as_ref().and_then(|file| file.read(at, bytes.len())) {
+            Some(there) => {
+                bytes.copy_from_slice(there);
+                Ok(())
+            }
+            None => File::open(self.file_path(start))?.read_exact_at(bytes, at as u64),
+        }
     }
 
     /// Brings everything before `until` to disk.

@@ -1,12 +1,14 @@
 //! The store through its public face: append, derive, read, reopen.
 
 mod cut;
+mod full_disk;
 mod golden;
 mod golden_index;
 mod inner_batch;
 mod lmq;
 mod prop_crc;
 mod reads;
+mod space;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

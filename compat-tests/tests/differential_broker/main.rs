@@ -12,10 +12,19 @@ mod pull;
 mod query;
 mod retry;
 mod send;
+mod space;
 
 static TABLE: Table = Table {
     area: "broker",
-    cases: &[send::CASES, pull::CASES, offsets::CASES, clients::CASES, retry::CASES, query::CASES],
+    cases: &[
+        send::CASES,
+        pull::CASES,
+        offsets::CASES,
+        clients::CASES,
+        retry::CASES,
+        query::CASES,
+        space::CASES,
+    ],
     start,
     settle: |_| (),
 };

@@ -179,9 +179,10 @@ impl ConsumeQueueExt {
         last + at as i64
     }
 
-    /// Removes files whose units all lie before an address (`truncateByMinAddress`).
+    /// Removes files whose units all lie before an address (`truncateByMinAddress`, which leaves the one that ends there).
     pub fn remove_before(&self, address: i64) -> io::Result<()> {
-        position_of(address).map_or(Ok(()), |position| self.files.remove_before(position))
+        let Some(position) = position_of(address) else { return Ok(()) };
+        self.files.remove_before(self.files.floor((position - 1).max(0))).map(drop)
     }
 
     pub fn destroy(&self) -> io::Result<()> {

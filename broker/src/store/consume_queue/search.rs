@@ -121,12 +121,13 @@ impl ConsumeQueue {
             return;
         }
         let physical = |offset| self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset);
-        if physical(max - 1) < min_physical_offset {
+        if self.max_physical_offset() <= min_physical_offset || physical(max - 1) < min_physical_offset {
             // Nothing of the queue is left: the min points to a message to come.
             self.set_min_offset(max);
             return;
         }
-        let file_first = first_start / ENTRY_BYTES;
+        let kept_start = self.expired_files(min_physical_offset).1;
+        let file_first = kept_start / ENTRY_BYTES;
         let start = min.max(file_first);
         if min >= file_first && physical(start) >= min_physical_offset {
             return;

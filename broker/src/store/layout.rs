@@ -76,6 +76,219 @@ impl QueueEntry {
     }
 }
 
+/// An index file (`IndexHeader`, `IndexFile`, 5.5.0): header, `maxHashSlotNum` slots of i32, `maxIndexNum` entries. A slot
+/// holds the number of the newest entry of its chain, 0 for none. Entries count from 1: the place of number 0 is never used.
+pub mod index {
+    pub const BEGIN_TIMESTAMP: usize = 0;
+    pub const END_TIMESTAMP: usize = 8;
+    pub const BEGIN_PHY_OFFSET: usize = 16;
+    pub const END_PHY_OFFSET: usize = 24;
+    /// Slots in use.
+    pub const HASH_SLOT_COUNT: usize = 32;
+    /// The number that the next entry gets.
+    pub const INDEX_COUNT: usize = 36;
+    pub const HEADER_BYTES: usize = 40;
+    pub const SLOT_BYTES: usize = 4;
+    pub const ENTRY_BYTES: usize = 20;
+    /// `UtilAll.timeMillisToHumanString`, 5.5.0: a file is named by the local time at which it was made, as
+    /// `yyyyMMddHHmmssSSS`.
+    pub const NAME_DIGITS: usize = 17;
+}
+
+/// One entry of an index file (`IndexFile.putKey`, 5.5.0): `keyHash i32 | physicalOffset i64 | seconds i32 | previous i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// See [`index_key_hash`].
+    pub key_hash: i32,
+    pub physical_offset: i64,
+    /// From the file's begin timestamp to the message's.
+    pub seconds: i32,
+    /// Number of the entry before it in the chain; 0: none.
+    pub previous: i32,
+}
+
+impl IndexEntry {
+    pub fn encode(&self) -> [u8; index::ENTRY_BYTES] {
+        let mut bytes = [0; index::ENTRY_BYTES];
+        bytes[..4].copy_from_slice(&self.key_hash.to_be_bytes());
+        bytes[4..12].copy_from_slice(&self.physical_offset.to_be_bytes());
+        bytes[12..16].copy_from_slice(&self.seconds.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.previous.to_be_bytes());
+        bytes
+    }
+
+    /// The entry at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (key_hash, rest) = bytes.split_first_chunk()?;
+        let (physical_offset, rest) = rest.split_first_chunk()?;
+        let (seconds, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            key_hash: i32::from_be_bytes(*key_hash),
+            physical_offset: i64::from_be_bytes(*physical_offset),
+            seconds: i32::from_be_bytes(*seconds),
+            previous: i32::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+}
+
+/// `IndexFile.indexKeyHashMethod`, 5.5.0, of a key's `String.hashCode`: never negative.
+pub fn index_key_hash(java_hash: i32) -> i32 {
+    java_hash.checked_abs().unwrap_or(0)
+}
+
+/// The extension of queue entries (`ConsumeQueueExt.CqExtUnit`, 5.5.0). An entry's address of a unit is the unit's offset
+/// plus `i64::MIN`.
+pub mod ext {
+    /// `CqExtUnit.MIN_EXT_UNIT_SIZE`: a unit without a bit map.
+    pub const UNIT_BYTES_MIN: usize = 20;
+
+    /// The head of a unit: `size i16 | tagsCode i64 | msgStoreTime i64 | bitMapSize i16`; the bit map follows.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Unit {
+        /// Bytes of the unit with its bit map.
+        pub size: i16,
+        pub tags_code: i64,
+        pub store_timestamp_ms: i64,
+        pub bit_map_bytes: i16,
+    }
+
+    impl Unit {
+        /// The unit at the start of `bytes`.
+        pub fn decode(bytes: &[u8]) -> Option<Self> {
+            let (size, rest) = bytes.split_first_chunk()?;
+            let (tags_code, rest) = rest.split_first_chunk()?;
+            let (store_timestamp_ms, rest) = rest.split_first_chunk()?;
+            Some(Self {
+                size: i16::from_be_bytes(*size),
+                tags_code: i64::from_be_bytes(*tags_code),
+                store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
+                bit_map_bytes: i16::from_be_bytes(*rest.first_chunk()?),
+            })
+        }
+    }
+}
+
+/// An entry of a batch consume queue (`BatchConsumeQueue.putBatchMessagePositionInfo`, 5.5.0): `physicalOffset i64 | size i32 |
+/// tagsCode i64 | storeTime i64 | msgBaseOffset i64 | batchSize i16 | compactedOffset i32 | reserved i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchQueueEntry {
+    pub entry: QueueEntry,
+    pub store_timestamp_ms: i64,
+    /// Queue offset of the first message.
+    pub base_offset: i64,
+    /// Messages of the record.
+    pub batch_size: i16,
+    pub compacted_offset: i32,
+    pub reserved: i32,
+}
+
+/// `BatchConsumeQueue.CQ_STORE_UNIT_SIZE`, 5.5.0.
+pub const BATCH_QUEUE_ENTRY_BYTES: usize = 46;
+
+impl BatchQueueEntry {
+    /// The entry at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let entry = QueueEntry::decode(bytes)?;
+        let (store_timestamp_ms, rest) = bytes.get(QUEUE_ENTRY_BYTES..)?.split_first_chunk()?;
+        let (base_offset, rest) = rest.split_first_chunk()?;
+        let (batch_size, rest) = rest.split_first_chunk()?;
+        let (compacted_offset, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            entry,
+            store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
+            base_offset: i64::from_be_bytes(*base_offset),
+            batch_size: i16::from_be_bytes(*batch_size),
+            compacted_offset: i32::from_be_bytes(*compacted_offset),
+            reserved: i32::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+}
+
+/// A record of the timer log (`TimerLog`, `TimerMessageStore.doEnqueue`, 5.5.0): `size i32 | previous i64 | magic i32 |
+/// writeTime i64 | delay i32 | physicalOffset i64 | messageSize i32 | topicHash i32 | reserved i64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerLogRecord {
+    pub size: i32,
+    /// Place of the record before it in its slot; -1: none.
+    pub previous: i64,
+    /// Bits: see [`timer_magic`].
+    pub magic: i32,
+    pub write_time_ms: i64,
+    /// Deliver time less write time.
+    pub delay_ms: i32,
+    pub physical_offset: i64,
+    pub message_bytes: i32,
+    pub topic_hash: i32,
+    pub reserved: i64,
+}
+
+/// `TimerLog.UNIT_SIZE`, 5.5.0.
+pub const TIMER_LOG_RECORD_BYTES: usize = 52;
+
+/// `TimerMessageStore.MAGIC_*`, 5.5.0.
+pub mod timer_magic {
+    pub const DEFAULT: i32 = 1;
+    pub const ROLL: i32 = 2;
+    pub const DELETE: i32 = 4;
+}
+
+impl TimerLogRecord {
+    /// The record at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (size, rest) = bytes.split_first_chunk()?;
+        let (previous, rest) = rest.split_first_chunk()?;
+        let (magic, rest) = rest.split_first_chunk()?;
+        let (write_time_ms, rest) = rest.split_first_chunk()?;
+        let (delay_ms, rest) = rest.split_first_chunk()?;
+        let (physical_offset, rest) = rest.split_first_chunk()?;
+        let (message_bytes, rest) = rest.split_first_chunk()?;
+        let (topic_hash, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            size: i32::from_be_bytes(*size),
+            previous: i64::from_be_bytes(*previous),
+            magic: i32::from_be_bytes(*magic),
+            write_time_ms: i64::from_be_bytes(*write_time_ms),
+            delay_ms: i32::from_be_bytes(*delay_ms),
+            physical_offset: i64::from_be_bytes(*physical_offset),
+            message_bytes: i32::from_be_bytes(*message_bytes),
+            topic_hash: i32::from_be_bytes(*topic_hash),
+            reserved: i64::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+}
+
+/// A slot of the timer wheel (`Slot`, 5.5.0): `time i64 | first i64 | last i64 | count i32 | magic i32`. First and last are
+/// places of the timer log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerSlot {
+    /// In units of `timerPrecisionMs`.
+    pub time: i64,
+    pub first: i64,
+    pub last: i64,
+    pub count: i32,
+    pub magic: i32,
+}
+
+/// `Slot.SIZE`, 5.5.0.
+pub const TIMER_SLOT_BYTES: usize = 32;
+
+impl TimerSlot {
+    /// The slot at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (time, rest) = bytes.split_first_chunk()?;
+        let (first, rest) = rest.split_first_chunk()?;
+        let (last, rest) = rest.split_first_chunk()?;
+        let (count, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            time: i64::from_be_bytes(*time),
+            first: i64::from_be_bytes(*first),
+            last: i64::from_be_bytes(*last),
+            count: i32::from_be_bytes(*count),
+            magic: i32::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+}
+
 /// The `checkpoint` file (`StoreCheckpoint`, 5.5.0; 4.9.7 has the first three fields).
 pub mod checkpoint {
     /// `DefaultMappedFile.OS_PAGE_SIZE`.

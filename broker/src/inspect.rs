@@ -15,12 +15,14 @@
 mod batch_queue;
 mod check;
 pub mod cli;
+mod dump;
 mod ext;
 mod index;
 mod log;
 mod queue;
 pub mod report;
 mod source;
+mod stat;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -28,5 +30,7 @@ mod timer;
 mod tree;
 
 pub use check::check;
+pub use dump::{Wanted, What, dump};
 pub use report::{Finding, Kind, Report, Severity};
+pub use stat::stat;
 pub use tree::Options;

@@ -104,6 +104,9 @@ fn recovery_from(tree: &Tree, checkpoint: Checkpoint) -> io::Result<i64> {
     Ok(files.get(oldest).map_or(0, |file| file.start))
 }
 
+/// Size and magic of a record: zeros there, and the log ends before whatever follows.
+const HEAD_BYTES: i64 = 8;
+
 struct Checker<'t> {
     tree: &'t Tree,
     queues: Queues<'t>,
@@ -159,11 +162,12 @@ impl Visitor for Checker<'_> {
 
 impl Checker<'_> {
     fn tail(&mut self, name: &str, place: Option<u64>, zeros: i64, why: String, stale: bool) {
-        // After a clean stop nothing half written can be there: a whole message once was.
-        let (severity, then) = match (self.start.running, stale || zeros > 0, self.start.unclean) {
+        let left_over = stale || zeros >= HEAD_BYTES;
+        let (severity, then) = match (self.start.running, left_over, self.start.unclean) {
             (true, _, _) => (Severity::Note, "a message may be on its way"),
-            (_, true, _) => (Severity::Note, "left from before the log was cut off here"),
+            (_, true, false) => (Severity::Note, "left from before the log was cut off here"),
             (_, _, true) => (Severity::Repair, "a start cuts it off"),
+            // Nothing half written can be there: a whole message once was.
             _ => (Severity::Wrong, "though the broker stopped cleanly; a start cuts it off"),
         };
         self.report.add(severity, Kind::Tail, name, place, || format!("the log ends here: {why}, {then}"));

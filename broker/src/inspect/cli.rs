@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use process::properties::Properties;
 
+use super::dump::{Failed, Wanted, What, dump};
+use super::stat::stat;
 use super::{Options, Severity, check};
 
 /// `sysexits.h`: the command line is not understood.
@@ -58,6 +60,35 @@ fn command() -> Command {
                 )
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object a line")),
         )
+        .subcommand(
+            Command::new("stat").about("Counts messages, bytes, lags and files").arg(dir()).arg(config()),
+        )
+        .subcommand(dump_command().arg(config()))
+}
+
+fn dump_command() -> Command {
+    let number = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .allow_negative_numbers(true)
+            .value_parser(clap::value_parser!(i64))
+            .help(help)
+    };
+    Command::new("dump")
+        .about("Prints what stands in the files, one line an item")
+        .arg(
+            Arg::new("DIR")
+                .required(true)
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Root directory of the store (storePathRootDir)"),
+        )
+        .arg(Arg::new("WHAT").default_value("log").value_parser(What::NAMES).help("Which files"))
+        .arg(Arg::new("topic").long("topic").value_name("T").help("Only of this topic (log, queue)"))
+        .arg(number("queue", "N", "Only of this queue id (log, queue)"))
+        .arg(number("from", "OFFSET", "From this physical offset (log, index) or queue offset (queue) on"))
+        .arg(number("count", "N", "Items, at most"))
+        .arg(Arg::new("body").long("body").action(ArgAction::SetTrue).help("Bodies too (log)"))
 }
 
 /// Why the tool ends without an answer.
@@ -91,6 +122,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -
     };
     let done = match matches.subcommand() {
         Some(("check", matches)) => run_check(matches, out),
+        Some(("stat", matches)) => run_stat(matches, out),
+        Some(("dump", matches)) => run_dump(matches, out),
         _ => return ExitCode::from(EX_USAGE),
     };
     match done {
@@ -136,4 +169,30 @@ fn run_check(matches: &ArgMatches, out: &mut dyn Write) -> Result<u8, Failure> {
         Severity::Repair => 1,
         Severity::Wrong => 2,
     })
+}
+
+fn run_stat(matches: &ArgMatches, out: &mut dyn Write) -> Result<u8, Failure> {
+    let dir = dir(matches);
+    let text = stat(&dir, &options(matches)?).map_err(unreadable(&dir))?;
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)?;
+    Ok(0)
+}
+
+fn run_dump(matches: &ArgMatches, out: &mut dyn Write) -> Result<u8, Failure> {
+    let dir = dir(matches);
+    let number = |name: &str| matches.get_one::<i64>(name).copied();
+    let wanted = Wanted {
+        topic: matches.get_one::<String>("topic").cloned(),
+        queue_id: number("queue").and_then(|id| i32::try_from(id).ok()),
+        from: number("from").unwrap_or(0),
+        count: number("count").map_or(u64::MAX, |count| u64::try_from(count).unwrap_or(0)),
+        body: matches.get_flag("body"),
+    };
+    let what = matches.get_one::<String>("WHAT").and_then(|name| What::parse(name)).unwrap_or(What::Log);
+    dump(&dir, &options(matches)?, what, &wanted, out).map_err(|failed| match failed {
+        Failed::Store(error) => Failure::Store(dir.clone(), error),
+        Failed::Output(error) => Failure::Output(error),
+    })?;
+    out.flush().map_err(Failure::Output)?;
+    Ok(0)
 }

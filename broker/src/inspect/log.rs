@@ -69,7 +69,7 @@ pub fn walk(log: &FileSeq, from: Option<i64>, visitor: &mut dyn Visitor) -> io::
             continue;
         }
         match walk.file(index, at)? {
-            Next::At(offset) => skip_to = offset,
+            Next::Here(offset) | Next::At(offset) => skip_to = offset,
             Next::End => break,
         }
     }
@@ -86,7 +86,9 @@ struct Walk<'w> {
 }
 
 enum Next {
-    /// Go on with the record at this offset.
+    /// Go on with the record at this offset, further on in the same file.
+    Here(i64),
+    /// Go on with a later file, at this offset or behind it.
     At(i64),
     End,
 }
@@ -128,7 +130,7 @@ impl Walk<'_> {
                     return Ok(Next::At(file.end()));
                 }
                 Here::Bad(why) => match self.behind_damage(&mut reader, index, at, why)? {
-                    Next::At(next) if next < file.end() => at = next,
+                    Next::Here(next) => at = next,
                     other => return Ok(other),
                 },
             }
@@ -155,7 +157,7 @@ impl Walk<'_> {
         {
             if store_ms >= self.store_ms {
                 self.visitor.fault(Fault::Broken { at, next, why }, file);
-                return Ok(Next::At(next));
+                return Ok(Next::Here(next));
             }
             stale = true;
         }

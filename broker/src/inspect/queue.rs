@@ -172,8 +172,6 @@ struct Queue<'t> {
     /// Findings that count only if the queue was not begun anew behind them.
     held: Option<Box<Report>>,
     begun_anew: bool,
-    /// Physical offsets of the first and last record.
-    physical: (i64, i64),
 }
 
 impl Queue<'_> {
@@ -266,7 +264,6 @@ impl<'t> Queues<'t> {
             next: None,
             held: None,
             begun_anew: false,
-            physical: (i64::MAX, -1),
         });
         self.by_name.entry(topic.to_owned()).or_default().insert(queue_id, index);
         index
@@ -304,24 +301,22 @@ impl<'t> Queues<'t> {
         let (start, examples_max) = (self.start, self.examples_max);
         let queue = &mut self.queues[index];
         let order = queue.next.filter(|next| *next != offset);
-        if let Some(next) = order
-            && offset < next
-        {
-            // As after the topic was deleted: old records count no more.
+        // As after the topic was deleted: its old records count no more.
+        let anew = order.is_some() && offset == 0;
+        if anew {
             queue.begun_anew = true;
             queue.held = None;
         }
-        queue.physical = (queue.physical.0.min(at), at);
         queue.next = Some(offset.saturating_add(1));
         queue.seen.put(offset);
-        if fault.is_none() && order.is_none_or(|next| offset < next) {
+        if fault.is_none() && (order.is_none() || anew) {
             return Ok(());
         }
         let queue = &self.queues[index];
         let mut held = Report::new(examples_max);
         let (file, place) = queue.place(offset);
         let whose = format!("{}/{} at {offset}", queue.topic, queue.queue_id);
-        if let Some(next) = order.filter(|next| offset > *next) {
+        if let Some(next) = order.filter(|_| !anew) {
             held.add(Severity::Note, Kind::QueueOffset, &queue.name(), None, || {
                 format!("{whose}: the record before it in the log has queue offset {}", next - 1)
             });

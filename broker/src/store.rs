@@ -328,7 +328,7 @@ impl MessageStore {
         let range = log.range(physical_offset, usize::try_from(size).ok()?)?;
         let is_record = matches!(
             Record::decode(range.as_ref()),
-            Ok(Record::Message(record)) if record.size == range.len()
+            Ok(Record::Message(record)) if record.size == range.len() && record.body_is_intact()
         );
         is_record.then_some(range)
     }

@@ -8,7 +8,9 @@ pub mod dialect;
 pub mod differential;
 pub mod job;
 pub mod lab;
+pub mod ledger;
 pub mod oracle;
+pub mod power;
 pub mod record;
 pub mod wire;
 

@@ -28,6 +28,12 @@ impl std::error::Error for FileError {
     }
 }
 
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        Self::new(error.cause.kind(), error)
+    }
+}
+
 fn failed<'a>(step: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FileError + 'a {
     move |cause| FileError { step, path: path.to_path_buf(), cause }
 }
@@ -57,9 +63,16 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     sync_folder(folder)
 }
 
-/// Makes a folder and its parents where they are missing.
+/// Makes a folder and its parents where they are missing, durably: a power cut does not take them away again.
 pub fn create_folder(folder: &Path) -> Result<(), FileError> {
-    fs::create_dir_all(folder).map_err(failed("create folder", folder))
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
+    fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
+    let parents = missing.iter().filter_map(|made| made.parent());
+    parents.into_iter().try_for_each(|parent| match parent.as_os_str().is_empty() {
+        true => sync_folder(Path::new(".")),
+        false => sync_folder(parent),
+    })
 }
 
 fn write_synced(path: &Path, content: &[u8]) -> Result<(), FileError> {
@@ -86,7 +99,8 @@ fn keep_backup(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<(), FileError> {
+/// Makes names that were added to or removed from a folder survive a power cut.
+pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
     let handle = OpenOptions::new().read(true).open(folder).map_err(failed("open folder", folder))?;
     handle.sync_all().map_err(failed("sync folder", folder))
 }

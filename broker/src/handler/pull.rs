@@ -76,14 +76,18 @@ fn pull(
         return Ok(Outcome::Now(reply));
     }
     if result.resident {
-        return Ok(Outcome::Now(reply.with_body(body(result).collect::<remoting::Body>())));
+        return Ok(Outcome::Now(with_messages(
+            reply,
+            result.into_ranges().into_iter().map(Bytes::from_owner),
+        )));
     }
     // Reading from the disk must not hold up the producers that share this thread.
     let (peer, opaque, oneway) = (peer.clone(), request.opaque, request.is_oneway());
     broker.runtime.spawn_blocking(move || {
-        let warm: Vec<Bytes> = body(result).map(|bytes| Bytes::copy_from_slice(&bytes)).collect();
+        let ranges = result.into_ranges();
+        let warm = ranges.iter().map(|range| Bytes::copy_from_slice(range.as_ref()));
         if !oneway {
-            peer.reply(opaque, reply.with_body(warm.into_iter().collect::<remoting::Body>()));
+            peer.reply(opaque, with_messages(reply, warm));
         }
     });
     Ok(Outcome::Later)
@@ -307,22 +311,24 @@ fn reply(broker: &Broker, allowed: &Allowed, code: ResponseCode, result: &GetMes
 
 /// An admin has set the group back; the consumer is told where to go on.
 fn moved_to(broker: &Broker, wanted: &Wanted<'_>, offset: i64, allowed: &Allowed) -> Command {
-    let result = GetMessageResult {
-        status: GetMessageStatus::OffsetOverflowBadly,
-        next_begin_offset: offset,
-        min_offset: broker.store.min_offset_in_queue(wanted.topic, wanted.queue_id),
-        max_offset: broker.store.max_offset_in_queue(wanted.topic, wanted.queue_id),
-        suggest_pulling_from_slave: false,
-        ranges: Vec::new(),
-        message_count: 0,
-        bytes: 0,
-        resident: true,
-    };
+    let (min_offset, max_offset) = (
+        broker.store.min_offset_in_queue(wanted.topic, wanted.queue_id),
+        broker.store.max_offset_in_queue(wanted.topic, wanted.queue_id),
+    );
+    let result =
+        GetMessageResult::empty(GetMessageStatus::OffsetOverflowBadly, offset, min_offset, max_offset);
     reply(broker, allowed, ResponseCode::PULL_OFFSET_MOVED, &result).with_remark("OFFSET_RESET")
 }
 
-fn body(result: GetMessageResult) -> impl Iterator<Item = Bytes> {
-    result.ranges.into_iter().map(Bytes::from_owner)
+/// None of the messages may have turned out to be readable: then the consumer goes on behind them.
+fn with_messages(reply: Command, messages: impl Iterator<Item = Bytes>) -> Command {
+    let body = messages.collect::<remoting::Body>();
+    if body.is_empty() {
+        let mut reply = reply.with_remark(GetMessageStatus::NoMatchedMessage.name());
+        reply.code = ResponseCode::PULL_RETRY_IMMEDIATELY.0;
+        return reply;
+    }
+    reply.with_body(body)
 }
 
 /// Java: `tryCommitOffset`.

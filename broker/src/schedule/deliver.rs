@@ -96,7 +96,8 @@ impl<'a> Deliveries<'a> {
             }
             _ => return Progress::Until(now_ms + RETRY_MS),
         }
-        for range in &found.ranges {
+        let goes_on_at = found.next_begin_offset;
+        for range in found.into_ranges() {
             let mut bytes = range.as_ref();
             while let Ok(Record::Message(stored)) = Record::decode(bytes) {
                 if let Err(error) = self.deliver(&stored) {
@@ -118,7 +119,11 @@ impl<'a> Deliveries<'a> {
                 self.schedule.update_offset(level, self.schedule.offset(level));
                 Progress::Until(due_ms)
             }
-            None => Progress::Delivered,
+            None => {
+                // Beyond what was delivered, if the last ones could not be read.
+                self.schedule.update_offset(level, goes_on_at);
+                Progress::Delivered
+            }
         }
     }
 

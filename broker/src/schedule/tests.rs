@@ -73,7 +73,7 @@ impl Lab {
             GetRequest { topic: "Real", queue_id: 2, offset: 0, count_max: 32, bytes_max: PULL_BYTES_MAX };
         let found = self.store.get_message(request, &Everything);
         let mut delivered = Vec::new();
-        for range in &found.ranges {
+        for range in found.into_ranges() {
             let mut bytes = range.as_ref();
             while let Ok(Record::Message(stored)) = Record::decode(bytes) {
                 let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
@@ -180,7 +180,8 @@ fn a_delivered_message_is_javas() {
     let request =
         GetRequest { topic: "Real", queue_id: 2, offset: 0, count_max: 1, bytes_max: PULL_BYTES_MAX };
     let found = lab.store.get_message(request, &Everything);
-    let Ok(Record::Message(stored)) = Record::decode(found.ranges[0].as_ref()) else { panic!() };
+    let ranges = found.into_ranges();
+    let Ok(Record::Message(stored)) = Record::decode(ranges[0].as_ref()) else { panic!() };
     // As the stores of shared/golden hold them: what the broker added to wait is still there.
     let properties = "TAGS\u{1}T\u{2}DELAY\u{1}1\u{2}REAL_TOPIC\u{1}Real\u{2}REAL_QID\u{1}2\u{2}";
     assert_eq!(stored.message, message("body", properties));

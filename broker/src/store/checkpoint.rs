@@ -19,6 +19,8 @@ pub struct Fields {
     pub confirm_phy_offset: i64,
     /// Start of the last message whose queue entry is on disk. 0 in stores of 4.9.7.
     pub logics_physical_offset: i64,
+    /// Start of the last message which is on disk itself, with all before it, in log and queues. Ours; 0 where unknown.
+    durable_offset: i64,
 }
 
 impl Fields {
@@ -34,12 +36,29 @@ impl Fields {
             master_flushed_offset: field(at::MASTER_FLUSHED_OFFSET),
             confirm_phy_offset: field(at::CONFIRM_PHY_OFFSET),
             logics_physical_offset: field(at::LOGICS_PHYSICAL_OFFSET),
+            durable_offset: match field(at::DURABLE) {
+                at::DURABLE_MARK => field(at::DURABLE + 8),
+                _ => 0,
+            },
         }
     }
 
-    /// The leading bytes of the file; the rest is zero.
-    pub fn encode(&self) -> [u8; at::LOGICS_PHYSICAL_OFFSET + 8] {
-        let mut bytes = [0; at::LOGICS_PHYSICAL_OFFSET + 8];
+    /// Notes that messages up to the one that starts at `offset` are on disk, in log and queues.
+    pub fn all_durable(&mut self, offset: i64, store_timestamp_ms: i64) {
+        self.logics_msg_timestamp = store_timestamp_ms;
+        self.logics_physical_offset = offset;
+        self.durable_offset = offset;
+    }
+
+    /// What [`all_durable`](Self::all_durable) noted, unless Java has written the file since.
+    pub fn durable(&self) -> Option<i64> {
+        (self.durable_offset > 0 && self.durable_offset == self.logics_physical_offset)
+            .then_some(self.durable_offset)
+    }
+
+    /// The file.
+    pub fn encode(&self) -> [u8; at::FILE_BYTES] {
+        let mut bytes = [0; at::FILE_BYTES];
         let mut put = |at: usize, value: i64| bytes[at..at + 8].copy_from_slice(&value.to_be_bytes());
         put(at::PHYSIC_MSG_TIMESTAMP, self.physic_msg_timestamp);
         put(at::LOGICS_MSG_TIMESTAMP, self.logics_msg_timestamp);
@@ -47,6 +66,10 @@ impl Fields {
         put(at::MASTER_FLUSHED_OFFSET, self.master_flushed_offset);
         put(at::CONFIRM_PHY_OFFSET, self.confirm_phy_offset);
         put(at::LOGICS_PHYSICAL_OFFSET, self.logics_physical_offset);
+        if self.durable_offset > 0 {
+            put(at::DURABLE, at::DURABLE_MARK);
+            put(at::DURABLE + 8, self.durable_offset);
+        }
         bytes
     }
 }
@@ -70,7 +93,7 @@ impl Checkpoint {
         if file.metadata()?.len() < at::FILE_BYTES as u64 {
             file.set_len(at::FILE_BYTES as u64)?;
         }
-        let mut bytes = [0; at::LOGICS_PHYSICAL_OFFSET + 8];
+        let mut bytes = [0; at::FILE_BYTES];
         file.read_exact_at(&mut bytes, 0)?;
         let fields = Fields::decode(&bytes);
         Ok(Self { file, state: Mutex::new(State { now: fields, on_disk: fields }) })
@@ -113,7 +136,7 @@ mod tests {
         assert_eq!(checkpoint.fields(), Fields::default());
         checkpoint.update(|fields| {
             fields.physic_msg_timestamp = 1;
-            fields.logics_physical_offset = 6;
+            fields.all_durable(6, 2);
         });
         checkpoint.flush().unwrap();
         let bytes = std::fs::read(&path).unwrap();
@@ -121,5 +144,16 @@ mod tests {
         assert_eq!(Checkpoint::open(&path).unwrap().fields(), checkpoint.fields());
         let old = Fields::decode(&bytes[..24]);
         assert_eq!((old.physic_msg_timestamp, old.logics_physical_offset), (1, 0));
+    }
+
+    #[test]
+    fn what_java_noted_is_not_known_to_be_durable() {
+        let mut fields = Fields::default();
+        assert_eq!(fields.durable(), None);
+        fields.all_durable(600, 2);
+        let mut bytes = fields.encode();
+        assert_eq!(Fields::decode(&bytes).durable(), Some(600));
+        bytes[at::LOGICS_PHYSICAL_OFFSET + 7] += 1;
+        assert_eq!(Fields::decode(&bytes).durable(), None);
     }
 }

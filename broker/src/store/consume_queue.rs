@@ -229,12 +229,6 @@ impl ConsumeQueue {
             let files = self.files.lock();
             (files.flushed_to, files.new_names)
         };
-        if new_names {
-            let queue_dir = self.dir_path();
-            for dir in queue_dir.ancestors().take_while(|dir| dir.starts_with(&self.dir.path)) {
-                sync_dir(dir)?;
-            }
-        }
         while from < until {
             let start = self.floor(from);
             let end = until.min(start + self.dir.file_bytes);
@@ -243,8 +237,17 @@ impl ConsumeQueue {
             }
             from = end;
         }
+        if new_names {
+            self.sync_names()?;
+        }
         self.note_flushed(until / ENTRY_BYTES);
         Ok(())
+    }
+
+    /// After the files: a name without its content would be an empty file.
+    fn sync_names(&self) -> io::Result<()> {
+        let root = self.dir.path.parent().unwrap_or(&self.dir.path);
+        self.dir_path().ancestors().take_while(|dir| dir.starts_with(root)).try_for_each(sync_dir)
     }
 
     /// Entries before `offset`, and the names of their files, are on disk.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use process::files;
 use tracing::warn;
 
 use super::error::OpenError;
@@ -41,7 +42,7 @@ impl FileQueue {
 
     /// Makes the file that starts at `start`, all its blocks reserved and its name on disk; does not add it.
     pub fn create(&self, start: i64) -> io::Result<Arc<MappedFile>> {
-        fs::create_dir_all(&self.dir)?;
+        create_dir(&self.dir)?;
         let file = MappedFile::create(&self.path(start), start, self.file_bytes, Reserve::All)?;
         sync_dir(&self.dir)?;
         Ok(Arc::new(file))
@@ -121,7 +122,12 @@ pub fn file_starts(dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
 
 /// Makes names that were added to or removed from a directory survive a power cut.
 pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    fs::File::open(dir)?.sync_all()
+    Ok(files::sync_folder(dir)?)
+}
+
+/// Makes a directory and its parents where they are missing; they survive a power cut.
+pub fn create_dir(dir: &Path) -> io::Result<()> {
+    Ok(files::create_folder(dir)?)
 }
 
 #[cfg(test)]

@@ -122,21 +122,28 @@ impl Flusher {
             self.release(log.flushed_where(), FlushOutcome::Flushed);
             return false;
         }
-        match log.flush() {
-            Ok(store_timestamp_ms) => {
-                if store_timestamp_ms > 0 {
-                    checkpoint.update(|fields| fields.physic_msg_timestamp = store_timestamp_ms);
-                }
-                self.release(log.flushed_where(), FlushOutcome::Flushed);
+        self.flush_all(log, checkpoint);
+        true
+    }
+
+    /// Flushes whatever is unsaved. Whether that worked.
+    pub fn flush_all(&self, log: &CommitLog, checkpoint: &Checkpoint) -> bool {
+        let flushed = log.flush();
+        match &flushed {
+            Ok(store_timestamp_ms) if *store_timestamp_ms > 0 => {
+                checkpoint.update(|fields| fields.physic_msg_timestamp = *store_timestamp_ms);
             }
+            Ok(_) => {}
             Err(error) => {
                 error!(%error, offset = log.flushed_where(), "cannot flush the commit log, no more appends");
                 self.failed.store(true, Ordering::Relaxed);
-                self.release(log.flushed_where(), FlushOutcome::Flushed);
-                self.release(i64::MAX, FlushOutcome::TimedOut);
             }
         }
-        true
+        self.release(log.flushed_where(), FlushOutcome::Flushed);
+        if flushed.is_err() {
+            self.release(i64::MAX, FlushOutcome::TimedOut);
+        }
+        flushed.is_ok()
     }
 
     /// Ends the waits up to `offset`.

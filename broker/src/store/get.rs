@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use remoting::message::Record;
+use tracing::error;
+
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
 use super::consume_queue::{ConsumeQueue, Entries};
@@ -82,12 +85,23 @@ pub struct GetMessageResult {
     pub max_offset: i64,
     pub suggest_pulling_from_slave: bool,
     /// The records, in order; neighbours in the log share a range.
-    pub ranges: Vec<MappedRange>,
+    pub(super) ranges: Vec<MappedRange>,
     pub message_count: usize,
     /// Bytes of all ranges.
     pub bytes: usize,
     /// Whether the ranges are in memory; if not, sending them may wait for the disk.
     pub resident: bool,
+    /// What the first records must turn out to be; none if this process wrote them all.
+    unverified: Option<Unverified>,
+}
+
+/// Records that an earlier process wrote: a disk may have changed them since, or the entries that point to them.
+#[derive(Debug)]
+struct Unverified {
+    topic: Arc<str>,
+    queue_id: i32,
+    /// Of each record in bytes.
+    sizes: Vec<usize>,
 }
 
 /// What was written less than this many bytes ago, by this process, is taken to be in memory without asking the kernel.
@@ -95,12 +109,7 @@ const HOT_BYTES: i64 = 64 << 20;
 
 impl GetMessageResult {
     /// A result without messages.
-    pub(super) fn empty(
-        status: GetMessageStatus,
-        next_begin_offset: i64,
-        min_offset: i64,
-        max_offset: i64,
-    ) -> Self {
+    pub fn empty(status: GetMessageStatus, next_begin_offset: i64, min_offset: i64, max_offset: i64) -> Self {
         Self {
             status,
             next_begin_offset,
@@ -111,6 +120,17 @@ impl GetMessageResult {
             message_count: 0,
             bytes: 0,
             resident: true,
+            unverified: None,
+        }
+    }
+
+    /// The records, in order; neighbours in the log share a range. Those that an earlier process wrote are looked at
+    /// here, which may wait for the disk unless [`resident`](Self::resident): one that is damaged, or of another queue, is
+    /// left out and reported.
+    pub fn into_ranges(mut self) -> Vec<MappedRange> {
+        match self.unverified.take() {
+            Some(unverified) => unverified.leave_out_damaged(self.ranges),
+            None => self.ranges,
         }
     }
 
@@ -123,6 +143,58 @@ impl GetMessageResult {
             None => Some(range),
         };
         self.ranges.extend(apart);
+    }
+}
+
+impl Unverified {
+    fn leave_out_damaged(&self, ranges: Vec<MappedRange>) -> Vec<MappedRange> {
+        let mut sizes = self.sizes.iter().copied();
+        let mut kept = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            let mut from = 0;
+            let mut at = 0;
+            while at < range.len()
+                && let Some(size) = sizes.next()
+            {
+                if !self.is_sound(&range.as_ref()[at..at + size]) {
+                    kept.extend(range.slice(from..at));
+                    from = at + size;
+                }
+                at += size;
+            }
+            kept.extend(range.slice(from..range.len()));
+        }
+        kept
+    }
+
+    fn is_sound(&self, bytes: &[u8]) -> bool {
+        let (topic, queue_id, size) = (&*self.topic, self.queue_id, bytes.len());
+        match Record::decode(bytes) {
+            Ok(Record::Message(record)) => {
+                let offset = record.physical_offset;
+                if record.size != size || record.message.topic != topic || record.message.queue_id != queue_id
+                {
+                    error!(
+                        topic,
+                        queue_id, offset, "a queue entry points to a message of another queue, left out"
+                    );
+                    return false;
+                }
+                if !record.body_is_intact() {
+                    let queue_offset = record.queue_offset;
+                    error!(
+                        topic,
+                        queue_id, queue_offset, offset, "a message does not match its checksum, left out"
+                    );
+                    return false;
+                }
+                true
+            }
+            _ => {
+                error!(topic, queue_id, size, "a queue entry points to no message, left out");
+                false
+            }
+        }
     }
 }
 
@@ -248,8 +320,17 @@ impl Get<'_> {
             return;
         }
         scan.first_added.get_or_insert(entry.physical_offset);
+        if entry.physical_offset < self.opened_at {
+            let unverified = scan.result.unverified.get_or_insert_with(|| self.unverified());
+            unverified.sizes.push(range.len());
+        }
         scan.result.add(range);
         scan.removing_until = i64::MIN;
+    }
+
+    fn unverified(&self) -> Unverified {
+        let (topic, queue_id) = (Arc::clone(self.queue.topic()), self.queue.queue_id());
+        Unverified { topic, queue_id, sizes: Vec::new() }
     }
 
     /// `DefaultMessageStore.isTheBatchFull`: never before the first message.

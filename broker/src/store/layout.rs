@@ -299,6 +299,10 @@ pub mod checkpoint {
     pub const MASTER_FLUSHED_OFFSET: usize = 24;
     pub const CONFIRM_PHY_OFFSET: usize = 32;
     pub const LOGICS_PHYSICAL_OFFSET: usize = 40;
+    /// Ours, in the part of the page that Java neither reads nor writes: [`DURABLE_MARK`], then the start of a message
+    /// up to which log and queues are on disk. Java notes its offsets without having flushed its log.
+    pub const DURABLE: usize = FILE_BYTES - 16;
+    pub const DURABLE_MARK: i64 = i64::from_be_bytes(*b"durable\x01");
 }
 
 /// `StorePathConfigHelper.getAbortFile`, 5.5.0: there while a broker runs; holds its process id.

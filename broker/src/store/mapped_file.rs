@@ -37,7 +37,8 @@ impl MappedFile {
     pub fn create(path: &Path, start: i64, bytes: usize, what: Reserve) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         let made = file.set_len(bytes as u64).and_then(|()| match what {
-            Reserve::All => allocate(&file, 0, 0, bytes),
+            // The size too must survive a power cut, before the name does: an empty file in the middle is no log.
+            Reserve::All => allocate(&file, 0, 0, bytes).and_then(|()| file.sync_all()),
             Reserve::Nothing => Ok(()),
         });
         made.and_then(|()| Self::map(&file, start)).inspect_err(|_| {
@@ -163,6 +164,15 @@ impl MappedRange {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// A part of the range; `None` for an empty one or one that is not within it.
+    pub fn slice(&self, part: std::ops::Range<usize>) -> Option<Self> {
+        (part.start < part.end && part.end <= self.len).then(|| Self {
+            file: Arc::clone(&self.file),
+            offset: self.offset + part.start,
+            len: part.end - part.start,
+        })
     }
 
     /// Whether all ranges are in memory; neighbourhoods of [`SPAN_GAP_BYTES_MAX`] are asked for in one system call.

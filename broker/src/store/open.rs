@@ -19,7 +19,7 @@ use super::config::{Clock, FlushDiskType, StoreConfig};
 use super::consume_queue::Trust;
 use super::derive::{Derive, Dispatcher, Line};
 use super::error::OpenError;
-use super::file_queue::sync_dir;
+use super::file_queue::{create_dir, sync_dir};
 use super::flush::Flusher;
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::mapped_file::{self, FileLock};
@@ -36,7 +36,7 @@ impl MessageStore {
     pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
         check_file_sizes(&config)?;
         let root = config.root();
-        fs::create_dir_all(root).map_err(OpenError::io(root))?;
+        create_dir(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
         let log = CommitLog::load(&config, Arc::clone(&clock))?;
         let clean = !root.join(ABORT_FILE).exists();
@@ -137,7 +137,7 @@ impl MessageStore {
             error!("not everything came to disk: the next start will recover");
             return;
         }
-        note_queues_flushed(checkpoint, derive.last());
+        note_all_durable(checkpoint, derive.last());
         let root = self.parts.config.root();
         let closed = checkpoint
             .flush()
@@ -204,12 +204,9 @@ fn lock(root: &Path) -> Result<FileLock, OpenError> {
     }
 }
 
-fn note_queues_flushed(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {
+fn note_all_durable(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {
     if timestamp_ms > 0 {
-        checkpoint.update(|fields| {
-            fields.logics_msg_timestamp = timestamp_ms;
-            fields.logics_physical_offset = offset;
-        });
+        checkpoint.update(|fields| fields.all_durable(offset, timestamp_ms));
     }
 }
 
@@ -252,10 +249,11 @@ impl QueueFlush {
 
 fn flush_queues(parts: &Parts, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let last = parts.derive.last();
-    let least_pages = if thorough { 0 } else { parts.config.flush_consume_queue_least_pages };
-    if parts.queues.flush(least_pages) && thorough {
-        note_queues_flushed(&parts.checkpoint, last);
+    let Parts { config, log, queues, checkpoint, flusher, derive, .. } = parts;
+    let last = derive.last();
+    let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
+    if queues.flush(least_pages) && thorough && flusher.flush_all(log, checkpoint) {
+        note_all_durable(checkpoint, last);
     }
-    parts.checkpoint.flush()
+    checkpoint.flush()
 }

@@ -9,8 +9,9 @@ use tracing::{error, info, warn};
 use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
-use super::derive::{Dispatch, Dispatcher};
+use super::derive::{Dispatch, Dispatcher, is_for_queue};
 use super::error::OpenError;
+use super::layout::QueueEntry;
 use super::mapped_file::{self, MappedFile, Reserve};
 use super::queues::Queues;
 
@@ -66,6 +67,10 @@ impl Recovery<'_> {
     /// The last file that begins with a message that the queues are known to have; at most `commit_log_recover_max_num`
     /// files from the end (`isMappedFileMatchedRecover`).
     fn first_file(&self, files: &[Arc<MappedFile>]) -> usize {
+        if self.queues.max_physical_offset() < 0 {
+            // Queues were removed to have them built anew.
+            return 0;
+        }
         let looked_at = self.config.commit_log_recover_max_num.clamp(1, files.len());
         let oldest = files.len() - looked_at;
         let known = |index: &usize| first_record(&files[*index]).is_some_and(|record| self.is_known(&record));
@@ -87,21 +92,32 @@ impl Recovery<'_> {
         }
     }
 
-    /// After a clean stop the queues say where the last message lies: no need to read the file from its start. Only if
-    /// that message is really there, since queue files can be damaged.
+    /// A message before which everything is in order, if one is known: no need to read the file from its start. After a
+    /// clean stop the queues know it, else the checkpoint may.
     fn start_in(&self, file: &MappedFile) -> i64 {
-        let start = file.start();
-        let Some(last) = self.clean.then(|| self.queues.last_entry()).flatten() else { return start };
-        let Ok(at) = usize::try_from(last.physical_offset - start) else { return start };
-        match file.read(at, file.len().saturating_sub(at)).map(Record::decode) {
-            Some(Ok(Record::Message(record)))
-                if record.size as i64 == i64::from(last.size)
-                    && record.physical_offset == last.physical_offset =>
-            {
-                last.physical_offset
-            }
-            _ => start,
-        }
+        let known = match self.clean {
+            true => self.queues.last_entry().map(|last| last.physical_offset),
+            false => self.checkpoint.fields().durable(),
+        };
+        known.filter(|&offset| self.is_in_queue(file, offset)).unwrap_or(file.start())
+    }
+
+    /// Whether a message starts at `offset` and its queue points to it: both can be damaged.
+    fn is_in_queue(&self, file: &MappedFile, offset: i64) -> bool {
+        let Ok(at) = usize::try_from(offset - file.start()) else { return false };
+        let bytes = file.read(at, file.len().saturating_sub(at));
+        let Some(Ok(Record::Message(record))) = bytes.map(Record::decode) else { return false };
+        let message = &record.message;
+        let is_entry = |entry: QueueEntry| {
+            entry.physical_offset == offset && usize::try_from(entry.size) == Ok(record.size)
+        };
+        record.physical_offset == offset
+            && (!is_for_queue(message.sys_flag)
+                || self
+                    .queues
+                    .find(&message.topic, message.queue_id)
+                    .and_then(|queue| queue.entry(record.queue_offset))
+                    .is_some_and(is_entry))
     }
 
     fn walk(&self, files: &[Arc<MappedFile>], start: i64, dispatch_from: i64) -> Result<End, OpenError> {

@@ -86,9 +86,10 @@ pub fn get(store: &MessageStore, topic: &str, queue_id: i32, offset: i64) -> Get
 }
 
 /// The bodies that a read returned.
-pub fn bodies(result: &GetMessageResult) -> Vec<Vec<u8>> {
+pub fn bodies(result: GetMessageResult) -> Vec<Vec<u8>> {
+    let count = result.message_count;
     let mut bodies = Vec::new();
-    for range in &result.ranges {
+    for range in result.into_ranges() {
         let mut rest = range.as_ref();
         while !rest.is_empty() {
             let Ok(Record::Message(record)) = Record::decode(rest) else { panic!("no record in a result") };
@@ -96,7 +97,7 @@ pub fn bodies(result: &GetMessageResult) -> Vec<Vec<u8>> {
             rest = &rest[record.size..];
         }
     }
-    assert_eq!(bodies.len(), result.message_count);
+    assert_eq!(bodies.len(), count);
     bodies
 }
 
@@ -107,8 +108,8 @@ pub fn drain(store: &MessageStore, topic: &str, queue_id: i32) -> Vec<Vec<u8>> {
     while offset < store.max_offset_in_queue(topic, queue_id) {
         let result = get(store, topic, queue_id, offset);
         assert_eq!(result.status, GetMessageStatus::Found, "at {offset}");
-        all.extend(bodies(&result));
         offset = result.next_begin_offset;
+        all.extend(bodies(result));
     }
     all
 }
@@ -204,8 +205,8 @@ fn a_batch_is_one_piece() {
     assert_eq!(appended.end_offset(), store.max_phy_offset());
     derived(&store);
     let result = get(&store, "T", 0, 1);
-    assert_eq!(bodies(&result), [b"hi"; 3]);
     assert_eq!(result.ranges.len(), 1, "neighbours share a range");
+    assert_eq!(bodies(result), [b"hi"; 3]);
     for (index, offset) in appended.physical_offsets.iter().enumerate() {
         let range = store.look_message_by_offset(*offset).unwrap();
         let Ok(Record::Message(record)) = Record::decode(range.as_ref()) else { panic!() };

@@ -1,6 +1,9 @@
 //! Finding a queue's end when the store opens, and cutting off what points behind the log's end.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,7 +13,7 @@ use super::{ConsumeQueue, ENTRY_BYTES};
 use crate::store::error::OpenError;
 use crate::store::file_queue::file_starts;
 use crate::store::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
-use crate::store::mapped_file::{self, MappedFile, Reserve};
+use crate::store::mapped_file::{self, Reserve};
 
 /// Files read from the end, at most, as `ConsumeQueue.recover` does.
 const RECOVERED_FILES_MAX: usize = 3;
@@ -37,8 +40,9 @@ impl ConsumeQueue {
                 break;
             }
             let path = self.file_path(start);
-            let file = MappedFile::open(&path, start).map_err(OpenError::io(&path))?.without_read_ahead();
-            let (count, last) = written_entries(&file, trust);
+            let (count, last) = Probe::open(&path, self.dir.file_bytes)
+                .and_then(|mut probe| probe.written_entries(trust))
+                .map_err(OpenError::io(path))?;
             end = start + count * ENTRY_BYTES;
             if let Some(last) = last {
                 self.max_physical_offset.store(last.physical_end(), Ordering::Release);
@@ -106,46 +110,77 @@ impl ConsumeQueue {
     }
 }
 
-/// How many entries stand in a file without a gap, and the last of them.
-fn written_entries(file: &MappedFile, trust: Trust) -> (i64, Option<QueueEntry>) {
-    let entry = |index: usize| {
-        let bytes = file.read(index * QUEUE_ENTRY_BYTES, QUEUE_ENTRY_BYTES);
-        bytes.and_then(QueueEntry::decode).filter(QueueEntry::is_written)
-    };
-    let trusted = |index: usize| match trust {
-        Trust::All => entry(index).is_some(),
-        Trust::UpTo(offset) => entry(index).is_some_and(|entry| entry.physical_offset <= offset),
-    };
-    let all = file.len() / QUEUE_ENTRY_BYTES;
-    let mut count = count_leading(all, trusted);
-    while count < all && entry(count).is_some() {
-        count += 1;
+/// Looks at entries of a file here and there. Reads instead of mapping: 100,000 short-lived mappings cost more, and the
+/// threads that load queues would wait for each other.
+struct Probe {
+    file: File,
+    /// Entries that fit the file.
+    all: usize,
+    block: [u8; BLOCK_BYTES],
+    /// Index of the block's first entry.
+    block_at: Option<usize>,
+}
+
+const BLOCK_ENTRIES: usize = 64;
+const BLOCK_BYTES: usize = BLOCK_ENTRIES * QUEUE_ENTRY_BYTES;
+
+impl Probe {
+    fn open(path: &Path, file_bytes: i64) -> io::Result<Self> {
+        let all = file_bytes as usize / QUEUE_ENTRY_BYTES;
+        Ok(Self { file: File::open(path)?, all, block: [0; BLOCK_BYTES], block_at: None })
     }
-    (count as i64, count.checked_sub(1).and_then(entry))
+
+    /// The entry at `index`, if one is written there.
+    fn entry(&mut self, index: usize) -> io::Result<Option<QueueEntry>> {
+        let block_at = index - index % BLOCK_ENTRIES;
+        if self.block_at != Some(block_at) {
+            let bytes = (self.all - block_at).min(BLOCK_ENTRIES) * QUEUE_ENTRY_BYTES;
+            self.file.read_exact_at(&mut self.block[..bytes], (block_at * QUEUE_ENTRY_BYTES) as u64)?;
+            self.block_at = Some(block_at);
+        }
+        let entry = QueueEntry::decode(&self.block[(index - block_at) * QUEUE_ENTRY_BYTES..]);
+        Ok(entry.filter(QueueEntry::is_written))
+    }
+
+    /// How many entries stand in the file without a gap, and the last of them.
+    fn written_entries(&mut self, trust: Trust) -> io::Result<(i64, Option<QueueEntry>)> {
+        let trusted_to = match trust {
+            Trust::All => i64::MAX,
+            Trust::UpTo(offset) => offset,
+        };
+        let mut count = count_leading(self.all, |index| {
+            Ok::<_, io::Error>(self.entry(index)?.is_some_and(|entry| entry.physical_offset <= trusted_to))
+        })?;
+        while count < self.all && self.entry(count)?.is_some() {
+            count += 1;
+        }
+        let last = count.checked_sub(1).map(|last| self.entry(last)).transpose()?;
+        Ok((count as i64, last.flatten()))
+    }
 }
 
 /// How many of `all` items from the first on are `true`, given that no `true` follows a `false`. Looks near the start
-/// first: most queues are short, and each place looked at far away costs a page.
-fn count_leading(all: usize, is_true: impl Fn(usize) -> bool) -> usize {
+/// first: most queues are short, and each place looked at far away costs a read.
+fn count_leading<E>(all: usize, mut is_true: impl FnMut(usize) -> Result<bool, E>) -> Result<usize, E> {
     let mut step = 1;
     let mut low = 0;
-    while low + step <= all && is_true(low + step - 1) {
+    while low + step <= all && is_true(low + step - 1)? {
         low += step;
         step *= 2;
     }
     let mut high = (low + step).min(all + 1) - 1;
     while low < high {
         let middle = low + (high - low) / 2;
-        if is_true(middle) { low = middle + 1 } else { high = middle }
+        if is_true(middle)? { low = middle + 1 } else { high = middle }
     }
-    low
+    Ok(low)
 }
 
 #[test]
 fn counting() {
     for all in 0..70 {
         for count in 0..=all {
-            assert_eq!(count_leading(all, |index| index < count), count, "{count} of {all}");
+            assert_eq!(count_leading::<()>(all, |index| Ok(index < count)), Ok(count), "{count} of {all}");
         }
     }
 }

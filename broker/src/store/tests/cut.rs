@@ -122,3 +122,40 @@ fn a_hole_in_a_queue_is_filled_from_the_log() {
     file.write_all_at(&[0; 100], 200).unwrap();
     check(&scratch.open(), 40);
 }
+
+/// A crashed store of 40 messages of which the first 30 are known to be durable, damaged in the body of the tenth.
+fn damaged_before_the_checkpoint(scratch: &mut Scratch) {
+    scratch.config.flush_interval_consume_queue = Duration::from_millis(5);
+    scratch.config.flush_consume_queue_thorough_interval = Duration::from_millis(5);
+    let store = scratch.start();
+    fill(&store, 0, 30);
+    let end = store.max_phy_offset();
+    wait_until("the checkpoint knows them", || {
+        let durable = store.parts.checkpoint.fields().durable();
+        durable.and_then(|at| store.look_message_by_offset(at).map(|last| at + last.len() as i64))
+            == Some(end)
+    });
+    scratch.config.flush_consume_queue_thorough_interval = Duration::from_secs(60);
+    fill(&store, 30, 10);
+    derived(&store);
+    let tenth = store.commit_log_offset_in_queue("T", 0, 10) as u64;
+    drop(store);
+    let file = OpenOptions::new().write(true).open(log_path(scratch)).unwrap();
+    file.write_all_at(b"?", tenth + 90).unwrap();
+}
+
+#[test]
+fn recovery_begins_at_the_checkpoint() {
+    let mut scratch = Scratch::new();
+    damaged_before_the_checkpoint(&mut scratch);
+    assert_eq!(scratch.open().max_offset_in_queue("T", 0), 40);
+}
+
+#[test]
+fn a_queue_that_misses_what_the_checkpoint_says_is_rebuilt() {
+    let mut scratch = Scratch::new();
+    damaged_before_the_checkpoint(&mut scratch);
+    fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
+    // From the file's begin, and up to the damage, as Java.
+    assert_eq!(scratch.open().max_offset_in_queue("T", 0), 10);
+}

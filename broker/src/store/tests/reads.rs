@@ -64,7 +64,7 @@ fn filters_move_on_past_what_they_leave_out() {
     let none = store.get_message(request, &Tag(7));
     assert_eq!((none.status, none.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 10));
     let by_record = store.get_message(request, &LastByte(9));
-    assert_eq!(bodies(&by_record), [[9; 100]]);
+    assert_eq!(bodies(by_record), [[9; 100]]);
 }
 
 #[test]
@@ -149,5 +149,40 @@ fn a_range_outlives_its_file() {
     store.shutdown();
     drop(store);
     std::fs::remove_dir_all(scratch.config.root()).unwrap();
-    assert_eq!(bodies(&result).len(), 3);
+    assert_eq!(bodies(result).len(), 3);
+}
+
+#[test]
+fn what_an_earlier_process_wrote_is_looked_at_before_it_is_served() {
+    let scratch = Scratch::new();
+    let store = scratch.start();
+    store.append(&message("Other", 0, b"of another queue", "A")).unwrap();
+    fill(&store, 0, 10);
+    derived(&store);
+    let damaged = store.commit_log_offset_in_queue("T", 0, 4);
+    store.shutdown();
+    drop(store);
+    let log = scratch.config.commit_log_dir().join(layout::file_name(0));
+    let overwrite = |path: &std::path::Path, bytes: &[u8], at: i64| {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, bytes, at as u64).unwrap();
+    };
+    overwrite(&log, b"?", damaged + 90);
+    // The entry at 7 points to the first record of the log.
+    let queue = scratch.config.consume_queue_dir().join("T/0").join(layout::file_name(0));
+    overwrite(&queue, &[0; 8], 7 * 20);
+    let store = scratch.start();
+    fill(&store, 10, 2);
+    derived(&store);
+    let mut found = Vec::new();
+    for range in get(&store, "T", 0, 0).into_ranges() {
+        let mut rest = range.as_ref();
+        while let Ok(Record::Message(record)) = Record::decode(rest) {
+            found.push((record.queue_offset, record.message.body.to_vec()));
+            rest = &rest[record.size..];
+        }
+    }
+    let sound = (0..12).filter(|index| ![4, 7].contains(index));
+    assert_eq!(found, sound.map(|index| (index as i64, body(index))).collect::<Vec<_>>());
+    assert!(store.look_message_by_offset(damaged).is_none());
 }

@@ -1,0 +1,134 @@
+//! No acknowledgement under SYNC_FLUSH is lost to a power cut: a broker is killed again and again, its directory replaced
+//! by what it had synced by then, and every acknowledged message asked for.
+//!
+//! `POWER_CUTS` cuts, each after another random time; 12 without it.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use compat_tests::lab::free_ports;
+use compat_tests::ledger::Ledger;
+use compat_tests::power::{Image, Watched};
+use compat_tests::target;
+use compat_tests::until;
+use compat_tests::wire::Connection;
+
+const TOPIC: &str = "PowerCut";
+const QUEUES: i32 = 4;
+const START_WAIT: Duration = Duration::from_secs(20);
+/// Of each queue after each cut; everything at the end.
+const LOOKED_AT_AGAIN: i64 = 200;
+
+struct Bench {
+    dir: tempfile::TempDir,
+    port: u16,
+    seed: u64,
+}
+
+impl Bench {
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        // xorshift64.
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        self.seed % below
+    }
+
+    fn start(&self) -> Watched {
+        let root = self.root();
+        let settings = [
+            "--standalone".to_owned(),
+            "-n".to_owned(),
+            format!("127.0.0.1:{}", self.port + 1),
+            format!("listenPort={}", self.port),
+            "brokerIP1=127.0.0.1".to_owned(),
+            format!("storePathRootDir={}", root.join("store").display()),
+            "flushDiskType=SYNC_FLUSH".to_owned(),
+            "mappedFileSizeCommitLog=65536".to_owned(),
+            "mappedFileSizeConsumeQueue=2000".to_owned(),
+            "maxHashSlotNum=500".to_owned(),
+            "maxIndexNum=2000".to_owned(),
+            "flushConsumeQueueThoroughInterval=50".to_owned(),
+            "flushIntervalConsumeQueue=20".to_owned(),
+            format!("defaultTopicQueueNums={QUEUES}"),
+        ];
+        let mqbroker = target().join("release/mqbroker").display().to_string();
+        let argv: Vec<_> = [mqbroker].into_iter().chain(settings).collect();
+        // Logs are no part of the store.
+        let home = self.dir.path().join("home");
+        fs::create_dir_all(&home).unwrap();
+        Watched::start(&argv, &[("HOME".into(), home.display().to_string())], &root).unwrap()
+    }
+
+    fn addr(&self) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port)
+    }
+
+    fn connect(&self) -> Connection {
+        until(START_WAIT, || self.output(), || Connection::open(self.addr()).ok())
+    }
+
+    fn output(&self) -> String {
+        let read = |name: &str| fs::read_to_string(self.root().with_extension(name)).unwrap_or_default();
+        format!("{}\n{}", read("stdout"), read("stderr"))
+    }
+
+    /// Puts `image` where the live directory is.
+    fn replace_root(&self, image: &Image) {
+        fs::remove_dir_all(self.root()).unwrap();
+        fs::create_dir(self.root()).unwrap();
+        image.write_to(&self.root()).unwrap();
+    }
+}
+
+#[test]
+fn no_acknowledged_message_is_lost_to_a_power_cut() {
+    let cuts: usize = std::env::var("POWER_CUTS").map_or(12, |text| text.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("root")).unwrap();
+    let mut bench = Bench { dir, port: free_ports(), seed: 0x9E37_79B9_7F4A_7C15 };
+    let ledger = Ledger::new(TOPIC, QUEUES);
+    for _ in 0..cuts {
+        let broker = bench.start();
+        // Some cuts meet a broker that is still starting.
+        let image = if bench.random(4) == 0 {
+            thread::sleep(Duration::from_millis(bench.random(60)));
+            broker.cut().unwrap()
+        } else {
+            ledger.verify_queues(&mut bench.connect(), LOOKED_AT_AGAIN);
+            let run_for = Duration::from_millis(20 + bench.random(300));
+            send_until_cut(&bench, broker, &ledger, run_for)
+        };
+        bench.replace_root(&image);
+    }
+    let broker = bench.start();
+    ledger.verify_queues(&mut bench.connect(), i64::MAX);
+    ledger.verify_queries(&mut bench.connect(), ledger.len() / 50 + 1);
+    assert!(ledger.len() > cuts, "{} messages", ledger.len());
+    println!("{} acknowledged messages survived {cuts} cuts", ledger.len());
+    drop(broker);
+    let topics = fs::read_to_string(bench.root().join("store/config/topics.json")).unwrap();
+    assert!(topics.contains(TOPIC), "{topics}");
+}
+
+fn send_until_cut(bench: &Bench, broker: Watched, ledger: &Ledger, run_for: Duration) -> Image {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let cutter = scope.spawn(|| {
+            thread::sleep(run_for);
+            let image = broker.cut().unwrap();
+            stop.store(true, Ordering::Relaxed);
+            image
+        });
+        ledger.send_until(bench.addr(), &stop);
+        cutter.join().unwrap()
+    })
+}

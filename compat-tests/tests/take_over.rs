@@ -1,0 +1,202 @@
+//! One store directory, two owners: Java's broker and ours take it over from each other, cleanly and killed under load.
+//!
+//! `mqstore` looks at the directory between two owners: the judge shares no broker with either.
+
+use std::path::Path;
+use std::process::Command as Process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use compat_tests::lab::{Edition, JAVA_4, JAVA_5, Lab, Running};
+use compat_tests::ledger::{self, Ledger};
+use compat_tests::record;
+use compat_tests::wire::{Command, Connection};
+use compat_tests::{target, until};
+
+const STOP_WAIT: Duration = Duration::from_secs(60);
+const DELIVERY_WAIT: Duration = Duration::from_secs(60);
+const QUEUES: i32 = 3;
+/// Small, so that a test fills several files.
+const CONF: [(&str, &str); 4] = [
+    ("mapedFileSizeCommitLog", "262144"),
+    ("mapedFileSizeConsumeQueue", "4000"),
+    ("maxHashSlotNum", "1000"),
+    ("maxIndexNum", "3000"),
+];
+const EXIT_SOUND: i32 = 0;
+const EXIT_REPAIRED_BY_A_START: i32 = 1;
+
+#[test]
+fn clean_there_and_back_with_java_4() {
+    clean_there_and_back(JAVA_4);
+}
+
+#[test]
+fn clean_there_and_back_with_java_5() {
+    clean_there_and_back(JAVA_5);
+}
+
+#[test]
+fn killed_under_load_with_java_4() {
+    killed_under_load(JAVA_4);
+}
+
+#[test]
+fn killed_under_load_with_java_5() {
+    killed_under_load(JAVA_5);
+}
+
+/// What `mqstore check` says of a store, and its exit status.
+fn judge(store: &Path) -> (i32, String) {
+    let output = Process::new(target().join("release/mqstore")).arg("check").arg(store).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap_or(-1), said)
+}
+
+fn clean_there_and_back(java: Edition) {
+    let lab = Lab::new();
+    let name_server = lab.name_server(Edition::Ours, "namesrv");
+    let (ledger, mut turns) = (Ledger::new("TakeOver", QUEUES), Turns::default());
+    for (turn, edition) in [java, Edition::Ours, java, Edition::Ours].into_iter().enumerate() {
+        let broker = lab.broker(edition, "broker-a", &[&name_server], &CONF);
+        let mut connection = broker.connect();
+        if turn > 0 {
+            ledger.verify_queues(&mut connection, i64::MAX);
+            ledger.verify_queries(&mut connection, 7);
+            assert_eq!(committed(&mut connection), turn as i64 * 10, "turn {turn}");
+            assert_delivered(&mut connection, turn);
+        }
+        turns.verify(&mut connection);
+        turns.begin(&mut connection);
+        ledger.send_all(&mut connection, 700);
+        ledger.verify_queries(&mut connection, 31);
+        commit(&mut connection, (turn as i64 + 1) * 10);
+        delay(&mut connection, turn);
+        let store = broker.home.join("store");
+        stop(broker, "TERM");
+        let (status, said) = judge(&store);
+        assert_eq!(status, EXIT_SOUND, "turn {turn}:\n{said}");
+    }
+}
+
+fn killed_under_load(java: Edition) {
+    let lab = Lab::new();
+    let name_server = lab.name_server(Edition::Ours, "namesrv");
+    let ledger = Ledger::new("Killed", QUEUES);
+    for (turn, edition) in [java, Edition::Ours, java, Edition::Ours].into_iter().enumerate() {
+        let broker = lab.broker(edition, "broker-a", &[&name_server], &CONF);
+        ledger.verify_queues(&mut broker.connect(), i64::MAX);
+        ledger.verify_queries(&mut broker.connect(), ledger.len() / 40 + 1);
+        // A killed broker's topic may not have reached its file: that is Java's too.
+        ledger.send_all(&mut broker.connect(), QUEUES as usize);
+        let (stop_sending, addr) = (AtomicBool::new(false), broker.addr);
+        let store = broker.home.join("store");
+        let before = ledger.len();
+        thread::scope(|scope| {
+            scope.spawn(|| ledger.send_until(addr, &stop_sending));
+            until(STOP_WAIT, || "messages under load".into(), || (ledger.len() > before + 300).then_some(()));
+            stop(broker, "KILL");
+            stop_sending.store(true, Ordering::Relaxed);
+        });
+        let (status, said) = judge(&store);
+        assert!([EXIT_SOUND, EXIT_REPAIRED_BY_A_START].contains(&status), "turn {turn}: {status}\n{said}");
+    }
+    let broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &CONF);
+    ledger.verify_queues(&mut broker.connect(), i64::MAX);
+    ledger.verify_queries(&mut broker.connect(), ledger.len() / 100 + 1);
+    let store = broker.home.join("store");
+    stop(broker, "TERM");
+    let (status, said) = judge(&store);
+    assert_eq!(status, EXIT_SOUND, "{said}");
+}
+
+fn stop(broker: Running, signal: &str) {
+    let exit = broker.job.stop(signal, STOP_WAIT);
+    // 143: how a JVM ends on SIGTERM.
+    let expected: &[i64] = if signal == "TERM" { &[0, 143] } else { &[137] };
+    assert!(expected.contains(&exit.code), "{exit:?}");
+}
+
+const GROUP: &str = "CID_TakeOver";
+
+fn commit(connection: &mut Connection, offset: i64) {
+    // Makes the group known.
+    let heartbeat = format!(
+        r#"{{"clientID":"c","consumerDataSet":[{{"groupName":"{GROUP}","consumeType":"CONSUME_PASSIVELY","messageModel":"CLUSTERING","consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","subscriptionDataSet":[],"unitMode":false}}],"producerDataSet":[]}}"#
+    );
+    assert_eq!(connection.ask(&Command::request(34, &[], heartbeat.as_bytes())).unwrap().code, 0);
+    let offset = offset.to_string();
+    let ext = [
+        ("consumerGroup", GROUP),
+        ("topic", "TakeOver"),
+        ("queueId", "0"),
+        ("commitOffset", offset.as_str()),
+    ];
+    assert_eq!(connection.ask(&Command::request(15, &ext, b"")).unwrap().code, 0);
+}
+
+fn committed(connection: &mut Connection) -> i64 {
+    let ext = [("consumerGroup", GROUP), ("topic", "TakeOver"), ("queueId", "0")];
+    let reply = connection.ask(&Command::request(14, &ext, b"")).unwrap();
+    reply.ext.get("offset").unwrap_or_else(|| panic!("{reply:?}")).parse().unwrap()
+}
+
+/// Sends one message to be delivered after 5 s: most likely by the next owner.
+fn delay(connection: &mut Connection, turn: usize) {
+    let properties = record::properties_string(&[("DELAY", "2"), ("UNIQ_KEY", &format!("D{turn}"))]);
+    let ext = [
+        ("producerGroup", "PID_Ledger"),
+        ("topic", "Delayed"),
+        ("defaultTopic", "TBW102"),
+        ("defaultTopicQueueNums", "1"),
+        ("queueId", "0"),
+        ("sysFlag", "0"),
+        ("bornTimestamp", "1"),
+        ("flag", "0"),
+        ("properties", properties.as_str()),
+    ];
+    let reply = connection.ask(&Command::request(10, &ext, format!("delayed {turn}").as_bytes())).unwrap();
+    assert_eq!(reply.code, 0, "{reply:?}");
+}
+
+/// The delayed messages of all owners before `turn` are there, once each and in order.
+fn assert_delivered(connection: &mut Connection, turn: usize) {
+    until(
+        DELIVERY_WAIT,
+        || format!("{turn} delayed messages"),
+        || (ledger::max_offset(&mut *connection, "Delayed", 0) >= turn as i64).then_some(()),
+    );
+    let reply = ledger::pull(connection, "Delayed", 0, 0);
+    let bodies: Vec<_> =
+        record::decode_all(&reply.body).unwrap().into_iter().map(|record| record.body).collect();
+    let expected: Vec<_> = (0..turn).map(|turn| format!("delayed {turn}").into_bytes()).collect();
+    assert_eq!(bodies, expected);
+}
+
+/// When each owner began, and the first offset of queue 0 that was its own.
+#[derive(Default)]
+struct Turns(Vec<(i64, i64)>);
+
+impl Turns {
+    fn begin(&mut self, connection: &mut Connection) {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+        self.0.push((now_ms, ledger::max_offset(connection, "TakeOver", 0)));
+    }
+
+    /// Searching by time finds the first message of each owner, its predecessor's end, and the ends of the queue.
+    fn verify(&self, connection: &mut Connection) {
+        let max = ledger::max_offset(connection, "TakeOver", 0);
+        let mut search = |timestamp_ms: i64| -> i64 {
+            let timestamp = timestamp_ms.to_string();
+            let ext = [("topic", "TakeOver"), ("queueId", "0"), ("timestamp", timestamp.as_str())];
+            let reply = connection.ask(&Command::request(29, &ext, b"")).unwrap();
+            reply.ext["offset"].parse().unwrap()
+        };
+        for (began_ms, first) in self.0.iter().filter(|(_, first)| *first < max) {
+            assert_eq!(search(*began_ms), *first, "{:?}", self.0);
+        }
+        assert_eq!(search(0), 0);
+    }
+}

@@ -109,11 +109,11 @@ fn geometry(reader: &mut Reader, header: &Header, options: &Options) -> io::Resu
     let guesses = [
         options.number("maxHashSlotNum"),
         Some(DEFAULT_GEOMETRY.0),
-        (room % ratio == 0).then_some(room / ratio),
+        room.is_multiple_of(ratio).then_some(room / ratio),
     ];
     let fits = |slots: &u64| {
         let entries = room.checked_sub(slots.saturating_mul(SLOT_BYTES as u64));
-        *slots > 0 && entries.is_some_and(|bytes| bytes > 0 && bytes % ENTRY_BYTES as u64 == 0)
+        *slots > 0 && entries.is_some_and(|bytes| bytes > 0 && bytes.is_multiple_of(ENTRY_BYTES as u64))
     };
     let guesses: Vec<u64> = guesses.into_iter().flatten().filter(fits).collect();
     for &slots in &guesses {

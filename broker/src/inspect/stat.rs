@@ -130,13 +130,13 @@ pub fn stat(root: &Path, options: &Options) -> io::Result<String> {
 fn write_queues(counter: &Counter, text: &mut String) {
     let _ = writeln!(
         text,
-        "{:<40}{:>6}{:>12}{:>12}{:>12}{:>16}  {:<24}{}",
-        "TOPIC", "queue", "min", "max", "messages", "bytes", "first stored", "last stored"
+        "{:<40}{:>6}{:>12}{:>12}{:>12}{:>16}  {:<26}last stored",
+        "TOPIC", "queue", "min", "max", "messages", "bytes", "first stored"
     );
     for ((topic, queue_id), count) in &counter.queues {
         let _ = writeln!(
             text,
-            "{topic:<40}{queue_id:>6}{:>12}{:>12}{:>12}{:>16}  {:<24}{}",
+            "{topic:<40}{queue_id:>6}{:>12}{:>12}{:>12}{:>16}  {:<26}{}",
             count.min,
             count.max,
             count.messages,

@@ -3,6 +3,7 @@
 mod damage;
 mod golden;
 mod hostile;
+mod outputs;
 
 use std::collections::BTreeMap;
 use std::fs;

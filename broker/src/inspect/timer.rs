@@ -117,7 +117,7 @@ fn check_wheel(tree: &Tree, log_end: i64, start: Start, report: &mut Report) -> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
-    if reader.len() % TIMER_SLOT_BYTES as u64 != 0 || reader.len() == 0 {
+    if reader.len() == 0 || !reader.len().is_multiple_of(TIMER_SLOT_BYTES as u64) {
         let len = reader.len();
         report.add(Severity::Wrong, Kind::FileSize, WHEEL, None, || {
             format!("{len} bytes are no whole number of slots")

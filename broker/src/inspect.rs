@@ -16,6 +16,7 @@ mod batch_queue;
 mod check;
 pub mod cli;
 mod dump;
+mod expected;
 mod ext;
 mod index;
 mod log;

@@ -5,8 +5,9 @@ use std::io;
 
 use remoting::message::{StoredMessage, property};
 
+use super::expected::Levels;
 use super::log::Span;
-use super::queue::{Levels, Start};
+use super::queue::Start;
 use super::report::{Kind, Report, Severity};
 use super::source::Reader;
 use super::table::Ranges;

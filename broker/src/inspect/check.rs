@@ -7,9 +7,10 @@ use remoting::message::record::StoredMessage;
 use remoting::message::{crc32, property};
 
 use super::batch_queue::BatchQueues;
+use super::expected::{self, Levels};
 use super::index::Index;
 use super::log::{self, Fault, Found, Probe, Span, Visitor};
-use super::queue::{self, Levels, Queues, Start};
+use super::queue::{self, Queues, Start};
 use super::report::{Kind, Report, Severity};
 use super::table::{Checkpoint, Tables};
 use super::timer;
@@ -215,7 +216,7 @@ impl Checker<'_> {
     fn check_derived(&mut self, found: &Found<'_>) -> io::Result<()> {
         let Self { queues, batch_queues, index, report, .. } = self;
         let stored = &found.stored;
-        for (number, target) in queue::targets(stored, self.multi_dispatch).into_iter().enumerate() {
+        for (number, target) in expected::targets(stored, self.multi_dispatch).into_iter().enumerate() {
             if number == 0 && batch_queues.has_topic(target.topic) {
                 batch_queues.record(found.at, stored, report)?;
             } else {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::queue::{Tags, Target};
+use super::expected::{Tags, Target};
 use super::source;
 use super::tree::Tree;
 use crate::store::layout::ext;

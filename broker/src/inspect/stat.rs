@@ -7,8 +7,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::expected::{self, Target};
 use super::log::{self, Fault, Found, Visitor};
-use super::queue::{self, Target};
+use super::queue;
 use super::report::Report;
 use super::table::{Checkpoint, Tables};
 use super::tree::{Options, SeqFile, Tree};
@@ -48,7 +49,7 @@ impl Visitor for Counter {
         self.records += 1;
         self.bytes += bytes;
         self.span_ms = Some((self.span_ms.map_or(now_ms, |span| span.0), now_ms));
-        for target in queue::targets(stored, self.multi_dispatch) {
+        for target in expected::targets(stored, self.multi_dispatch) {
             self.count(target, bytes, now_ms);
         }
         true

@@ -57,7 +57,8 @@ fn numbers_of_a_store() {
     };
     assert!(done);
     assert_eq!(words("Sh_Plain")[1..5], ["0", "0", "94", "94"]);
-    assert_eq!(words("Sh_CG_tag")[1..4], ["Sh_Keys", "3", "0"]);
+    let of_group = |line: &str| line.split_whitespace().take(3).eq(["Sh_CG_tag", "Sh_Keys", "3"]);
+    assert!(text.lines().any(of_group), "{text}");
     assert_eq!(words("commitlog")[1..3], ["5", "2621440"]);
     assert!(text.contains("0..2280322, 643 records") && text.contains("0 bytes behind"), "{text}");
 }

@@ -10,6 +10,7 @@ mod dispatch;
 mod golden;
 pub mod groups;
 pub mod handler;
+pub mod inspect;
 pub mod locks;
 pub mod long_poll;
 pub mod offsets;

@@ -37,7 +37,7 @@ mod recover;
 mod roots;
 mod sparse_files;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::RefCell;
 use std::sync::Arc;

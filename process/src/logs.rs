@@ -98,8 +98,16 @@ impl Logs {
 /// `2026-11-23 02:59:39`: Java's log pattern, which has its times in GMT+8 wherever the server runs.
 pub fn timestamp(wall_ms: i64) -> String {
     const GMT_PLUS_8_S: i64 = 8 * 3600;
+    date_and_time(wall_ms.div_euclid(1000) + GMT_PLUS_8_S)
+}
+
+/// `2026-11-22 18:59:39.042Z`: to the millisecond and where nothing is Java's.
+pub fn utc(wall_ms: i64) -> String {
+    format!("{}.{:03}Z", date_and_time(wall_ms.div_euclid(1000)), wall_ms.rem_euclid(1000))
+}
+
+fn date_and_time(seconds: i64) -> String {
     const DAY_S: i64 = 86_400;
-    let seconds = wall_ms.div_euclid(1000) + GMT_PLUS_8_S;
     let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_S));
     let of_day = seconds.rem_euclid(DAY_S);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);

@@ -108,7 +108,15 @@ impl BatchQueues {
         };
         let store_timestamp_ms = stored.store_timestamp_ms;
         let queue = self.find_or_create(&message.topic, message.queue_id);
-        queue.put(BatchQueueEntry { entry, store_timestamp_ms, base_offset, batch_size }).map(drop)
+        queue
+            .put(BatchQueueEntry {
+                entry,
+                store_timestamp_ms,
+                base_offset,
+                batch_size,
+                rest: BatchQueueEntry::PLAIN_REST,
+            })
+            .map(drop)
     }
 
     /// Brings to disk the queues with `least_pages` unsaved pages. False if a queue failed.

@@ -85,11 +85,13 @@ pub struct BatchQueueEntry {
     pub base_offset: i64,
     /// Messages in the record.
     pub batch_size: i16,
+    /// The last two fields, which have one value each unless the topic is compacted.
+    pub rest: [u8; 8],
 }
 
 impl BatchQueueEntry {
-    /// `INVALID_POS`: not compacted.
-    const COMPACTED_OFFSET: i32 = -1;
+    /// `INVALID_POS` for the compacted offset, and zeros.
+    pub const PLAIN_REST: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
     pub fn encode(&self) -> [u8; BATCH_QUEUE_ENTRY_BYTES] {
         let mut bytes = [0; BATCH_QUEUE_ENTRY_BYTES];
@@ -97,7 +99,7 @@ impl BatchQueueEntry {
         bytes[20..28].copy_from_slice(&self.store_timestamp_ms.to_be_bytes());
         bytes[28..36].copy_from_slice(&self.base_offset.to_be_bytes());
         bytes[36..38].copy_from_slice(&self.batch_size.to_be_bytes());
-        bytes[38..42].copy_from_slice(&Self::COMPACTED_OFFSET.to_be_bytes());
+        bytes[38..].copy_from_slice(&self.rest);
         bytes
     }
 
@@ -111,6 +113,7 @@ impl BatchQueueEntry {
             store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
             base_offset: i64::from_be_bytes(*base_offset),
             batch_size: i16::from_be_bytes(*rest.first_chunk()?),
+            rest: *rest.last_chunk()?,
         })
     }
 
@@ -140,6 +143,31 @@ pub mod ext {
     pub const END_BLANK_BYTES: usize = 4;
     /// Stands behind the last unit of a file where the next did not fit.
     pub const END_MARK: [u8; 2] = (-1i16).to_be_bytes();
+
+    /// What stands before a unit's bit map.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct UnitHead {
+        /// Bytes of the unit with its bit map.
+        pub size: i16,
+        pub tags_code: i64,
+        pub store_timestamp_ms: i64,
+        pub bit_map_bytes: i16,
+    }
+
+    impl UnitHead {
+        /// The head at the start of `bytes`.
+        pub fn decode(bytes: &[u8]) -> Option<Self> {
+            let (size, rest) = bytes.split_first_chunk()?;
+            let (tags_code, rest) = rest.split_first_chunk()?;
+            let (store_timestamp_ms, rest) = rest.split_first_chunk()?;
+            Some(Self {
+                size: i16::from_be_bytes(*size),
+                tags_code: i64::from_be_bytes(*tags_code),
+                store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
+                bit_map_bytes: i16::from_be_bytes(*rest.first_chunk()?),
+            })
+        }
+    }
 }
 
 /// An index file (`IndexHeader`, `IndexFile`, 5.5.0): header, `maxHashSlotNum` slots of i32, `maxIndexNum` entries. A slot
@@ -200,6 +228,91 @@ impl IndexEntry {
 /// `IndexFile.indexKeyHashMethod`, 5.5.0, of a key's `String.hashCode`: never negative.
 pub fn index_key_hash(java_hash: i32) -> i32 {
     java_hash.checked_abs().unwrap_or(0)
+}
+
+/// A record of the timer log (`TimerLog`, `TimerMessageStore.doEnqueue`, 5.5.0): `size i32 | previous i64 | magic i32 |
+/// writeTime i64 | delay i32 | physicalOffset i64 | messageSize i32 | topicHash i32 | reserved i64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerLogRecord {
+    pub size: i32,
+    /// Place of the record before it in its slot; -1: none.
+    pub previous: i64,
+    /// Bits: see [`timer_magic`].
+    pub magic: i32,
+    pub write_time_ms: i64,
+    /// Deliver time less write time.
+    pub delay_ms: i32,
+    pub physical_offset: i64,
+    pub message_bytes: i32,
+    pub topic_hash: i32,
+    pub reserved: i64,
+}
+
+/// `TimerLog.UNIT_SIZE`, 5.5.0.
+pub const TIMER_LOG_RECORD_BYTES: usize = 52;
+
+/// `TimerMessageStore.MAGIC_*`, 5.5.0.
+pub mod timer_magic {
+    pub const DEFAULT: i32 = 1;
+    pub const ROLL: i32 = 2;
+    pub const DELETE: i32 = 4;
+}
+
+impl TimerLogRecord {
+    /// The record at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (size, rest) = bytes.split_first_chunk()?;
+        let (previous, rest) = rest.split_first_chunk()?;
+        let (magic, rest) = rest.split_first_chunk()?;
+        let (write_time_ms, rest) = rest.split_first_chunk()?;
+        let (delay_ms, rest) = rest.split_first_chunk()?;
+        let (physical_offset, rest) = rest.split_first_chunk()?;
+        let (message_bytes, rest) = rest.split_first_chunk()?;
+        let (topic_hash, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            size: i32::from_be_bytes(*size),
+            previous: i64::from_be_bytes(*previous),
+            magic: i32::from_be_bytes(*magic),
+            write_time_ms: i64::from_be_bytes(*write_time_ms),
+            delay_ms: i32::from_be_bytes(*delay_ms),
+            physical_offset: i64::from_be_bytes(*physical_offset),
+            message_bytes: i32::from_be_bytes(*message_bytes),
+            topic_hash: i32::from_be_bytes(*topic_hash),
+            reserved: i64::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
+}
+
+/// A slot of the timer wheel (`Slot`, 5.5.0): `time i64 | first i64 | last i64 | count i32 | magic i32`. First and last are
+/// places of the timer log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerSlot {
+    /// In units of `timerPrecisionMs`.
+    pub time: i64,
+    pub first: i64,
+    pub last: i64,
+    pub count: i32,
+    pub magic: i32,
+}
+
+/// `Slot.SIZE`, 5.5.0.
+pub const TIMER_SLOT_BYTES: usize = 32;
+
+impl TimerSlot {
+    /// The slot at the start of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (time, rest) = bytes.split_first_chunk()?;
+        let (first, rest) = rest.split_first_chunk()?;
+        let (last, rest) = rest.split_first_chunk()?;
+        let (count, rest) = rest.split_first_chunk()?;
+        Some(Self {
+            time: i64::from_be_bytes(*time),
+            first: i64::from_be_bytes(*first),
+            last: i64::from_be_bytes(*last),
+            count: i32::from_be_bytes(*count),
+            magic: i32::from_be_bytes(*rest.first_chunk()?),
+        })
+    }
 }
 
 /// The `checkpoint` file (`StoreCheckpoint`, 5.5.0; 4.9.7 has the first three fields).

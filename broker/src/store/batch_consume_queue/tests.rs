@@ -32,6 +32,7 @@ fn entry(index: i64) -> BatchQueueEntry {
         store_timestamp_ms: index * 10,
         base_offset: index * 3,
         batch_size: 3,
+        rest: BatchQueueEntry::PLAIN_REST,
     }
 }
 

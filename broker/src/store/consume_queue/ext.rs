@@ -14,7 +14,7 @@ use tracing::{error, warn};
 
 use crate::store::error::OpenError;
 use crate::store::layout::ext::{
-    ADDRESS_BASE, ADDRESS_MAX, END_BLANK_BYTES, END_MARK, UNIT_BYTES_MAX, UNIT_BYTES_MIN,
+    ADDRESS_BASE, ADDRESS_MAX, END_BLANK_BYTES, END_MARK, UNIT_BYTES_MAX, UNIT_BYTES_MIN, UnitHead,
 };
 use crate::store::mapped_file::MappedFile;
 use crate::store::sparse_files::{SparseDir, SparseFiles};
@@ -48,15 +48,10 @@ impl<'a> ExtUnit<'a> {
     /// The unit at the start of `bytes`, which may run on behind it, and its size in bytes.
     fn decode(bytes: &'a [u8]) -> Option<(Self, usize)> {
         let size = size_of_unit(bytes)?;
-        let (tags_code, rest) = bytes.get(2..size)?.split_first_chunk()?;
-        let (store_timestamp_ms, rest) = rest.split_first_chunk()?;
-        let (bit_map_bytes, rest) = rest.split_first_chunk()?;
-        let bit_map = rest.get(..usize::try_from(i16::from_be_bytes(*bit_map_bytes)).unwrap_or(0))?;
-        let unit = Self {
-            tags_code: i64::from_be_bytes(*tags_code),
-            store_timestamp_ms: i64::from_be_bytes(*store_timestamp_ms),
-            bit_map,
-        };
+        let head = UnitHead::decode(&bytes[..size])?;
+        let bit_map_bytes = usize::try_from(head.bit_map_bytes).unwrap_or(0);
+        let bit_map = bytes[UNIT_BYTES_MIN..size].get(..bit_map_bytes)?;
+        let unit = Self { tags_code: head.tags_code, store_timestamp_ms: head.store_timestamp_ms, bit_map };
         Some((unit, size))
     }
 }

@@ -1,0 +1,280 @@
+//! The small files: `checkpoint`, and the JSON tables under `config/`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+
+use remoting::json;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::log::Span;
+use super::queue::Start;
+use super::report::{Kind, Report, Severity};
+use super::source;
+use super::tree::Tree;
+use crate::store::SCHEDULE_TOPIC;
+use crate::store::layout::{CHECKPOINT_FILE, checkpoint as at};
+
+/// Larger tables are not read: some 10 million offsets.
+const TABLE_BYTES_MAX: u64 = 1 << 30;
+
+/// Min and max queue offset of each queue.
+pub type Ranges = HashMap<(String, i32), (i64, i64)>;
+
+/// The checkpoint's fields; `None` if there is no file that holds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub physic_msg_timestamp: i64,
+    pub logics_msg_timestamp: i64,
+    pub index_msg_timestamp: i64,
+    pub master_flushed_offset: i64,
+    pub confirm_phy_offset: i64,
+    pub logics_physical_offset: i64,
+}
+
+impl Checkpoint {
+    /// Each field with its Java name.
+    pub fn fields(&self) -> [(&'static str, usize, i64); 6] {
+        [
+            ("physicMsgTimestamp", at::PHYSIC_MSG_TIMESTAMP, self.physic_msg_timestamp),
+            ("logicsMsgTimestamp", at::LOGICS_MSG_TIMESTAMP, self.logics_msg_timestamp),
+            ("indexMsgTimestamp", at::INDEX_MSG_TIMESTAMP, self.index_msg_timestamp),
+            ("masterFlushedOffset", at::MASTER_FLUSHED_OFFSET, self.master_flushed_offset),
+            ("confirmPhyOffset", at::CONFIRM_PHY_OFFSET, self.confirm_phy_offset),
+            ("logicsPhysicalOffset", at::LOGICS_PHYSICAL_OFFSET, self.logics_physical_offset),
+        ]
+    }
+
+    pub fn read(tree: &Tree, report: &mut Report) -> Option<Self> {
+        let path = tree.root.join(CHECKPOINT_FILE);
+        let mut add = |severity, offset, text: String| {
+            report.add(severity, Kind::Checkpoint, CHECKPOINT_FILE, offset, || text);
+        };
+        let bytes = match source::read_small(&path, 1 << 20) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let severity =
+                    if tree.commit_log.files.is_empty() { Severity::Note } else { Severity::Repair };
+                add(severity, None, "is missing, a start makes it anew".to_owned());
+                return None;
+            }
+            Err(error) => {
+                add(Severity::Wrong, None, format!("cannot be read: {error}"));
+                return None;
+            }
+        };
+        if bytes.len() != at::FILE_BYTES {
+            add(Severity::Repair, None, format!("{} bytes, Java's have {}", bytes.len(), at::FILE_BYTES));
+        }
+        let fields_end = at::LOGICS_PHYSICAL_OFFSET + 8;
+        if let Some(place) = bytes.iter().skip(fields_end).position(|&byte| byte != 0) {
+            add(Severity::Note, Some((fields_end + place) as u64), "bytes behind the last field".to_owned());
+        }
+        let field = |at: usize| {
+            bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| i64::from_be_bytes(*bytes))
+        };
+        Some(Self {
+            physic_msg_timestamp: field(at::PHYSIC_MSG_TIMESTAMP),
+            logics_msg_timestamp: field(at::LOGICS_MSG_TIMESTAMP),
+            index_msg_timestamp: field(at::INDEX_MSG_TIMESTAMP),
+            master_flushed_offset: field(at::MASTER_FLUSHED_OFFSET),
+            confirm_phy_offset: field(at::CONFIRM_PHY_OFFSET),
+            logics_physical_offset: field(at::LOGICS_PHYSICAL_OFFSET),
+        })
+    }
+
+    /// Against what was found in the log. `last_store_ms`: the latest store time there.
+    pub fn check(&self, span: Span, last_store_ms: i64, start: Start, report: &mut Report) {
+        // After a crash the checkpoint says where recovery may begin: too far on, and messages stay out of their queues.
+        let severity = match (start.running, start.unclean) {
+            (true, _) => Severity::Note,
+            (_, true) => Severity::Wrong,
+            _ => Severity::Repair,
+        };
+        for (name, place, value) in self.fields() {
+            let is_time = name.ends_with("Timestamp");
+            let limit = if is_time { last_store_ms } else { span.end };
+            let what = if is_time { "the last record was stored at" } else { "the log ends at" };
+            let severity = if name == "masterFlushedOffset" { Severity::Note } else { severity };
+            if value > limit.max(0) {
+                report.add(severity, Kind::Checkpoint, CHECKPOINT_FILE, Some(place as u64), || {
+                    format!("{name} {value}, {what} {limit}")
+                });
+            } else if value < -1 {
+                report.add(Severity::Repair, Kind::Checkpoint, CHECKPOINT_FILE, Some(place as u64), || {
+                    format!("{name} {value}")
+                });
+            }
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct TopicTable {
+    topic_config_table: Option<BTreeMap<String, IgnoredAny>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct OffsetTable {
+    /// `topic@group` to queue id to the next offset to consume.
+    pub offset_table: Option<BTreeMap<String, BTreeMap<i32, i64>>>,
+    /// `%LMQ%name@group` to the next offset.
+    pub lmq_offset_table: Option<BTreeMap<String, i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct DelayTable {
+    offset_table: Option<BTreeMap<i32, i64>>,
+}
+
+/// The tables that the messages are held against.
+#[derive(Default)]
+pub struct Tables {
+    pub topics: Option<BTreeMap<String, IgnoredAny>>,
+    /// Of [`OFFSET_FILES`].
+    pub offsets: [Option<OffsetTable>; 2],
+    delays: Option<BTreeMap<i32, i64>>,
+    /// Tables lie in RocksDB, which is not read.
+    pub in_rocksdb: bool,
+}
+
+/// Every broker that has taken a message has written it.
+const NEEDED: &str = "topics.json";
+/// Where consumers' offsets may be.
+pub const OFFSET_FILES: [&str; 2] = ["consumerOffset.json", "lmqConsumerOffset.json"];
+/// Files of `config/` that are no JSON: read elsewhere, or RocksDB's.
+const NOT_JSON: [&str; 1] = ["timercheck"];
+const ROCKSDB_DIRS: [&str; 5] = ["rdb", "metadata", "topics", "consumerOffsets", "subscriptionGroups"];
+
+impl Tables {
+    /// Reads every table, and says which cannot be read.
+    pub fn read(tree: &Tree, report: &mut Report) -> io::Result<Self> {
+        let dir = tree.root.join("config");
+        let mut names: Vec<String> = match std::fs::read_dir(&dir) {
+            Ok(entries) => {
+                entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        names.sort();
+        let in_rocksdb = ROCKSDB_DIRS.iter().any(|name| dir.join(name).is_dir());
+        for name in &names {
+            let is_backup =
+                name.strip_suffix(".bak").is_some_and(|main| names.iter().any(|other| other == main));
+            let is_file = dir.join(name).is_file();
+            if !is_backup && is_file && !NOT_JSON.contains(&name.as_str()) {
+                check_syntax(&dir, name, report);
+            }
+        }
+        let has_messages = !tree.commit_log.files.is_empty();
+        let is_there = names.iter().any(|name| name.trim_end_matches(".bak") == NEEDED);
+        if has_messages && !is_there && !in_rocksdb {
+            report.add(Severity::Wrong, Kind::Json, &format!("config/{NEEDED}"), None, || {
+                "is missing, with its backup, over a log that has messages".to_owned()
+            });
+        }
+        let table: Option<TopicTable> = load(&dir, "topics.json");
+        let delays: Option<DelayTable> = load(&dir, "delayOffset.json");
+        Ok(Self {
+            topics: table.and_then(|table| table.topic_config_table),
+            // With enableLmq every offset is in the one, without it in the other.
+            offsets: OFFSET_FILES.map(|name| load(&dir, name)),
+            delays: delays.and_then(|table| table.offset_table),
+            in_rocksdb,
+        })
+    }
+
+    pub fn has_topic(&self, topic: &str) -> bool {
+        topic.starts_with("%LMQ%")
+            || self.in_rocksdb
+            || self.topics.as_ref().is_none_or(|topics| topics.contains_key(topic))
+    }
+
+    /// Tables against the queues.
+    pub fn check(&self, ranges: &Ranges, report: &mut Report) {
+        let mut unknown: Vec<&str> =
+            ranges.keys().map(|key| key.0.as_str()).filter(|topic| !self.has_topic(topic)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        for topic in unknown {
+            report.add(Severity::Note, Kind::Table, "config/topics.json", None, || {
+                format!("{topic} has queues and is not in the table")
+            });
+        }
+        for (name, table) in OFFSET_FILES.iter().zip(&self.offsets) {
+            let file = format!("config/{name}");
+            let Some(table) = table else { continue };
+            for (whose, queues) in table.offset_table.iter().flatten() {
+                queues
+                    .iter()
+                    .for_each(|(id, offset)| check_offset(whose, *id, *offset, ranges, &file, report));
+            }
+            for (whose, offset) in table.lmq_offset_table.iter().flatten() {
+                check_offset(whose, 0, *offset, ranges, &file, report);
+            }
+        }
+        for (level, offset) in self.delays.iter().flatten() {
+            let queue_id = level.saturating_sub(1);
+            check_offset(SCHEDULE_TOPIC, queue_id, *offset, ranges, "config/delayOffset.json", report);
+        }
+    }
+}
+
+/// Notes an offset that lies outside of its queue; brokers put it right at the next pull. `whose` is `topic@group`.
+fn check_offset(whose: &str, queue_id: i32, offset: i64, ranges: &Ranges, file: &str, report: &mut Report) {
+    let topic = whose.split_once('@').map_or(whose, |(topic, _)| topic);
+    let (min, max) = ranges.get(&(topic.to_owned(), queue_id)).copied().unwrap_or_default();
+    if offset < 0 || offset > max || (offset < min && max > min) {
+        report.add(Severity::Note, Kind::Table, file, None, || {
+            format!("{whose} queue {queue_id}: offset {offset}, the queue has {min}..{max}")
+        });
+    }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, String> {
+    match source::read_small(path, TABLE_BYTES_MAX) {
+        Ok(bytes) if bytes.is_empty() => Ok(None),
+        Ok(bytes) => json::from_slice(&bytes).map(Some).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The table, or else its backup, as a start reads it.
+fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Option<T> {
+    let main = parse(&dir.join(name)).ok().flatten();
+    main.or_else(|| parse(&dir.join(format!("{name}.bak"))).ok().flatten())
+}
+
+/// Whether a start can read the table: as what it should hold where that matters, else as JSON.
+fn syntax(name: &str, path: &Path) -> Result<bool, String> {
+    Ok(match name.trim_end_matches(".bak") {
+        "topics.json" => parse::<TopicTable>(path)?.is_some(),
+        "consumerOffset.json" | "lmqConsumerOffset.json" => parse::<OffsetTable>(path)?.is_some(),
+        "delayOffset.json" => parse::<DelayTable>(path)?.is_some(),
+        _ => parse::<IgnoredAny>(path)?.is_some(),
+    })
+}
+
+fn check_syntax(dir: &Path, name: &str, report: &mut Report) {
+    let shown = format!("config/{name}");
+    let backup = dir.join(format!("{name}.bak"));
+    let backup_serves = syntax(name, &backup);
+    let mut add = |severity, file: &str, text: String| report.add(severity, Kind::Json, file, None, || text);
+    match (syntax(name, &dir.join(name)), &backup_serves) {
+        (Ok(true), _) => {}
+        (Ok(false), Ok(false)) => add(Severity::Note, &shown, "is empty".to_owned()),
+        (Ok(false), Ok(true)) => add(Severity::Repair, &shown, "is empty, its backup serves".to_owned()),
+        (Err(why), Ok(true)) => add(Severity::Repair, &shown, format!("{why}; its backup serves")),
+        (Ok(false), Err(_)) => add(Severity::Wrong, &shown, "is empty, its backup cannot be read".to_owned()),
+        (Err(why), _) => add(Severity::Wrong, &shown, why),
+    }
+    if let Err(why) = backup_serves {
+        add(Severity::Note, &format!("{shown}.bak"), why);
+    }
+}

@@ -77,7 +77,9 @@ fn what_is_no_store_is_an_error() {
 #[test]
 fn a_store_of_ours_in_use_is_read_and_left_alone() {
     use crate::store::tests::{Scratch, derived, message};
-    let scratch = Scratch::new();
+    let mut scratch = Scratch::new();
+    // Java's proportions: what `mqstore` knows without a configuration.
+    scratch.config.max_index_num = 4 * scratch.config.max_hash_slot_num;
     let store = scratch.start();
     for index in 0..500 {
         store.append(&message("T", index % 3, &[b'x'; 300], "A")).unwrap();

@@ -91,7 +91,7 @@ fn a_store_of_ours_in_use_is_read_and_left_alone() {
     let report = checked(root);
     assert_eq!(report.worst(), Severity::Note, "{}", report.to_text());
     assert!(report.facts[0].ends_with("500 records"), "{:?}", report.facts);
-    assert!(report.to_text().contains("in use by process"), "{}", report.to_text());
+    assert!(report.to_text().contains("in use by a broker"), "{}", report.to_text());
     store.shutdown();
     let report = checked(root);
     assert_eq!(report.worst(), Severity::Note, "{}", report.to_text());

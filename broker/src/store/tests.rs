@@ -2,6 +2,7 @@
 
 mod cut;
 mod full_disk;
+mod flips;
 mod golden;
 mod golden_index;
 mod inner_batch;

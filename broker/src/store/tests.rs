@@ -1,8 +1,8 @@
 //! The store through its public face: append, derive, read, reopen.
 
 mod cut;
-mod full_disk;
 mod flips;
+mod full_disk;
 mod golden;
 mod golden_index;
 mod inner_batch;

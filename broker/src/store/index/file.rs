@@ -200,8 +200,9 @@ impl IndexFile {
     }
 
     /// Header and slots get their blocks at once, entries in steps. What Java left as holes in front of the next entry is
-    /// never written to.
+    /// never written to. In whole pages, as in `CommitLog::reserve_tail`.
     pub(super) fn reserve_up_to(&self, end: usize) -> io::Result<()> {
+        let whole_pages = |end: usize| end.next_multiple_of(PAGE_BYTES).min(self.geometry.file_bytes());
         let reserved = self.reserved_to.load(Ordering::Relaxed);
         if end <= reserved {
             return Ok(());
@@ -209,11 +210,11 @@ impl IndexFile {
         let entries_at = self.geometry.entries_at();
         let mut from = reserved;
         if reserved == 0 {
-            mapped_file::reserve(&self.path, 0, entries_at)?;
+            mapped_file::reserve(&self.path, 0, whole_pages(entries_at))?;
             from = self.geometry.entry_at(self.count()).min(self.geometry.file_bytes());
         }
         let step = (from - entries_at).clamp(PAGE_BYTES, RESERVE_STEP_BYTES_MAX);
-        let until = (from + step).max(end).min(self.geometry.file_bytes());
+        let until = whole_pages((from + step).max(end));
         mapped_file::reserve(&self.path, from, until - from)?;
         self.reserved_to.store(until, Ordering::Relaxed);
         Ok(())

@@ -3,11 +3,14 @@
 //! A handler decodes its typed header, asks the tables or the store, and says what becomes of the request. It runs on
 //! the connection's task and never waits: what must wait is parked and answers later.
 
+pub mod call;
 pub mod client;
 pub mod offset;
 pub mod pull;
 pub mod query;
 pub mod queue;
+pub mod reply;
+pub mod reset;
 pub mod send;
 pub mod send_back;
 pub mod store;
@@ -40,6 +43,10 @@ fn ok() -> Result<Outcome, Refusal> {
 /// Success of a command whose response header has no fields: Java writes an empty map.
 fn ok_with_header() -> Result<Outcome, Refusal> {
     Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty())))
+}
+
+fn ok_with_body<T: serde::Serialize>(body: &T) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(Command::success().with_body(json::to_bytes(body))))
 }
 
 fn offset_reply(offset: i64) -> Result<Outcome, Refusal> {

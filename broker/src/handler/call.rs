@@ -1,5 +1,6 @@
 //! What others ask of a client, passed on to it: 223, 307 and 309. Java: `AdminBrokerProcessor`, `Broker2Client`.
 
+use super::UNSET_REMARK;
 use crate::broker::Broker;
 use crate::calls::{CALL_TIMEOUT, version};
 use crate::clients::{Client, ConsumerGroup};
@@ -11,9 +12,7 @@ use remoting::header::client::{
 };
 use remoting::header::required;
 use remoting::message::id;
-use remoting::{
-    Body, CallError, Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode, json,
-};
+use remoting::{Body, Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,29 +101,17 @@ impl Consumer {
     /// The client's answer, whatever it is. Java: `callConsumer`.
     async fn call(self, call: Command) -> Command {
         let Consumer { group, client } = self;
-        let error = match client.peer.call(call, CALL_TIMEOUT).await {
-            Ok(answer) => return answer,
-            Err(error) => error,
-        };
-        let (id, addr) = (&client.client_id, client.peer.remote_addr());
-        let refusal = match error {
-            CallError::Timeout => Refusal::new(
-                ResponseCode::CONSUME_MSG_TIMEOUT,
-                format!(
-                    "consumer <{group}> <{id}> Timeout: RemotingTimeoutException: wait response on the channel \
-                     </{addr}> timeout, {}(ms)",
-                    CALL_TIMEOUT.as_millis()
-                ),
-            ),
-            CallError::Closed | CallError::Connect(_) => Refusal::new(
-                ResponseCode::SYSTEM_ERROR,
-                format!(
-                    "invoke consumer <{group}> <{id}> Exception: RemotingSendRequestException: send request to \
-                     </{addr}> failed"
-                ),
-            ),
-        };
-        refusal.into()
+        // Java waits for its whole time where the client has gone meanwhile, and says the same.
+        client.peer.call(call, CALL_TIMEOUT).await.unwrap_or_else(|error| {
+            let (id, addr) = (&client.client_id, client.peer.remote_addr());
+            tracing::warn!("the consumer {id} of {group}: {error}");
+            let remark = format!(
+                "consumer <{group}> <{id}> Timeout: RemotingTimeoutException: wait response on the channel </{addr}> \
+                 timeout, {}(ms)",
+                CALL_TIMEOUT.as_millis()
+            );
+            Refusal::new(ResponseCode::CONSUME_MSG_TIMEOUT, remark).into()
+        })
     }
 }
 
@@ -164,7 +151,7 @@ async fn statuses(clients: Vec<Client>, wanted: Option<String>, call: Command) -
             break;
         }
     }
-    Command::success().with_body(json::to_bytes(&body))
+    Command::success().with_remark(UNSET_REMARK).with_body(json::to_bytes(&body))
 }
 
 async fn status(client: &Client, call: Command) -> Result<Option<BTreeMap<MessageQueue, i64>>, String> {

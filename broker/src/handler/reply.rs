@@ -10,7 +10,7 @@ use remoting::header::send::{
     ReplyMessageRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
     SendMessageResponseHeader,
 };
-use remoting::message::{Message, id, property};
+use remoting::message::{Message, Properties, id, property};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -40,6 +40,9 @@ fn reply(
     header: SendMessageRequestHeader<'_>,
 ) -> Result<Outcome, Refusal> {
     required(header.topic, "topic")?;
+    if request.body.is_empty() {
+        return Err(Refusal::missing("body"));
+    }
     let target = match (Sent { broker, peer, request, header }).check() {
         Ok(target) => target,
         Err(refusal) => {
@@ -47,11 +50,15 @@ fn reply(
             return Ok(Outcome::Now(Command::from(refusal).with_ext(ext)));
         }
     };
-    let push = Push::of(broker, peer, request, &header);
-    let stored = match broker.settings.broker.store_reply_message_enable {
-        true => Some(stored(broker, peer, &header, target.queue_id)?),
+    let mut properties = Properties::parse(header.properties.unwrap_or_default());
+    let settings = &broker.settings.broker;
+    properties.put(property::MSG_REGION, &settings.region_id);
+    properties.put(property::TRACE_SWITCH, if settings.trace_on { "true" } else { "false" });
+    let stored = match settings.store_reply_message_enable {
+        true => Some(stored(broker, peer, &header, target.queue_id, properties.encode())?),
         false => None,
     };
+    let push = Push::of(broker, peer, request, &header, properties);
     let work = push_and_store(broker.clone(), push, stored, request.body.bytes(), target.queue_id);
     broker.calls.answer_with(&broker.runtime, peer, request, work)
 }
@@ -99,9 +106,14 @@ struct Push {
 }
 
 impl Push {
-    fn of(broker: &Broker, peer: &Peer, request: &Command, header: &SendMessageRequestHeader<'_>) -> Push {
+    fn of(
+        broker: &Broker,
+        peer: &Peer,
+        request: &Command,
+        header: &SendMessageRequestHeader<'_>,
+        mut properties: Properties,
+    ) -> Push {
         let now_ms = broker.clock.wall_ms();
-        let mut properties = property::Properties::parse(header.properties.unwrap_or_default());
         let to = match properties.get(property::MESSAGE_REPLY_TO_CLIENT) {
             None => {
                 let name = property::MESSAGE_REPLY_TO_CLIENT;
@@ -157,6 +169,7 @@ fn stored(
     peer: &Peer,
     header: &SendMessageRequestHeader<'_>,
     queue_id: i32,
+    properties: String,
 ) -> Result<Message<'static>, Refusal> {
     Ok(Message {
         topic: Cow::Owned(required(header.topic, "topic")?.to_owned()),
@@ -169,13 +182,14 @@ fn stored(
         reconsume_times: header.reconsume_times.unwrap_or(0),
         prepared_transaction_offset: 0,
         body: &[],
-        properties: Cow::Owned(header.properties.unwrap_or_default().to_owned()),
+        properties: Cow::Owned(properties),
     })
 }
 
 /// A reply that cannot be stored has been pushed all the same.
 async fn store(broker: &Broker, message: Message<'_>) -> Option<Appended> {
-    let waits = property::find(&message.properties, property::WAIT_STORE_MSG_OK) != Some("false");
+    let wait = property::find(&message.properties, property::WAIT_STORE_MSG_OK);
+    let waits = wait.is_none_or(|wait| wait.eq_ignore_ascii_case("true"));
     let appended = broker.store.append(&message).inspect_err(|error| {
         tracing::warn!("a reply in {} is not stored: {error:?}", message.topic);
     });

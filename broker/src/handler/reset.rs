@@ -1,7 +1,7 @@
 //! Setting groups to other offsets, and what admins look at before: 222, 303, 308 and 314.
 //! Java: `AdminBrokerProcessor`, `Broker2Client`.
 
-use super::{ok, ok_with_body};
+use super::{UNSET_REMARK, ok, ok_with_body};
 use crate::broker::Broker;
 use crate::calls::version;
 use crate::clients::{Client, ConsumerGroup};
@@ -34,11 +34,15 @@ pub fn invoke_broker_to_reset_offset(
 ) -> Result<Outcome, Refusal> {
     let header = ResetOffsetRequestHeader::decode(&request.ext);
     tracing::info!("{} resets offsets: {header:?}", peer.remote_addr());
-    let offsets = match broker.settings.broker.use_server_side_reset_offset {
-        true => reset_here(broker, &header)?,
-        false => reset_in_clients(broker, &header, request.language)?,
+    let (reply, offsets) = match broker.settings.broker.use_server_side_reset_offset {
+        true => (Command::success(), reset_here(broker, &header)?),
+        false => {
+            let offsets = reset_in_clients(broker, &header, request.language)?;
+            (Command::success().with_remark(UNSET_REMARK), offsets)
+        }
     };
-    ok_with_body(&ResetOffsetBody { offset_table: by_queue(broker, &header, &offsets) })
+    let body = ResetOffsetBody { offset_table: by_queue(broker, &header, &offsets) };
+    Ok(Outcome::Now(reply.with_body(json::to_bytes(&body))))
 }
 
 fn by_queue(

@@ -1,5 +1,6 @@
 //! The parts of a broker, put together. Java: `BrokerController`.
 
+use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
 use crate::consumer_filter::ConsumerFilters;
@@ -36,6 +37,7 @@ pub struct Broker {
     pub schedule: Arc<Schedule>,
     pub registration: Registration,
     pub clients: Clients,
+    pub calls: Calls,
     pub consumer_filters: Arc<ConsumerFilters>,
     pub locks: Locks,
     pub long_poll: LongPoll,

@@ -8,7 +8,7 @@ use process::clock::Clock;
 use remoting::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use remoting::header::client::ConsumerGroupRequestHeader;
 use remoting::{Command, Language, Peer, RequestCode};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// One client on one connection. Java: `ClientChannelInfo`.
@@ -79,6 +79,8 @@ pub struct Clients {
 struct Tables {
     consumers: HashMap<String, ConsumerGroup>,
     producers: HashMap<String, HashMap<u64, Client>>,
+    /// By client id: where replies to a producer's requests go. Java: `clientChannelTable`.
+    producer_peers: HashMap<String, Arc<Peer>>,
     /// Each consumer group's last heartbeat's; another one means that its clients disagree (heartbeat V2). Outlives
     /// the group, as Java's `consumerGroupHeartbeatTable`.
     fingerprints: HashMap<String, i32>,
@@ -105,6 +107,29 @@ impl Clients {
     /// Runs `look` on the group, if it has clients.
     pub fn consumer_group<R>(&self, group: &str, look: impl FnOnce(&ConsumerGroup) -> R) -> Option<R> {
         self.tables.read().consumers.get(group).map(look)
+    }
+
+    /// The consumer of that id. Java: `ConsumerManager.findChannel`.
+    pub fn consumer(&self, group: &str, client_id: &str) -> Option<Client> {
+        let find = |group: &ConsumerGroup| group.clients.values().find(|c| c.client_id == client_id).cloned();
+        self.consumer_group(group, find).flatten()
+    }
+
+    /// Groups whose clients subscribe the topic. Java: `queryTopicConsumeByWho`.
+    pub fn groups_of_topic(&self, topic: &str) -> BTreeSet<String> {
+        let tables = self.tables.read();
+        let subscribed = tables.consumers.iter().filter(|(_, group)| group.subscriptions.contains_key(topic));
+        subscribed.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The producers of a group; none if there is no such group.
+    pub fn producers(&self, group: &str) -> Option<Vec<Client>> {
+        self.tables.read().producers.get(group).map(|clients| clients.values().cloned().collect())
+    }
+
+    /// The connection of the producer of that id. Java: `ProducerManager.findChannel`.
+    pub fn producer_peer(&self, client_id: &str) -> Option<Arc<Peer>> {
+        self.tables.read().producer_peers.get(client_id).cloned()
     }
 
     /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said,
@@ -157,6 +182,7 @@ impl Clients {
         tables.groups_of_peer.entry(peer_id).or_default().producer.insert(group.to_owned());
         let known = tables.producers.entry(group.to_owned()).or_default().insert(peer_id, client.clone());
         if known.is_none() {
+            tables.producer_peers.insert(client.client_id.clone(), client.peer.clone());
             tracing::info!("new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
         }
     }
@@ -230,11 +256,23 @@ impl Clients {
 impl Tables {
     fn leave_producers(&mut self, peer_id: u64, group: &str) {
         let Some(clients) = self.producers.get_mut(group) else { return };
-        if let Some(client) = clients.remove(&peer_id) {
-            tracing::info!("producer of {group} left: {}", client.client_id);
-        }
+        let client = clients.remove(&peer_id);
         if clients.is_empty() {
             self.producers.remove(group);
+        }
+        if let Some(client) = client {
+            tracing::info!("producer of {group} left: {}", client.client_id);
+            self.forget_producer_peer(&client);
+        }
+    }
+
+    /// Where the client is in no other group on this connection, and on no other connection since.
+    fn forget_producer_peer(&mut self, client: &Client) {
+        let peer_id = client.peer.id();
+        let stays = self.groups_of_peer.get(&peer_id).is_some_and(|groups| !groups.producer.is_empty());
+        let is_known = self.producer_peers.get(&client.client_id).is_some_and(|peer| peer.id() == peer_id);
+        if is_known && !stays {
+            self.producer_peers.remove(&client.client_id);
         }
     }
 }

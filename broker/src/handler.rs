@@ -3,11 +3,14 @@
 //! A handler decodes its typed header, asks the tables or the store, and says what becomes of the request. It runs on
 //! the connection's task and never waits: what must wait is parked and answers later.
 
+pub mod call;
 pub mod client;
 pub mod offset;
 pub mod pull;
 pub mod query;
 pub mod queue;
+pub mod reply;
+pub mod reset;
 pub mod send;
 pub mod send_back;
 pub mod store;
@@ -18,6 +21,9 @@ use remoting::header::offset::OffsetResponseHeader;
 use remoting::json::{self, JsonError};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal};
 use std::sync::Arc;
+
+/// The remark of every reply of Java's until a handler sets another, which some forget.
+const UNSET_REMARK: &str = "not set any response code";
 
 /// What every handler is.
 pub type Handler = fn(&Arc<Broker>, &Arc<Peer>, Command) -> Result<Outcome, Refusal>;
@@ -40,6 +46,10 @@ fn ok() -> Result<Outcome, Refusal> {
 /// Success of a command whose response header has no fields: Java writes an empty map.
 fn ok_with_header() -> Result<Outcome, Refusal> {
     Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty())))
+}
+
+fn ok_with_body<T: serde::Serialize>(body: &T) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(Command::success().with_body(json::to_bytes(body))))
 }
 
 fn offset_reply(offset: i64) -> Result<Outcome, Refusal> {

@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod broker;
+pub mod calls;
 pub mod clients;
 pub mod config;
 pub mod consumer_filter;

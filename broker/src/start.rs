@@ -3,6 +3,7 @@
 mod parts;
 
 use crate::broker::Broker;
+use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
@@ -177,6 +178,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         offsets: offsets.map_err(StartError::Table)?,
         schedule: Arc::new(schedule.map_err(StartError::Table)?),
         clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
+        calls: Calls::default(),
         consumer_filters: filters,
         locks: Locks::new(clock.clone()),
         long_poll: LongPoll::new(clock.clone()),

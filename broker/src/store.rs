@@ -67,7 +67,7 @@ pub use expire::{UsedRatios, bounded_ratio};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
 use mapped_file::FileLock;
-pub use mapped_file::MappedRange;
+pub use mapped_file::{MappedRange, local_time};
 pub use multi_dispatch::is_lmq;
 pub use query::QueryMessageResult;
 

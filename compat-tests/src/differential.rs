@@ -181,9 +181,32 @@ impl<'a> Script<'a> {
     pub fn call_from_server(&mut self, wait: Duration) -> Command {
         let call = self.connection().call_from_server(wait);
         let call = call.unwrap_or_else(|e| panic!("no request from the server: {e}"));
-        let text = self.render(&call);
-        self.note("call", &text);
+        self.record_call(&call);
         call
+    }
+
+    /// Waits for the server's next request of that code, not compared; those of other codes are dropped.
+    pub fn call_of(&mut self, code: i32, wait: Duration) -> Command {
+        loop {
+            let call = self.connection().call_from_server(wait);
+            let call = call.unwrap_or_else(|e| panic!("no request {code} from the server: {e}"));
+            if call.code == code {
+                return call;
+            }
+        }
+    }
+
+    /// Answers a request of the server's own.
+    pub fn answer(&mut self, call: &Command, mut answer: Command) {
+        answer.flag |= wire::FLAG_RESPONSE;
+        answer.opaque = call.opaque;
+        self.connection().send_bytes(&answer.encode()).expect("the connection is open");
+    }
+
+    /// Compares a request of the server's own.
+    pub fn record_call(&mut self, call: &Command) {
+        let text = self.render(call);
+        self.note("call", &text);
     }
 
     /// Drops the current client's connection.
@@ -218,7 +241,12 @@ impl<'a> Script<'a> {
             ext.join("\n"),
             render_body(&command.body)
         );
-        text.replace(&local, "<client>").replace(local.split(':').next().unwrap_or(""), "<client-ip>")
+        // Before the client's IP address, which may be the server's too.
+        let mut text = text.replace(&local, "<client>");
+        for (from, to) in self.side.masks() {
+            text = text.replace(&from, &to);
+        }
+        text.replace(local.split(':').next().unwrap_or(""), "<client-ip>")
     }
 }
 

@@ -12,7 +12,7 @@ pub const VERSION_5_5_0: i32 = 513;
 /// `MQVersion.V4_9_7`.
 pub const VERSION_4_9_7: i32 = 407;
 
-const FLAG_RESPONSE: i32 = 1;
+pub const FLAG_RESPONSE: i32 = 1;
 const FLAG_ONEWAY: i32 = 2;
 const FRAME_BYTES_MAX: usize = 32 * 1024 * 1024;
 const CONNECT_WAIT: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 //! Fields stand in the order in which Java writes them: by name. A field that Java may hold as null is an `Option` where
 //! null means something, and its type's empty value elsewhere.
 
+pub mod connection;
 pub mod heartbeat;
 pub mod offset;
 pub mod queue;
@@ -11,11 +12,17 @@ pub mod route;
 pub mod subscription_group;
 pub mod topic;
 
+pub use connection::{
+    Connection, ConsumerConnection, GroupList, ProducerConnection, QuerySubscriptionResponseBody,
+};
 pub use heartbeat::{
     CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody,
     HeartbeatData, MessageModel, ProducerData, SubscriptionData,
 };
-pub use offset::{ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper};
+pub use offset::{
+    ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, GetConsumerStatusBody, MessageQueueForC,
+    QueryConsumeTimeSpanBody, QueryCorrectionOffsetBody, QueueTimeSpan, ResetOffsetBody, ResetOffsetBodyForC,
+};
 pub use queue::{LockBatchRequestBody, LockBatchResponseBody, MessageQueue, UnlockBatchRequestBody};
 pub use register_broker::{BodyError, RegisterBrokerBody};
 pub use route::{

@@ -85,6 +85,22 @@ fn a_closed_connection_is_in_no_group() {
 }
 
 #[test]
+fn replies_find_a_producer_while_it_is_in_a_group() {
+    let clients = Clients::new(Clock::test(0), true);
+    let (first, again) = (join(&clients, "p1"), join(&clients, "p1"));
+    let peer_id = |clients: &Clients| clients.producer_peer("p1").map(|peer| peer.id());
+    clients.register_producer(&first, "a");
+    clients.register_producer(&first, "b");
+    clients.unregister_producer(first.peer.id(), "a");
+    assert_eq!(peer_id(&clients), Some(first.peer.id()), "still in b");
+    clients.register_producer(&again, "b");
+    clients.closed(first.peer.id());
+    assert_eq!(peer_id(&clients), Some(again.peer.id()), "its new connection stays");
+    clients.unregister_producer(again.peer.id(), "b");
+    assert!(clients.tables.read().producer_peers.is_empty());
+}
+
+#[test]
 fn silent_clients_are_disconnected() {
     let clock = Clock::test(0);
     let clients = Clients::new(clock.clone(), true);

@@ -1,6 +1,6 @@
 //! Clients come, stay and leave. Java: `ClientManageProcessor`, `ConsumerManageProcessor`.
 
-use super::{json_body, ok, ok_with_header, pull, send};
+use super::{json_body, ok, ok_with_body, ok_with_header, pull, send};
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::consumer_filter::SQL92;
@@ -8,9 +8,13 @@ use crate::subscription::is_tag_type;
 use crate::topic_validator;
 use filter::Expression;
 use remoting::body::{
-    CheckClientRequestBody, ConsumerData, GetConsumerListByGroupResponseBody, HeartbeatData, SubscriptionData,
+    CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody,
+    GroupList, HeartbeatData, ProducerConnection, QuerySubscriptionResponseBody, SubscriptionData, TopicList,
 };
-use remoting::header::client::{ConsumerGroupRequestHeader, UnregisterClientRequestHeader};
+use remoting::header::client::{
+    ConsumerGroupRequestHeader, GetProducerConnectionListRequestHeader, SubscriptionQueryRequestHeader,
+    UnregisterClientRequestHeader,
+};
 use remoting::header::required;
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
@@ -129,4 +133,86 @@ pub fn get_consumer_list_by_group(
     };
     let body = json::to_bytes(&GetConsumerListByGroupResponseBody { consumer_id_list });
     Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty()).with_body(body)))
+}
+
+pub fn get_consumer_connection_list(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = ConsumerGroupRequestHeader::decode(&request.ext);
+    let group = required(header.consumer_group, "consumerGroup")?;
+    let connection = |group: &ConsumerGroup| ConsumerConnection {
+        connection_set: group.clients.values().map(connection).collect(),
+        consume_from_where: group.consume_from_where,
+        consume_type: group.consume_type,
+        message_model: group.message_model,
+        subscription_table: group.subscriptions.iter().map(|(topic, s)| (topic.clone(), s.clone())).collect(),
+    };
+    let body = broker.clients.consumer_group(group, connection).ok_or_else(|| {
+        let remark = format!("the consumer group[{group}] not online");
+        Refusal::new(ResponseCode::CONSUMER_NOT_ONLINE, remark)
+    })?;
+    ok_with_body(&body)
+}
+
+pub fn get_producer_connection_list(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = GetProducerConnectionListRequestHeader::decode(&request.ext);
+    let group = required(header.producer_group, "producerGroup")?;
+    let producers = broker.clients.producers(group).ok_or_else(|| {
+        let remark = format!("the producer group[{group}] not exist");
+        Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
+    })?;
+    ok_with_body(&ProducerConnection { connection_set: producers.iter().map(connection).collect() })
+}
+
+fn connection(client: &Client) -> Connection {
+    Connection {
+        client_addr: client.peer.remote_addr().to_string(),
+        client_id: client.client_id.clone(),
+        language: client.language.name().map(str::to_owned),
+        version: client.version,
+    }
+}
+
+pub fn query_topic_consume_by_who(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = SubscriptionQueryRequestHeader::decode(&request.ext);
+    let topic = required(header.topic, "topic")?;
+    let mut group_list = broker.clients.groups_of_topic(topic);
+    group_list.extend(broker.offsets.groups_of_topic(topic));
+    ok_with_body(&GroupList { group_list })
+}
+
+pub fn query_topics_by_consumer(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = SubscriptionQueryRequestHeader::decode(&request.ext);
+    let topics = broker.offsets.topics_of_group(header.group.unwrap_or("null"));
+    let broker_addr = Some(broker.settings.broker_addr());
+    ok_with_body(&TopicList { broker_addr, topic_list: topics.into_iter().collect() })
+}
+
+pub fn query_subscription_by_consumer(
+    broker: &Arc<Broker>,
+    _peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = SubscriptionQueryRequestHeader::decode(&request.ext);
+    let (group, topic) = (required(header.group, "group")?, required(header.topic, "topic")?);
+    let subscription = broker.clients.consumer_group(group, |group| group.subscriptions.get(topic).cloned());
+    ok_with_body(&QuerySubscriptionResponseBody {
+        group: Some(group.to_owned()),
+        subscription_data: subscription.flatten(),
+        topic: Some(topic.to_owned()),
+    })
 }

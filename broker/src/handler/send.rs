@@ -77,17 +77,17 @@ fn refuse_if_busy(broker: &Broker) -> Result<(), Refusal> {
 }
 
 /// A send and what it came with.
-struct Sent<'a> {
-    broker: &'a Arc<Broker>,
-    peer: &'a Arc<Peer>,
-    request: &'a Command,
-    header: SendMessageRequestHeader<'a>,
+pub(super) struct Sent<'a> {
+    pub broker: &'a Arc<Broker>,
+    pub peer: &'a Arc<Peer>,
+    pub request: &'a Command,
+    pub header: SendMessageRequestHeader<'a>,
 }
 
 /// Where a message goes, after the rules for retries.
-struct Target<'a> {
+pub(super) struct Target<'a> {
     topic: Cow<'a, str>,
-    queue_id: i32,
+    pub queue_id: i32,
     config: Arc<TopicConfig>,
 }
 
@@ -202,7 +202,7 @@ impl<'a> Sent<'a> {
     }
 
     /// Java: `AbstractSendMessageProcessor.msgCheck`.
-    fn check(&self) -> Result<Target<'a>, Refusal> {
+    pub(super) fn check(&self) -> Result<Target<'a>, Refusal> {
         let (broker, topic) = (self.broker, self.topic());
         refuse_before_start(broker)?;
         let settings = &broker.settings.broker;

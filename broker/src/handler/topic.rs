@@ -1,6 +1,6 @@
 //! Making and changing topics. Java: `AdminBrokerProcessor`.
 
-use super::ok;
+use super::{UNSET_REMARK, ok};
 use crate::attributes::{self, AttributeError};
 use crate::broker::Broker;
 use crate::topic_validator;
@@ -64,8 +64,7 @@ fn answer_when_registered(
     let runtime = broker.runtime.clone();
     runtime.spawn(async move {
         broker.registration.when_registered(REGISTRATION_PATIENCE).await;
-        // Java forgets to clear its initial remark here.
-        peer.reply(opaque, Command::success().with_remark("not set any response code"));
+        peer.reply(opaque, Command::success().with_remark(UNSET_REMARK));
     });
     Ok(Outcome::Later)
 }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use compat_tests::differential::{Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 
+mod calls;
 mod client;
 mod clients;
 mod offsets;
 mod pull;
 mod query;
+mod reset;
 mod retry;
 mod send;
 mod space;
@@ -21,6 +23,8 @@ static TABLE: Table = Table {
         pull::CASES,
         offsets::CASES,
         clients::CASES,
+        calls::CASES,
+        reset::CASES,
         retry::CASES,
         query::CASES,
         space::CASES,

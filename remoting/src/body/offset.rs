@@ -1,5 +1,6 @@
-//! Tables of offsets: files under `config/`, and bodies by which a slave copies them.
+//! Tables of offsets: files under `config/`, bodies by which a slave copies them, and resets.
 
+use super::queue::MessageQueue;
 use super::topic::DataVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,4 +28,67 @@ pub struct DelayOffsetSerializeWrapper {
     pub data_version: Option<DataVersion>,
     /// Delay level, from 1, to the next offset of its queue.
     pub offset_table: BTreeMap<i32, i64>,
+}
+
+/// Body of RESET_CONSUMER_CLIENT_OFFSET, and the answer to INVOKE_BROKER_TO_RESET_OFFSET. Java: `ResetOffsetBody`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResetOffsetBody {
+    pub offset_table: BTreeMap<MessageQueue, i64>,
+}
+
+/// As [`ResetOffsetBody`], in the form that the C++ client reads. Java: `ResetOffsetBodyForC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResetOffsetBodyForC {
+    pub offset_table: Vec<MessageQueueForC>,
+}
+
+/// Java: `MessageQueueForC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MessageQueueForC {
+    pub broker_name: String,
+    pub offset: i64,
+    pub queue_id: i32,
+    pub topic: String,
+}
+
+/// Answer to GET_CONSUMER_STATUS_FROM_CLIENT, which fills the second table, and to INVOKE_BROKER_TO_GET_CONSUMER_STATUS,
+/// which fills the first. Java: `GetConsumerStatusBody`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GetConsumerStatusBody {
+    /// By client id.
+    pub consumer_table: BTreeMap<String, BTreeMap<MessageQueue, i64>>,
+    pub message_queue_table: BTreeMap<MessageQueue, i64>,
+}
+
+/// Answer to QUERY_CORRECTION_OFFSET, by queue id. Java: `QueryCorrectionOffsetBody`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueryCorrectionOffsetBody {
+    pub correction_offsets: BTreeMap<i32, i64>,
+}
+
+/// Answer to QUERY_CONSUME_TIME_SPAN. Java: `QueryConsumeTimeSpanBody`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueryConsumeTimeSpanBody {
+    pub consume_time_span_set: Vec<QueueTimeSpan>,
+}
+
+/// Store times of a queue's first and last message and of the last one consumed, in milliseconds since the epoch (-1: there is
+/// none) and as Java prints them, and for how many milliseconds the next one waits. Java: `QueueTimeSpan`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueueTimeSpan {
+    pub consume_time_stamp: i64,
+    pub consume_time_stamp_str: String,
+    pub delay_time: i64,
+    pub max_time_stamp: i64,
+    pub max_time_stamp_str: String,
+    pub message_queue: MessageQueue,
+    pub min_time_stamp: i64,
+    pub min_time_stamp_str: String,
 }

@@ -43,4 +43,38 @@ headers! {
     GetEarliestMsgStoretimeResponseHeader {
         timestamp_ms: i64 = "timestamp",
     }
+
+    /// Codes 220 and 222.
+    ResetOffsetRequestHeader {
+        group: str = "group",
+        topic: str = "topic",
+        /// Absent or negative: all queues.
+        queue_id: i32 = "queueId",
+        offset: i64 = "offset",
+        /// Negative: to the end.
+        timestamp_ms: long = "timestamp",
+        is_force: flag = "isForce",
+    }
+
+    /// Code 303.
+    QueryConsumeTimeSpanRequestHeader {
+        topic: str = "topic",
+        group: str = "group",
+    }
+
+    /// Code 308.
+    QueryCorrectionOffsetHeader {
+        /// Group names with commas between them.
+        filter_groups: str = "filterGroups",
+        compare_group: str = "compareGroup",
+        topic: str = "topic",
+    }
+
+    /// Code 314.
+    CloneGroupOffsetRequestHeader {
+        src_group: str = "srcGroup",
+        dest_group: str = "destGroup",
+        topic: str = "topic",
+        offline: flag = "offline",
+    }
 }

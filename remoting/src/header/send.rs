@@ -3,7 +3,7 @@
 use crate::headers;
 
 headers! {
-    /// Code 10, and what [`SendMessageRequestHeaderV2`] turns into.
+    /// Codes 10 and 324, and what [`SendMessageRequestHeaderV2`] turns into.
     SendMessageRequestHeader {
         producer_group: str = "producerGroup",
         topic: str = "topic",
@@ -21,7 +21,7 @@ headers! {
         broker_name: str = "bname",
     }
 
-    /// Codes 310 and 320: the same under one-letter keys (quirks.md A16).
+    /// Codes 310, 320 and 325: the same under one-letter keys (quirks.md A16).
     SendMessageRequestHeaderV2 {
         producer_group: str = "a",
         topic: str = "b",
@@ -47,6 +47,24 @@ headers! {
         transaction_id: str = "transactionId",
         batch_uniq_id: str = "batchUniqId",
         recall_handle: str = "recallHandle",
+    }
+
+    /// Code 326: a reply on its way to the client that waits for it.
+    ReplyMessageRequestHeader {
+        producer_group: str = "producerGroup",
+        topic: str = "topic",
+        default_topic: str = "defaultTopic",
+        default_topic_queue_nums: i32 = "defaultTopicQueueNums",
+        queue_id: i32 = "queueId",
+        sys_flag: i32 = "sysFlag",
+        born_timestamp_ms: i64 = "bornTimestamp",
+        flag: i32 = "flag",
+        properties: str = "properties",
+        reconsume_times: i32 = "reconsumeTimes",
+        unit_mode: flag = "unitMode",
+        born_host: str = "bornHost",
+        store_host: str = "storeHost",
+        store_timestamp_ms: long = "storeTimestamp",
     }
 
     /// Code 36.

@@ -17,8 +17,13 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 final class Wire {
     static final int QUERY_CONSUMER_OFFSET = 14;
     static final int DELETE_TOPIC_IN_NAMESRV = 216;
+    static final int INVOKE_BROKER_TO_RESET_OFFSET = 222;
+    static final int INVOKE_BROKER_TO_GET_CONSUMER_STATUS = 223;
     static final int GET_SYSTEM_TOPIC_LIST_FROM_NS = 304;
+    static final int GET_CONSUMER_RUNNING_INFO = 307;
+    static final int CONSUME_MESSAGE_DIRECTLY = 309;
     static final int SEND_MESSAGE_V2 = 310;
+    static final int CLONE_GROUP_OFFSET = 314;
 
     static final int SUCCESS = 0;
     static final int SYSTEM_ERROR = 1;

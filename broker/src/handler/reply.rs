@@ -1,0 +1,207 @@
+//! Replies to requests among clients: 324 and 325. Java: `ReplyMessageProcessor`.
+
+use super::send::Sent;
+use crate::broker::Broker;
+use crate::calls::CALL_TIMEOUT;
+use crate::store::Appended;
+use bytes::Bytes;
+use remoting::header::required;
+use remoting::header::send::{
+    ReplyMessageRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
+    SendMessageResponseHeader,
+};
+use remoting::message::{Message, Properties, id, property};
+use remoting::{Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub fn send_reply_message(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = SendMessageRequestHeader::decode(&request.ext);
+    reply(broker, peer, &request, header)
+}
+
+pub fn send_reply_message_v2(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: Command,
+) -> Result<Outcome, Refusal> {
+    let header = SendMessageRequestHeaderV2::decode(&request.ext);
+    reply(broker, peer, &request, header.into())
+}
+
+fn reply(
+    broker: &Arc<Broker>,
+    peer: &Arc<Peer>,
+    request: &Command,
+    header: SendMessageRequestHeader<'_>,
+) -> Result<Outcome, Refusal> {
+    required(header.topic, "topic")?;
+    if request.body.is_empty() {
+        return Err(Refusal::missing("body"));
+    }
+    let target = match (Sent { broker, peer, request, header }).check() {
+        Ok(target) => target,
+        Err(refusal) => {
+            let ext = broker.sent_ext(ExtFields::empty());
+            return Ok(Outcome::Now(Command::from(refusal).with_ext(ext)));
+        }
+    };
+    let mut properties = Properties::parse(header.properties.unwrap_or_default());
+    let settings = &broker.settings.broker;
+    properties.put(property::MSG_REGION, &settings.region_id);
+    properties.put(property::TRACE_SWITCH, if settings.trace_on { "true" } else { "false" });
+    let stored = match settings.store_reply_message_enable {
+        true => Some(stored(broker, peer, &header, target.queue_id, properties.encode())?),
+        false => None,
+    };
+    let push = Push::of(broker, peer, request, &header, properties);
+    let work = push_and_store(broker.clone(), push, stored, request.body.bytes(), target.queue_id);
+    broker.calls.answer_with(&broker.runtime, peer, request, work)
+}
+
+/// The answer: whether the reply was pushed, and where it is stored.
+async fn push_and_store(
+    broker: Arc<Broker>,
+    push: Push,
+    stored: Option<Message<'static>>,
+    body: Bytes,
+    queue_id: i32,
+) -> Command {
+    let reply = match push.send().await {
+        Ok(()) => Command::success(),
+        Err(remark) => {
+            tracing::warn!("{remark}");
+            Command::response(ResponseCode::SYSTEM_ERROR).with_remark(remark)
+        }
+    };
+    let appended = match stored {
+        Some(message) => store(&broker, Message { body: &body, ..message }).await,
+        None => None,
+    };
+    let msg_id = match appended {
+        Some(appended) => id::offset_message_id(broker.store_host, appended.physical_offset),
+        // Clients expect an id wherever the answer is good.
+        None => "0".to_owned(),
+    };
+    let header = match appended.is_some() || reply.response_code() == ResponseCode::SUCCESS {
+        true => SendMessageResponseHeader {
+            msg_id: Some(&msg_id),
+            queue_id: Some(queue_id),
+            queue_offset: Some(appended.map_or(0, |appended| appended.queue_offset)),
+            ..Default::default()
+        },
+        false => SendMessageResponseHeader::default(),
+    };
+    reply.with_ext(broker.sent_ext(header.encode()))
+}
+
+/// A reply on its way to the client that waits for it.
+struct Push {
+    to: Result<(String, Arc<Peer>), String>,
+    call: Command,
+}
+
+impl Push {
+    fn of(
+        broker: &Broker,
+        peer: &Peer,
+        request: &Command,
+        header: &SendMessageRequestHeader<'_>,
+        mut properties: Properties,
+    ) -> Push {
+        let now_ms = broker.clock.wall_ms();
+        let to = match properties.get(property::MESSAGE_REPLY_TO_CLIENT) {
+            None => {
+                let name = property::MESSAGE_REPLY_TO_CLIENT;
+                Err(format!("reply message properties[{name}] is null"))
+            }
+            Some(client_id) => match broker.clients.producer_peer(client_id) {
+                None => Err(format!("push reply message fail, channel of <{client_id}> not found.")),
+                Some(peer) => Ok((client_id.to_owned(), peer)),
+            },
+        };
+        properties.put(property::PUSH_REPLY_TIME, &now_ms.to_string());
+        let (born_host, store_host) = (peer.socket_addr().to_string(), broker.store_host.to_string());
+        let pushed = ReplyMessageRequestHeader {
+            producer_group: header.producer_group,
+            topic: header.topic,
+            default_topic: header.default_topic,
+            default_topic_queue_nums: header.default_topic_queue_nums,
+            queue_id: header.queue_id,
+            sys_flag: header.sys_flag,
+            born_timestamp_ms: header.born_timestamp_ms,
+            flag: header.flag,
+            properties: Some(&properties.encode()),
+            reconsume_times: header.reconsume_times,
+            unit_mode: header.unit_mode.unwrap_or(false),
+            born_host: Some(&born_host),
+            store_host: Some(&store_host),
+            store_timestamp_ms: now_ms,
+            ..Default::default()
+        };
+        let call = Command::request(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, pushed.encode())
+            .with_body(request.body.clone());
+        Push { to, call }
+    }
+
+    /// Ends when the client has the reply; the error is the answer's remark.
+    async fn send(self) -> Result<(), String> {
+        let (client_id, peer) = self.to?;
+        let failed = || format!("push reply message to {client_id}fail.");
+        let answer = peer.call(self.call, CALL_TIMEOUT).await.map_err(|error| {
+            tracing::warn!("reply to {client_id}: {error}");
+            failed()
+        })?;
+        match answer.response_code() {
+            ResponseCode::SUCCESS => Ok(()),
+            _ => Err(failed()),
+        }
+    }
+}
+
+/// The reply as it is stored, but for its body. It loses its sysFlag, as in Java.
+fn stored(
+    broker: &Broker,
+    peer: &Peer,
+    header: &SendMessageRequestHeader<'_>,
+    queue_id: i32,
+    properties: String,
+) -> Result<Message<'static>, Refusal> {
+    Ok(Message {
+        topic: Cow::Owned(required(header.topic, "topic")?.to_owned()),
+        queue_id,
+        flag: required(header.flag, "flag")?,
+        sys_flag: 0,
+        born_timestamp_ms: required(header.born_timestamp_ms, "bornTimestamp")?,
+        born_host: peer.socket_addr(),
+        store_host: broker.store_host,
+        reconsume_times: header.reconsume_times.unwrap_or(0),
+        prepared_transaction_offset: 0,
+        body: &[],
+        properties: Cow::Owned(properties),
+    })
+}
+
+/// A reply that cannot be stored has been pushed all the same.
+async fn store(broker: &Broker, message: Message<'_>) -> Option<Appended> {
+    let wait = property::find(&message.properties, property::WAIT_STORE_MSG_OK);
+    let waits = wait.is_none_or(|wait| wait.eq_ignore_ascii_case("true"));
+    let appended = broker.store.append(&message).inspect_err(|error| {
+        tracing::warn!("a reply in {} is not stored: {error:?}", message.topic);
+    });
+    let appended = appended.ok()?;
+    if waits && broker.flushes_synchronously() {
+        let (done, flushed) = tokio::sync::oneshot::channel();
+        let tell = move |_| {
+            let _ = done.send(());
+        };
+        broker.store.when_flushed(appended.end_offset(), Box::new(tell));
+        // Flushed or not, the answer is the same.
+        let _ = flushed.await;
+    }
+    Some(appended)
+}

@@ -2,7 +2,9 @@
 //! a row too; a code without a row is unknown. Both are answered the same (quirks.md A12).
 
 use crate::broker::Broker;
-use crate::handler::{Handler, client, offset, pull, query, queue, send, send_back, store, topic};
+use crate::handler::{
+    Handler, client, end_transaction, offset, pull, query, queue, send, send_back, store, topic,
+};
 use remoting::RequestCode as Code;
 use remoting::client::unsupported;
 use remoting::{Command, Outcome, Peer, Service};
@@ -57,7 +59,7 @@ static ROWS: &[Row] = &[
     served(Code::HEART_BEAT, client::heart_beat),
     served(Code::UNREGISTER_CLIENT, client::unregister_client),
     served(Code::CONSUMER_SEND_MSG_BACK, send_back::consumer_send_msg_back),
-    refused(Code::END_TRANSACTION),
+    served(Code::END_TRANSACTION, end_transaction::end_transaction),
     served(Code::GET_CONSUMER_LIST_BY_GROUP, client::get_consumer_list_by_group),
     served(Code::LOCK_BATCH_MQ, queue::lock_batch_mq),
     served(Code::UNLOCK_BATCH_MQ, queue::unlock_batch_mq),
@@ -91,7 +93,7 @@ static ROWS: &[Row] = &[
     refused(Code::GET_BROKER_CONSUME_STATS),
     served(Code::SEND_BATCH_MESSAGE, send::send_batch_message),
     refused(Code::QUERY_CONSUME_QUEUE),
-    refused(Code::RESUME_CHECK_HALF_MESSAGE),
+    served(Code::RESUME_CHECK_HALF_MESSAGE, end_transaction::resume_check_half_message),
     refused(Code::SEND_REPLY_MESSAGE),
     refused(Code::SEND_REPLY_MESSAGE_V2),
     refused(Code::GET_ALL_PRODUCER_INFO),

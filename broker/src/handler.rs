@@ -4,6 +4,7 @@
 //! the connection's task and never waits: what must wait is parked and answers later.
 
 pub mod client;
+pub mod end_transaction;
 pub mod offset;
 pub mod pull;
 pub mod query;

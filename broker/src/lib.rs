@@ -22,3 +22,4 @@ pub mod subscription;
 mod table_file;
 pub mod topic_validator;
 pub mod topics;
+pub mod transaction;

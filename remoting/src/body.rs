@@ -10,6 +10,7 @@ pub mod register_broker;
 pub mod route;
 pub mod subscription_group;
 pub mod topic;
+pub mod transaction;
 
 pub use heartbeat::{
     CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody,
@@ -30,3 +31,4 @@ pub use topic::{
     DataVersion, LogicQueueMappingItem, TopicConfig, TopicConfigAndMappingSerializeWrapper,
     TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingDetail, TopicQueueMappingInfo,
 };
+pub use transaction::{TransactionMetric, TransactionMetricsSerializeWrapper};

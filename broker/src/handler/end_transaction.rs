@@ -15,14 +15,18 @@ const UNSET_REMARK: &str = "not set any response code";
 
 pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
     let header = EndTransactionRequestHeader::decode(&request.ext);
+    let end = required(header.commit_or_rollback, "commitOrRollback")?;
     if broker.is_slave() {
         return Err(Refusal::new(ResponseCode::SLAVE_NOT_AVAILABLE, UNSET_REMARK));
     }
-    let end = required(header.commit_or_rollback, "commitOrRollback")?;
-    if !matches!(end, sys_flag::TRANSACTION_COMMIT | sys_flag::TRANSACTION_ROLLBACK) {
-        // Unknown yet: the check will ask. Java gives no answer.
-        tracing::warn!("{} leaves a transaction open: {header:?}", peer.remote_addr());
-        return Ok(Outcome::Silent);
+    match end {
+        sys_flag::TRANSACTION_COMMIT | sys_flag::TRANSACTION_ROLLBACK => {}
+        sys_flag::TRANSACTION_NOT => {
+            // Unknown yet: the check will ask. Java gives no answer.
+            tracing::warn!("{} leaves a transaction open: {header:?}", peer.remote_addr());
+            return Ok(Outcome::Silent);
+        }
+        _ => return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "commitOrRollback field wrong")),
     }
     let record = broker.store.look_message_by_offset(required(header.commit_log_offset, "commitLogOffset")?);
     let record = record.ok_or_else(not_found)?;

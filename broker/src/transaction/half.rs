@@ -104,12 +104,15 @@ pub(super) fn resumed<'a>(given_up: &StoredMessage<'a>) -> Message<'a> {
     }
 }
 
-/// The message as its producer sees it when it is asked for it. Java: `sendCheckMessage`.
+/// The message as its producer sees it when it is asked for it: it differs from what was put back in WAIT.
+/// Java: `sendCheckMessage`.
 pub(super) fn asked_for<'a>(
     half: &'a StoredMessage<'_>,
     properties: &Properties,
 ) -> Result<Message<'a>, NotHalf> {
     let (topic, queue_id) = real_place(&half.message.properties)?;
+    let mut properties = properties.clone();
+    properties.put(WAIT_STORE_MSG_OK, "false");
     Ok(Message {
         topic: Cow::Borrowed(topic),
         queue_id,

@@ -24,7 +24,7 @@ const ROLLBACK: &str = "12";
 pub const CASES: &[Case] = &[
     Case {
         name: "transaction_commit",
-        codes: &[0, 0],
+        codes: &[0, 0, 0],
         script: |s| {
             let (topic, half) = half(s, "pg", &[]);
             s.ask_command(half.end(COMMIT).command());
@@ -42,11 +42,10 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "transaction_left_open_has_no_answer",
-        codes: &[0, 0, 0],
+        codes: &[0, 0, 0, 0],
         script: |s| {
             let (topic, half) = half(s, "pg", &[]);
             s.send(half.end("0").command());
-            s.send(half.end("4").command());
             s.send(half.end("0").set("fromTransactionCheck", "true").command());
             s.ask(30, &[("topic", &topic), ("queueId", "0")]);
             s.ask_command(half.end(COMMIT).command());
@@ -55,9 +54,11 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "transaction_end_wrong_fields",
-        codes: &[0, 1, 1, 1, 1],
+        codes: &[0, 1, 1, 1, 1, 1],
         script: |s| {
             let (_, half) = half(s, "pg", &[]);
+            let reply = s.quietly(half.end("4").command());
+            s.note_code(reply.code);
             s.ask_command(half.end(COMMIT).set("producerGroup", "other").command());
             s.ask_command(half.end(ROLLBACK).set("tranStateTableOffset", "999999").command());
             s.ask_command(half.end(COMMIT).set("commitLogOffset", "99999999999").command());
@@ -88,7 +89,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "transaction_end_after_its_own_time",
-        codes: &[0, 604, 604, 0],
+        codes: &[0, 604, 604, 0, 0],
         script: |s| {
             let (topic, half) =
                 half(s, "pg", &[("CHECK_IMMUNITY_TIME_IN_SECONDS", "1"), ("born", "1700000000000")]);
@@ -112,7 +113,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "transaction_producer_is_asked_and_commits",
-        codes: &[0, 0, 0],
+        codes: &[0, 0, 0, 0],
         script: |s| {
             let group = s.unique("pg");
             let heartbeat = format!(

@@ -16,7 +16,7 @@ RUN groupadd --gid 3000 rocketmq \
  && mkdir -p /home/rocketmq/store /home/rocketmq/logs \
  && chown -R rocketmq:rocketmq /home/rocketmq
 
-COPY target/release/mqnamesrv target/release/mqbroker target/release/mqshutdown /usr/local/bin/
+COPY target/release/mqnamesrv target/release/mqbroker target/release/mqshutdown target/release/mqstore /usr/local/bin/
 COPY conf /opt/rocketmq/conf
 ENV ROCKETMQ_HOME=/opt/rocketmq
 

@@ -22,7 +22,7 @@ const CONF: [(&str, &str); 4] = [
     ("mapedFileSizeCommitLog", "262144"),
     ("mapedFileSizeConsumeQueue", "4000"),
     ("maxHashSlotNum", "1000"),
-    ("maxIndexNum", "3000"),
+    ("maxIndexNum", "4000"),
 ];
 const EXIT_SOUND: i32 = 0;
 const EXIT_REPAIRED_BY_A_START: i32 = 1;

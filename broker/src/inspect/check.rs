@@ -258,6 +258,7 @@ impl Checker<'_> {
             format!("queues: {}, {entries} entries looked up", tree.queues.len() + tree.batch_queues.len()),
             format!("index: {index_files} files, {} entries", self.index.entries),
             match (tree.holder, start.unclean) {
+                (Some(0), _) => "state: in use by a broker; what is new may still be on its way".to_owned(),
                 (Some(pid), _) => {
                     format!("state: in use by process {pid}; what is new may still be on its way")
                 }

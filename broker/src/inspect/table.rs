@@ -68,7 +68,11 @@ impl Checkpoint {
             add(Severity::Repair, None, format!("{} bytes, Java's have {}", bytes.len(), at::FILE_BYTES));
         }
         let fields_end = at::LOGICS_PHYSICAL_OFFSET + 8;
-        if let Some(place) = bytes.iter().skip(fields_end).position(|&byte| byte != 0) {
+        let ours =
+            bytes.get(at::DURABLE..).is_some_and(|rest| rest.starts_with(&at::DURABLE_MARK.to_be_bytes()));
+        let unused_end = if ours { at::DURABLE } else { bytes.len() };
+        let unused = bytes.get(fields_end..unused_end).unwrap_or_default();
+        if let Some(place) = unused.iter().position(|&byte| byte != 0) {
             add(Severity::Note, Some((fields_end + place) as u64), "bytes behind the last field".to_owned());
         }
         let field = |at: usize| {

@@ -179,7 +179,8 @@ impl BatchConsumeQueue {
     /// Moves the min offset up to the first message that the log has, which begins at `min_physical_offset`.
     pub fn correct_min_offset(&self, min_physical_offset: i64) {
         let indexes = self.indexes();
-        let gone = self.gone(min_physical_offset);
+        let in_first_file = indexes.start..indexes.end.min(indexes.start + self.file_entries());
+        let gone = self.partition(in_first_file, |entry| entry.entry.physical_offset < min_physical_offset);
         let min = match gone {
             0 => self.at(indexes.start).map(|first| first.base_offset),
             gone => self.at(indexes.start + gone - 1).map(|last_gone| last_gone.end_offset()),
@@ -190,15 +191,10 @@ impl BatchConsumeQueue {
         }
     }
 
-    /// How many entries from the first on are of records before `min_physical_offset`.
-    fn gone(&self, min_physical_offset: i64) -> i64 {
-        self.partition(self.indexes(), |entry| entry.entry.physical_offset < min_physical_offset)
-    }
-
     /// Removes the files that hold only entries of records before `min_physical_offset`, never the last. How many it were.
     pub fn remove_expired_files(&self, min_physical_offset: i64) -> io::Result<usize> {
-        let first_kept = self.indexes().start + self.gone(min_physical_offset);
-        self.files.remove_before(self.files.floor(first_kept * ENTRY_BYTES))
+        let gone = self.partition(self.indexes(), |entry| entry.entry.physical_offset < min_physical_offset);
+        self.files.remove_before(self.files.floor((self.indexes().start + gone) * ENTRY_BYTES))
     }
 
     /// Bytes of the files, holes counted.

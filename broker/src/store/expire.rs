@@ -173,11 +173,12 @@ impl Expire {
             }
         }
         for queue in parts.queues.batch().all() {
-            queue.correct_min_offset(begin);
             if let Err(error) = queue.remove_expired_files(begin) {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
                 error!(%error, topic, queue_id, "cannot remove a batch consume queue file");
             }
+            // Looks into the first file that is left.
+            queue.correct_min_offset(begin);
         }
         parts.index.expire(begin);
         self.cleaned_to.store(begin, Ordering::Relaxed);

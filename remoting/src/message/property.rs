@@ -44,9 +44,20 @@ pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The value of `name`, without building a map.
+/// The value of `name`, without building a map. From the end, where the entry that counts stands: several names of every
+/// message are looked for between the log and its queues.
 pub fn find<'a>(properties: &'a str, name: &str) -> Option<&'a str> {
-    iter(properties).filter(|entry| entry.0 == name).last().map(|entry| entry.1)
+    let mut rest = properties;
+    while !rest.is_empty() {
+        let begin = memchr::memrchr(PROPERTY_SEPARATOR as u8, rest.as_bytes()).map_or(0, |at| at + 1);
+        let value =
+            rest[begin..].strip_prefix(name).and_then(|value| value.strip_prefix(NAME_VALUE_SEPARATOR));
+        if let Some(value) = value.filter(|value| !value.is_empty() && !name.is_empty()) {
+            return Some(value);
+        }
+        rest = &rest[..begin.saturating_sub(1)];
+    }
+    None
 }
 
 /// Whether the last entry lacks its end.
@@ -135,6 +146,10 @@ mod tests {
         let odd = "\u{1}v\u{2}noValue\u{1}\u{2}noSeparator\u{2}\u{2}a\u{1}1\u{2}a\u{1}2\u{1}3";
         assert_eq!(iter(odd).collect::<Vec<_>>(), [("a", "1"), ("a", "2\u{1}3")]);
         assert_eq!(find(odd, "a"), Some("2\u{1}3"));
+        for absent in ["", "noValue", "noSeparator", "b", "1"] {
+            assert_eq!(find(odd, absent), None, "{absent}");
+        }
+        assert_eq!(find("a\u{1}1\u{2}a\u{1}\u{2}", "a"), Some("1"));
         assert_eq!(Properties::parse(odd).get("a"), Some("2\u{1}3"));
     }
 

@@ -303,6 +303,7 @@ fn appends_go_on_soon_after_there_is_space() {
 fn brokers_that_share_a_disk_count_their_own_files() {
     let mut scratch = scratch(&Arc::default());
     scratch.config.replicas_per_disk_partition = 2;
+    scratch.config.message_index_enable = false;
     let store = five_files(&scratch);
     let total = Arc::new(AtomicU64::new(0));
     let bytes = 5 * 4096 + store.parts.queues.total_bytes();

@@ -52,3 +52,22 @@ impl TransactionMetrics {
         self.file.persist_or_log(|| json::to_bytes(&*self.table.lock()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden;
+
+    #[test]
+    fn java_s_file_is_read_and_written_as_it_is() {
+        let golden = golden::config_file("5.5.0", "flow", "transactionMetrics");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("transactionMetrics");
+        std::fs::write(&path, &golden).unwrap();
+        let metrics = TransactionMetrics::load(&path, Clock::test(0)).unwrap();
+        assert!(!metrics.table.lock().transaction_count.is_empty());
+        metrics.file.note_change();
+        metrics.persist();
+        assert_eq!(std::fs::read(&path).unwrap(), golden);
+    }
+}

@@ -13,6 +13,7 @@ use crate::registration::Registration;
 use crate::schedule::Schedule;
 use crate::store::{Arrived, MessageStore};
 use crate::topics::{Topics, perm};
+use crate::transaction::Transactions;
 use process::clock::Clock;
 use remoting::ExtFields;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
@@ -33,8 +34,9 @@ pub struct Broker {
     pub store: Arc<MessageStore>,
     pub topics: Arc<Topics>,
     pub groups: Groups,
-    pub offsets: ConsumerOffsets,
+    pub offsets: Arc<ConsumerOffsets>,
     pub schedule: Arc<Schedule>,
+    pub transactions: Arc<Transactions>,
     pub registration: Registration,
     pub clients: Clients,
     pub calls: Calls,

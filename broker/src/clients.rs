@@ -10,6 +10,7 @@ use remoting::header::client::ConsumerGroupRequestHeader;
 use remoting::{Command, Language, Peer, RequestCode};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// One client on one connection. Java: `ClientChannelInfo`.
 #[derive(Clone)]
@@ -73,6 +74,8 @@ pub struct Clients {
     /// The broker's `notifyConsumerIdsChangedEnable`.
     notify: bool,
     tables: RwLock<Tables>,
+    /// Which producer of a group is asked next.
+    producer_turn: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -96,7 +99,7 @@ struct PeerGroups {
 
 impl Clients {
     pub fn new(clock: Clock, notify: bool) -> Clients {
-        Clients { clock, notify, tables: RwLock::default() }
+        Clients { clock, notify, tables: RwLock::default(), producer_turn: AtomicUsize::new(0) }
     }
 
     /// A client of now, to register.
@@ -193,6 +196,17 @@ impl Clients {
             groups.producer.remove(group);
         }
         tables.leave_producers(peer_id, group);
+    }
+
+    /// Some live producer of the group, another one each time. Java: `getAvailableChannel`.
+    pub fn available_producer(&self, group: &str) -> Option<Arc<Peer>> {
+        let tables = self.tables.read();
+        let clients = tables.producers.get(group)?;
+        let mut peers: Vec<_> =
+            clients.values().map(|client| &client.peer).filter(|peer| peer.is_open()).collect();
+        peers.sort_by_key(|peer| peer.id());
+        let turn = self.producer_turn.fetch_add(1, Ordering::Relaxed);
+        peers.get(turn % peers.len().max(1)).map(|peer| Arc::clone(peer))
     }
 
     /// The connection is gone. Returns the consumer groups that have no client left. Java: `doChannelCloseEvent`.

@@ -3,7 +3,8 @@
 
 use crate::broker::Broker;
 use crate::handler::{
-    Handler, call, client, offset, pull, query, queue, reply, reset, send, send_back, store, topic,
+    Handler, call, client, end_transaction, offset, pull, query, queue, reply, reset, send, send_back, store,
+    topic,
 };
 use remoting::RequestCode as Code;
 use remoting::client::unsupported;
@@ -59,7 +60,7 @@ static ROWS: &[Row] = &[
     served(Code::HEART_BEAT, client::heart_beat),
     served(Code::UNREGISTER_CLIENT, client::unregister_client),
     served(Code::CONSUMER_SEND_MSG_BACK, send_back::consumer_send_msg_back),
-    refused(Code::END_TRANSACTION),
+    served(Code::END_TRANSACTION, end_transaction::end_transaction),
     served(Code::GET_CONSUMER_LIST_BY_GROUP, client::get_consumer_list_by_group),
     served(Code::LOCK_BATCH_MQ, queue::lock_batch_mq),
     served(Code::UNLOCK_BATCH_MQ, queue::unlock_batch_mq),
@@ -93,7 +94,7 @@ static ROWS: &[Row] = &[
     refused(Code::GET_BROKER_CONSUME_STATS),
     served(Code::SEND_BATCH_MESSAGE, send::send_batch_message),
     refused(Code::QUERY_CONSUME_QUEUE),
-    refused(Code::RESUME_CHECK_HALF_MESSAGE),
+    served(Code::RESUME_CHECK_HALF_MESSAGE, end_transaction::resume_check_half_message),
     served(Code::SEND_REPLY_MESSAGE, reply::send_reply_message),
     served(Code::SEND_REPLY_MESSAGE_V2, reply::send_reply_message_v2),
     refused(Code::GET_ALL_PRODUCER_INFO),

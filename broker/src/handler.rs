@@ -5,6 +5,7 @@
 
 pub mod call;
 pub mod client;
+pub mod end_transaction;
 pub mod offset;
 pub mod pull;
 pub mod query;

@@ -23,3 +23,4 @@ pub mod subscription;
 mod table_file;
 pub mod topic_validator;
 pub mod topics;
+pub mod transaction;

@@ -16,6 +16,7 @@ use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
 use crate::store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
 use crate::topics::Topics;
+use crate::transaction::{self, Transactions};
 use filter::bloom::BloomError;
 use namesrv::{listen_addr, server_config};
 use process::clock::Clock;
@@ -107,6 +108,9 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
     };
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
     broker.schedule.start().map_err(StartError::Thread)?;
+    if !broker.is_slave() {
+        broker.transactions.start(asking(&broker)).map_err(StartError::Thread)?;
+    }
     let mut listeners = listeners.into_iter();
     let mut servers: Vec<_> =
         listeners.next().map(|main| main.serve(Arc::new(Port::main(broker.clone())))).into_iter().collect();
@@ -166,7 +170,20 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let offsets_file =
         if settings.store.enable_lmq { "lmqConsumerOffset.json" } else { "consumerOffset.json" };
     let offsets = ConsumerOffsets::load(&file(offsets_file), parts::offsets_config(&settings), clock.clone());
+    let offsets = Arc::new(offsets.map_err(StartError::Table)?);
     let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
+    let schedule = Arc::new(schedule.map_err(StartError::Table)?);
+    let transactions = Transactions::load(
+        &file("transactionMetrics"),
+        parts::transaction_config(&settings, store_host),
+        transaction::Parts {
+            store: store.clone(),
+            schedule: schedule.clone(),
+            topics: topics.clone(),
+            offsets: offsets.clone(),
+        },
+        clock.clone(),
+    );
     Ok(Arc::new(Broker {
         runtime: Handle::current(),
         store_host,
@@ -175,8 +192,9 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         registration: Registration::new(RegistrationConfig::of(&settings), topics.clone()),
         topics,
         groups: groups.map_err(StartError::Table)?,
-        offsets: offsets.map_err(StartError::Table)?,
-        schedule: Arc::new(schedule.map_err(StartError::Table)?),
+        offsets,
+        schedule,
+        transactions: Arc::new(transactions.map_err(StartError::Table)?),
         clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
         calls: Calls::default(),
         consumer_filters: filters,
@@ -194,6 +212,17 @@ fn filter_bits(settings: &BrokerSettings, filters: &Arc<ConsumerFilters>) -> Fil
     }
     let filters = filters.clone();
     FilterBits::new(move |topic, properties| filters.bit_map(topic, properties))
+}
+
+/// How the check of transactions reaches producers.
+fn asking(broker: &Arc<Broker>) -> transaction::Ask {
+    let weak = Arc::downgrade(broker);
+    Box::new(move |group, question| {
+        match weak.upgrade().and_then(|broker| broker.clients.available_producer(group)) {
+            Some(producer) => producer.send_oneway(question),
+            None => tracing::warn!("a transaction of {group} is open and no producer of it is there"),
+        }
+    })
 }
 
 /// Java makes a socket address of the two, which resolves a name.
@@ -271,6 +300,7 @@ impl Running {
         drop(broker.long_poll.take_all());
         let saved = tokio::task::spawn_blocking(move || {
             broker.schedule.shutdown();
+            broker.transactions.shutdown();
             broker.store.shutdown();
             broker.offsets.persist();
             broker.consumer_filters.persist();

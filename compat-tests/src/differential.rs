@@ -179,17 +179,21 @@ impl<'a> Script<'a> {
 
     /// Waits for a request of the server's own on this connection.
     pub fn call_from_server(&mut self, wait: Duration) -> Command {
-        let call = self.connection().call_from_server(wait);
-        let call = call.unwrap_or_else(|e| panic!("no request from the server: {e}"));
+        let call = self.quiet_call_from_server(wait);
         self.record_call(&call);
         call
+    }
+
+    /// As [`Script::call_from_server`], not compared.
+    pub fn quiet_call_from_server(&mut self, wait: Duration) -> Command {
+        let call = self.connection().call_from_server(wait);
+        call.unwrap_or_else(|e| panic!("no request from the server: {e}"))
     }
 
     /// Waits for the server's next request of that code, not compared; those of other codes are dropped.
     pub fn call_of(&mut self, code: i32, wait: Duration) -> Command {
         loop {
-            let call = self.connection().call_from_server(wait);
-            let call = call.unwrap_or_else(|e| panic!("no request {code} from the server: {e}"));
+            let call = self.quiet_call_from_server(wait);
             if call.code == code {
                 return call;
             }

@@ -9,6 +9,15 @@ use compat_tests::{checkout, target};
 
 const WAIT: Duration = Duration::from_secs(900);
 
+/// Transactions are checked soon and given up soon, so that tests can wait for it.
+const CONF: [(&str, &str); 5] = [
+    ("enablePropertyFilter", "true"),
+    ("transactionTimeOut", "1000"),
+    ("transactionCheckInterval", "500"),
+    ("transactionCheckMax", "3"),
+    ("transactionOpBatchInterval", "200"),
+];
+
 #[test]
 fn client_4_9_8() {
     run_with("4.9.8");
@@ -22,7 +31,7 @@ fn client_5_5_0() {
 fn run_with(version: &str) {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");
-    let _broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &[("enablePropertyFilter", "true")]);
+    let _broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &CONF);
     let project = checkout().join("java-it");
     let options = [
         format!("-Drocketmq.client.version={version}"),

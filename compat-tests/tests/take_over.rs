@@ -59,6 +59,7 @@ fn clean_there_and_back(java: Edition) {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");
     let (ledger, mut turns) = (Ledger::new("TakeOver", QUEUES), Turns::default());
+    let mut half = None;
     for (turn, edition) in [java, Edition::Ours, java, Edition::Ours].into_iter().enumerate() {
         let broker = lab.broker(edition, "broker-a", &[&name_server], &CONF);
         let mut connection = broker.connect();
@@ -67,6 +68,7 @@ fn clean_there_and_back(java: Edition) {
             ledger.verify_queries(&mut connection, 7);
             assert_eq!(committed(&mut connection), turn as i64 * 10, "turn {turn}");
             assert_delivered(&mut connection, turn);
+            commit_half(&mut connection, turn, half.as_ref().expect("the owner before left one"));
         }
         turns.verify(&mut connection);
         turns.begin(&mut connection);
@@ -74,6 +76,7 @@ fn clean_there_and_back(java: Edition) {
         ledger.verify_queries(&mut connection, 31);
         commit(&mut connection, (turn as i64 + 1) * 10);
         delay(&mut connection, turn);
+        half = Some(prepare(&mut connection, turn));
         let store = broker.home.join("store");
         stop(broker, "TERM");
         let (status, said) = judge(&store);
@@ -161,17 +164,61 @@ fn delay(connection: &mut Connection, turn: usize) {
     assert_eq!(reply.code, 0, "{reply:?}");
 }
 
+/// Leaves a half message to the next owner.
+fn prepare(connection: &mut Connection, turn: usize) -> Command {
+    let unique_key = format!("H{turn}");
+    let properties =
+        record::properties_string(&[("TRAN_MSG", "true"), ("PGROUP", "PID_Half"), ("UNIQ_KEY", &unique_key)]);
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
+    let ext = [
+        ("producerGroup", "PID_Half"),
+        ("topic", "Committed"),
+        ("defaultTopic", "TBW102"),
+        ("defaultTopicQueueNums", "1"),
+        ("queueId", "0"),
+        ("sysFlag", "4"),
+        ("bornTimestamp", now_ms.as_str()),
+        ("flag", "0"),
+        ("properties", properties.as_str()),
+    ];
+    let reply = connection.ask(&Command::request(10, &ext, format!("half {turn}").as_bytes())).unwrap();
+    assert_eq!(reply.code, 0, "{reply:?}");
+    reply
+}
+
+/// Commits what the owner before `turn` has stored, and finds it with all committed before.
+fn commit_half(connection: &mut Connection, turn: usize, half: &Command) {
+    let physical_offset = i64::from_str_radix(&half.ext["msgId"][16..], 16).unwrap().to_string();
+    let unique_key = format!("H{}", turn - 1);
+    let ext = [
+        ("producerGroup", "PID_Half"),
+        ("tranStateTableOffset", half.ext["queueOffset"].as_str()),
+        ("commitLogOffset", physical_offset.as_str()),
+        ("commitOrRollback", "8"),
+        ("fromTransactionCheck", "false"),
+        ("msgId", unique_key.as_str()),
+    ];
+    let reply = connection.ask(&Command::request(37, &ext, b"")).unwrap();
+    assert_eq!(reply.code, 0, "{reply:?}");
+    assert_bodies(connection, "Committed", "half", turn);
+}
+
 /// The delayed messages of all owners before `turn` are there, once each and in order.
 fn assert_delivered(connection: &mut Connection, turn: usize) {
+    assert_bodies(connection, "Delayed", "delayed", turn);
+}
+
+/// Queue 0 of the topic has `word 0`, `word 1`, ...: `count` messages.
+fn assert_bodies(connection: &mut Connection, topic: &str, word: &str, count: usize) {
     until(
         DELIVERY_WAIT,
-        || format!("{turn} delayed messages"),
-        || (ledger::max_offset(&mut *connection, "Delayed", 0) >= turn as i64).then_some(()),
+        || format!("{count} messages in {topic}"),
+        || (ledger::max_offset(&mut *connection, topic, 0) >= count as i64).then_some(()),
     );
-    let reply = ledger::pull(connection, "Delayed", 0, 0);
+    let reply = ledger::pull(connection, topic, 0, 0);
     let bodies: Vec<_> =
         record::decode_all(&reply.body).unwrap().into_iter().map(|record| record.body).collect();
-    let expected: Vec<_> = (0..turn).map(|turn| format!("delayed {turn}").into_bytes()).collect();
+    let expected: Vec<_> = (0..count).map(|i| format!("{word} {i}").into_bytes()).collect();
     assert_eq!(bodies, expected);
 }
 

@@ -11,6 +11,7 @@ pub mod register_broker;
 pub mod route;
 pub mod subscription_group;
 pub mod topic;
+pub mod transaction;
 
 pub use connection::{
     Connection, ConsumerConnection, GroupList, ProducerConnection, QuerySubscriptionResponseBody,
@@ -37,3 +38,4 @@ pub use topic::{
     DataVersion, LogicQueueMappingItem, TopicConfig, TopicConfigAndMappingSerializeWrapper,
     TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingDetail, TopicQueueMappingInfo,
 };
+pub use transaction::{TransactionMetric, TransactionMetricsSerializeWrapper};

@@ -10,6 +10,7 @@ pub mod pull;
 pub mod query;
 pub mod send;
 pub mod topic;
+pub mod transaction;
 
 use crate::refusal::Refusal;
 

@@ -115,3 +115,18 @@ fn silent_clients_are_disconnected() {
     clients.close_expired(120_000);
     assert!(!consumer_client.peer.is_open() && producer_client.peer.is_open());
 }
+
+#[test]
+fn the_live_producers_of_a_group_take_turns() {
+    let clients = Clients::new(Clock::test(0), true);
+    assert!(clients.available_producer("g").is_none());
+    let (a, b, gone) = (join(&clients, "a"), join(&clients, "b"), join(&clients, "gone"));
+    for client in [&a, &b, &gone] {
+        clients.register_producer(client, "g");
+    }
+    gone.peer.close();
+    let mut asked: Vec<_> = (0..4).map(|_| clients.available_producer("g").unwrap().id()).collect();
+    asked.sort();
+    assert_eq!(asked, [a.peer.id(), a.peer.id(), b.peer.id(), b.peer.id()]);
+    assert!(clients.available_producer("other").is_none());
+}

@@ -81,6 +81,16 @@ settings! {
         /// The `MSG_REGION` of replies and stored messages.
         pub region_id: String = "regionId",
         pub reject_transaction_message: bool = "rejectTransactionMessage",
+        /// Age from which a producer is asked about its half message.
+        pub transaction_time_out_ms: i64 = "transactionTimeOut",
+        /// A half message asked about so often is given up.
+        pub transaction_check_max: i32 = "transactionCheckMax",
+        pub transaction_check_interval_ms: u64 = "transactionCheckInterval",
+        /// The ends of half messages are written together this often.
+        pub transaction_op_batch_interval_ms: u64 = "transactionOpBatchInterval",
+        /// Ends that fill so much are written at once.
+        pub transaction_op_msg_max_size_bytes: usize = "transactionOpMsgMaxSize",
+        pub transaction_metric_flush_interval_ms: u64 = "transactionMetricFlushInterval",
         pub store_reply_message_enable: bool = "storeReplyMessageEnable",
 
         pub long_polling_enable: bool = "longPollingEnable",

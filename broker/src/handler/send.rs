@@ -4,7 +4,7 @@ mod properties;
 
 use super::FAQ;
 use crate::broker::Broker;
-use crate::store::{FlushOutcome, PutError};
+use crate::store::{Appended, FlushOutcome, PutError};
 use crate::topic_validator;
 use crate::topics::{has_batch_queues, perm};
 use properties::{Additions, SentProperties};
@@ -106,8 +106,7 @@ impl<'a> Sent<'a> {
         self.redirect_dead_letter(&mut target, &mut properties)?;
         let prepared = properties.is_prepared
             && !(self.header.reconsume_times.unwrap_or(0) > 0 && properties.delay_level > 0);
-        if prepared {
-            // Until transactions are served, a half message must not look like a whole one.
+        if prepared && self.broker.settings.broker.reject_transaction_message {
             return Err(self.forbidden_transaction());
         }
         self.refuse_timed(&properties)?;
@@ -115,6 +114,11 @@ impl<'a> Sent<'a> {
         let body = self.request.body.bytes();
         let mut message = self.message(target, &body, text)?;
         let queue_id = message.queue_id;
+        if prepared {
+            let prepare = self.broker.transactions.prepare(message);
+            let appended = prepare.map_err(|error| refusal_of(self.broker, error))?;
+            return Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok));
+        }
         if delay_level > 0 && sys_flag::transaction(message.sys_flag) != sys_flag::TRANSACTION_PREPARED {
             self.broker.schedule.rewrite(&mut message);
         }
@@ -124,15 +128,20 @@ impl<'a> Sent<'a> {
             _ => store.append_inner_batch(&message),
         };
         let appended = appended.map_err(|error| refusal_of(self.broker, error))?;
+        Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok))
+    }
+
+    /// A message, whole or half, is in the log.
+    fn sent(&self, queue_id: i32, uniq_key: &str, appended: Appended, wait: bool) -> Outcome {
         let msg_id = id::offset_message_id(self.broker.store_host, appended.physical_offset);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
             queue_id: Some(queue_id),
             queue_offset: Some(appended.queue_offset),
-            transaction_id: Some(&uniq_key),
+            transaction_id: Some(uniq_key),
             ..Default::default()
         };
-        Ok(self.answer(&reply, wait_store_msg_ok, appended.end_offset()))
+        self.answer(&reply, wait, appended.end_offset())
     }
 
     fn put_batch(&self) -> Result<Outcome, Refusal> {

@@ -1,13 +1,15 @@
 //! What each part of the broker is told, out of all settings.
 
 use super::StartError;
-use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType};
+use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
 use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
 use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
 use crate::topics::TopicsConfig;
+use crate::transaction::TransactionConfig;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub(super) fn topics_config(settings: &BrokerSettings) -> TopicsConfig {
@@ -57,6 +59,26 @@ pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i6
         flush_delay_offset_interval: Duration::from_millis(settings.store.flush_delay_offset_interval_ms),
         ..ScheduleConfig::default()
     }
+}
+
+pub(super) fn transaction_config(settings: &BrokerSettings, store_host: SocketAddr) -> TransactionConfig {
+    let (broker, ms) = (&settings.broker, Duration::from_millis);
+    TransactionConfig {
+        broker_name: settings.identity.broker_name.clone(),
+        store_host,
+        transaction_time_out_ms: broker.transaction_time_out_ms,
+        transaction_check_max: broker.transaction_check_max,
+        transaction_check_interval: ms(broker.transaction_check_interval_ms),
+        transaction_op_batch_interval: ms(broker.transaction_op_batch_interval_ms),
+        transaction_op_msg_max_size: broker.transaction_op_msg_max_size_bytes,
+        transaction_metric_flush_interval: ms(broker.transaction_metric_flush_interval_ms),
+        file_reserved_time: file_reserved_time(&settings.store),
+        ..TransactionConfig::default()
+    }
+}
+
+fn file_reserved_time(settings: &MessageStoreConfig) -> Duration {
+    Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600)
 }
 
 /// Java's system properties for the store, with their defaults in brackets.
@@ -134,7 +156,7 @@ pub(super) fn store_config(
         delay_levels_ms,
         slave: settings.broker_role == BrokerRole::Slave,
         offset_check_in_slave: settings.offset_check_in_slave,
-        file_reserved_time: Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600),
+        file_reserved_time: file_reserved_time(settings),
         delete_when: settings.delete_hours().unwrap_or_default(),
         delete_file_batch_max: settings.delete_file_batch_max,
         clean_resource_interval: ms(settings.clean_resource_interval_ms.max(1)),

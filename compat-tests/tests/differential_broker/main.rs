@@ -15,6 +15,7 @@ mod reset;
 mod retry;
 mod send;
 mod space;
+mod transaction;
 
 static TABLE: Table = Table {
     area: "broker",
@@ -28,6 +29,7 @@ static TABLE: Table = Table {
         retry::CASES,
         query::CASES,
         space::CASES,
+        transaction::CASES,
     ],
     start,
     settle: |_| (),
@@ -40,6 +42,6 @@ fn main() -> ExitCode {
 /// Each broker is registered, since a broker that is not may behave otherwise.
 fn start(lab: &Lab, edition: Edition) -> Side {
     let name_server = lab.name_server(edition, "namesrv");
-    let broker = lab.broker(edition, "broker-a", &[&name_server], &[]);
+    let broker = lab.broker(edition, "broker-a", &[&name_server], &transaction::CONF);
     Side { edition, name_server, broker: Some(broker) }
 }

@@ -15,6 +15,8 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.TransactionListener;
+import org.apache.rocketmq.client.producer.TransactionMQProducer;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -45,6 +47,17 @@ final class Cluster implements AfterEachCallback {
         DefaultMQProducer producer = new DefaultMQProducer(unique("producer"));
         configure(producer);
         producer.setSendMsgTimeout(10_000);
+        producer.start();
+        closers.push(producer::shutdown);
+        return producer;
+    }
+
+    /** A started transaction producer of the group. */
+    TransactionMQProducer transactionProducer(String group, TransactionListener listener) throws Exception {
+        TransactionMQProducer producer = new TransactionMQProducer(group);
+        configure(producer);
+        producer.setSendMsgTimeout(10_000);
+        producer.setTransactionListener(listener);
         producer.start();
         closers.push(producer::shutdown);
         return producer;

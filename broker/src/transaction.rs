@@ -1,0 +1,287 @@
+//! Transactions: a half message waits in a system topic until its producer commits it or rolls it back; a producer that
+//! says nothing is asked. Java: `TransactionalMessageServiceImpl` and `TransactionalMessageBridge`.
+//!
+//! ```text
+//! send -> RMQ_SYS_TRANS_HALF_TOPIC -- commit --> real topic
+//!            |        ^                 \
+//!            |        | put back         `-> ops (batched) -> RMQ_SYS_TRANS_OP_HALF_TOPIC
+//!            v        | and ask                                  |
+//!          check (own thread): half messages that no op ends <---'
+//! ```
+
+mod check;
+mod half;
+mod metrics;
+mod ops;
+#[cfg(test)]
+mod tests;
+
+use crate::offsets::ConsumerOffsets;
+use crate::schedule::Schedule;
+use crate::store::{Appended, MessageStore, PutError};
+use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
+use crate::topics::Topics;
+use metrics::TransactionMetrics;
+use ops::Ops;
+use parking_lot::{Condvar, Mutex};
+use process::clock::Clock;
+use process::files::LoadError;
+use remoting::Command;
+use remoting::message::{Message, StoredMessage, property};
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub use half::NotHalf;
+
+/// The op thread looks at its work no more often than this, whatever `transactionOpBatchInterval` says.
+const OP_SLEEP_MIN: Duration = Duration::from_millis(10);
+
+/// Names and defaults are Java's.
+#[derive(Clone, Debug)]
+pub struct TransactionConfig {
+    pub broker_name: String,
+    pub store_host: SocketAddr,
+    /// Age from which a half message is asked for, if it says nothing else.
+    pub transaction_time_out_ms: i64,
+    /// A half message asked for so often is given up.
+    pub transaction_check_max: i32,
+    pub transaction_check_interval: Duration,
+    pub transaction_op_batch_interval: Duration,
+    /// Bytes of an op message's body from which no more is added.
+    pub transaction_op_msg_max_size: usize,
+    pub transaction_metric_flush_interval: Duration,
+    /// Older half messages are given up: their log file may go any moment.
+    pub file_reserved_time: Duration,
+    /// Until op messages are looked for again where there were none.
+    pub no_op_pause: Duration,
+}
+
+impl Default for TransactionConfig {
+    fn default() -> TransactionConfig {
+        TransactionConfig {
+            broker_name: String::new(),
+            store_host: SocketAddr::from(([127, 0, 0, 1], 10911)),
+            transaction_time_out_ms: 6000,
+            transaction_check_max: 15,
+            transaction_check_interval: Duration::from_secs(30),
+            transaction_op_batch_interval: Duration::from_secs(3),
+            transaction_op_msg_max_size: 4096,
+            transaction_metric_flush_interval: Duration::from_secs(10),
+            file_reserved_time: Duration::from_secs(72 * 3600),
+            no_op_pause: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Asks some producer of the group what became of a half message. Must not block.
+pub type Ask = Box<dyn Fn(&str, Command) + Send>;
+
+/// What the transactions work on.
+#[derive(Clone)]
+pub struct Parts {
+    pub store: Arc<MessageStore>,
+    pub schedule: Arc<Schedule>,
+    pub topics: Arc<Topics>,
+    pub offsets: Arc<ConsumerOffsets>,
+}
+
+pub struct Transactions {
+    config: TransactionConfig,
+    parts: Parts,
+    clock: Clock,
+    metrics: TransactionMetrics,
+    ops: Ops,
+    /// Queue and offset of half messages whose end came after the check had passed them; see `check`.
+    late_ends: Mutex<BTreeSet<(i32, i64)>>,
+    signal: Mutex<Signal>,
+    signaled: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Signal {
+    stopping: bool,
+    /// Enough ops for a message.
+    ops_due: bool,
+}
+
+impl Transactions {
+    /// `metrics_path`: `config/transactionMetrics`.
+    pub fn load(
+        metrics_path: &Path,
+        config: TransactionConfig,
+        parts: Parts,
+        clock: Clock,
+    ) -> Result<Transactions, LoadError> {
+        Ok(Transactions {
+            config,
+            parts,
+            metrics: TransactionMetrics::load(metrics_path, clock.clone())?,
+            clock,
+            ops: Ops::default(),
+            late_ends: Mutex::default(),
+            signal: Mutex::default(),
+            signaled: Condvar::new(),
+            threads: Mutex::default(),
+        })
+    }
+
+    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`.
+    pub fn prepare(&self, message: Message<'_>) -> Result<Appended, PutError> {
+        let topic = message.topic.clone().into_owned();
+        let appended = self.put(half::of(message))?;
+        self.metrics.add(&topic, 1);
+        Ok(appended)
+    }
+
+    /// Stores the message that a half message stands for, and ends the half message.
+    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`.
+    pub fn commit(&self, half: &StoredMessage<'_>) -> Result<Result<Appended, PutError>, NotHalf> {
+        let message = half::committed(half)?;
+        let topic = message.topic.clone();
+        let put = self.put(message);
+        if put.is_ok() {
+            self.end(half);
+            self.metrics.add(&topic, -1);
+        }
+        Ok(put)
+    }
+
+    pub fn rollback(&self, half: &StoredMessage<'_>) {
+        self.end(half);
+        if let Some(topic) = property::find(&half.message.properties, property::REAL_TOPIC) {
+            self.metrics.add(topic, -1);
+        }
+    }
+
+    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`.
+    pub fn resume(&self, given_up: &StoredMessage<'_>) -> Result<Appended, PutError> {
+        self.put(half::resumed(given_up))
+    }
+
+    /// Whether a half message with a check time of its own is past it: only a producer that was asked may end it then.
+    /// Java: `rejectCommitOrRollback`.
+    pub fn is_immunity_over(&self, half: &StoredMessage<'_>) -> bool {
+        let seconds = property::find(&half.message.properties, property::CHECK_IMMUNITY_TIME_IN_SECONDS);
+        seconds.is_some_and(|seconds| {
+            let immunity_ms = seconds.parse::<i64>().unwrap_or(0).saturating_mul(1000);
+            let age_ms = self.clock.wall_ms() - half.message.born_timestamp_ms;
+            age_ms > immunity_ms.max(self.config.transaction_time_out_ms)
+        })
+    }
+
+    /// Java: `deletePrepareMessage`.
+    fn end(&self, half: &StoredMessage<'_>) {
+        if half.message.topic != RMQ_SYS_TRANS_HALF_TOPIC {
+            tracing::warn!("the half message at {} lies in {}", half.physical_offset, half.message.topic);
+            return;
+        }
+        let (queue_id, now_ms) = (half.message.queue_id, self.clock.wall_ms());
+        let Some(bytes) = self.ops.add(queue_id, half.queue_offset, now_ms) else {
+            self.write_op(queue_id, &[half.queue_offset]);
+            return;
+        };
+        if bytes > self.config.transaction_op_msg_max_size {
+            self.signal.lock().ops_due = true;
+            self.signaled.notify_all();
+        }
+    }
+
+    /// Writes the ops that have waited long enough, or all. Java: `batchSendOpMessage`.
+    fn write_ops(&self, all: bool) {
+        let interval_ms = if all { 0 } else { self.config.transaction_op_batch_interval.as_millis() as i64 };
+        for (queue_id, offsets) in
+            self.ops.take_due(self.clock.wall_ms(), interval_ms, self.config.transaction_op_msg_max_size)
+        {
+            self.write_op(queue_id, &offsets);
+        }
+    }
+
+    /// Ops that the store does not take wait on.
+    fn write_op(&self, queue_id: i32, offsets: &[i64]) {
+        let body = ops::body(offsets);
+        if let Err(error) = self.put(half::op(queue_id, &body, self.config.store_host, self.clock.wall_ms()))
+        {
+            tracing::warn!("{} half messages of queue {queue_id} are not ended yet: {error}", offsets.len());
+            self.ops.put_back(queue_id, offsets);
+        }
+    }
+
+    /// Java: `DefaultMessageStore.putMessage` with its hooks.
+    fn put(&self, mut message: Message<'_>) -> Result<Appended, PutError> {
+        self.parts.schedule.rewrite(&mut message);
+        self.parts.store.append(&message)
+    }
+
+    /// Starts to check and to write ops. A master's task.
+    pub fn start(self: &Arc<Self>, ask: Ask) -> io::Result<()> {
+        self.signal.lock().stopping = false;
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let transactions = self.clone();
+        let checks = thread("transaction-check").spawn(move || transactions.check_until_stopped(&ask))?;
+        self.threads.lock().push(checks);
+        let transactions = self.clone();
+        let ops = thread("transaction-op").spawn(move || transactions.write_until_stopped())?;
+        self.threads.lock().push(ops);
+        Ok(())
+    }
+
+    /// Returns when all ends are in the log. Blocks for the message under way.
+    pub fn shutdown(&self) {
+        self.signal.lock().stopping = true;
+        self.signaled.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a transaction thread has panicked");
+            }
+        }
+        self.write_ops(true);
+        self.metrics.persist();
+    }
+
+    fn check_until_stopped(&self, ask: &Ask) {
+        while !self.wait(self.config.transaction_check_interval, |_| false) {
+            self.check(ask);
+        }
+    }
+
+    fn write_until_stopped(&self) {
+        let flush_ms = self.config.transaction_metric_flush_interval.as_millis() as u64;
+        let interval = self.config.transaction_op_batch_interval;
+        let mut flushed_ms = self.clock.monotonic_ms();
+        let mut sleep = interval;
+        while !self.wait(sleep.max(OP_SLEEP_MIN), |signal| std::mem::take(&mut signal.ops_due)) {
+            self.write_ops(false);
+            let now_ms = self.clock.monotonic_ms();
+            if now_ms - flushed_ms >= flush_ms {
+                self.metrics.persist();
+                flushed_ms = now_ms;
+            }
+            let due_ms = self.ops.oldest_write_ms().map(|written| written + interval.as_millis() as i64);
+            let until_due = due_ms.map(|due| (due - self.clock.wall_ms()).max(0) as u64);
+            sleep = until_due.map_or(interval, |ms| Duration::from_millis(ms).min(interval));
+        }
+    }
+
+    /// Waits until the time is over or `is_woken`; true if the transactions are stopping.
+    fn wait(&self, duration: Duration, mut is_woken: impl FnMut(&mut Signal) -> bool) -> bool {
+        let deadline = Instant::now() + duration;
+        let mut signal = self.signal.lock();
+        while !signal.stopping && !is_woken(&mut signal) {
+            if self.signaled.wait_until(&mut signal, deadline).timed_out() {
+                break;
+            }
+        }
+        signal.stopping
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.signal.lock().stopping
+    }
+}

@@ -1,0 +1,390 @@
+//! Looks for half messages that nobody has ended, and asks their producers. Java: `TransactionalMessageServiceImpl.check`.
+
+use super::half::{self, REMOVE_TAG};
+use super::{Ask, Transactions, ops};
+use crate::store::get::PULL_BYTES_MAX;
+use crate::store::{Appended, Everything, GetMessageResult, GetMessageStatus, GetRequest};
+use crate::topic_validator::{
+    RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC, TRANS_CHECK_MAX_TIME_TOPIC,
+};
+use crate::topics::perm;
+use remoting::header::transaction::CheckTransactionStateRequestHeader;
+use remoting::message::property::{
+    CHECK_IMMUNITY_TIME_IN_SECONDS, PRODUCER_GROUP, REAL_TOPIC, TAGS, TRANSACTION_CHECK_TIMES,
+    TRANSACTION_PREPARED_QUEUE_OFFSET, UNIQ_KEY,
+};
+use remoting::message::{Properties, PropertyCrc, Record, StoredMessage, id, property};
+use remoting::{Command, RequestCode};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+/// Java: `MixAll.CID_SYS_RMQ_TRANS`; its offsets say how far the check has come in both topics.
+pub(super) const GROUP: &str = "CID_RMQ_SYS_TRANS";
+/// Queues of the topic of messages given up. Java: `TCMT_QUEUE_NUMS`.
+const GIVEN_UP_QUEUE_NUMS: i32 = 1;
+/// Java: `MAX_PROCESS_TIME_LIMIT`, for one queue.
+const PROCESS_MS_MAX: i64 = 60_000;
+/// Java: `OP_MSG_PULL_NUMS`.
+const OP_MSG_PULL_NUMS: usize = 32;
+/// Unreadable half messages that one pass steps over. Java: `MAX_RETRY_COUNT_WHEN_HALF_NULL`.
+const MISSES_MAX: u32 = 1;
+/// A pass waits no longer for the ops written before it; it may then ask for what has just been ended.
+const DERIVE_MS_MAX: i64 = 1000;
+const DERIVE_POLL: Duration = Duration::from_millis(1);
+/// Late ends remembered; the oldest offsets go first.
+const LATE_ENDS_MAX: usize = 10_000;
+
+impl Transactions {
+    /// One pass over all queues of half messages.
+    pub(super) fn check(&self, ask: &Ask) {
+        // What has been ended must not be asked for.
+        self.write_ops(true);
+        self.wait_until_derived();
+        let queue_nums =
+            self.parts.topics.find(RMQ_SYS_TRANS_HALF_TOPIC).map_or(0, |topic| topic.read_queue_nums);
+        for queue_id in 0..queue_nums {
+            Pass::new(self, ask, queue_id).run();
+        }
+    }
+
+    /// Waits until the queues have what the log has now, or for too long.
+    fn wait_until_derived(&self) {
+        let store = &self.parts.store;
+        let (end, give_up_ms) = (store.max_phy_offset(), self.clock.wall_ms() + DERIVE_MS_MAX);
+        while store.max_phy_offset() - store.dispatch_behind_bytes() < end
+            && self.clock.wall_ms() < give_up_ms
+        {
+            if self.wait(DERIVE_POLL, |_| false) {
+                return;
+            }
+        }
+    }
+
+    /// Java: `fetchConsumeOffset`.
+    fn progress(&self, topic: &str, queue_id: i32) -> i64 {
+        match self.parts.offsets.query(GROUP, topic, queue_id) {
+            -1 => self.parts.store.min_offset_in_queue(topic, queue_id),
+            offset => offset,
+        }
+    }
+
+    fn set_progress(&self, topic: &str, queue_id: i32, offset: i64) {
+        self.parts.offsets.commit(&self.config.store_host, GROUP, topic, queue_id, offset);
+    }
+
+    fn read(&self, topic: &str, queue_id: i32, offset: i64, count_max: usize) -> GetMessageResult {
+        let request = GetRequest { topic, queue_id, offset, count_max, bytes_max: PULL_BYTES_MAX };
+        self.parts.store.get_message(request, &Everything)
+    }
+}
+
+/// One pass over one queue.
+struct Pass<'a> {
+    transactions: &'a Transactions,
+    ask: &'a Ask,
+    queue_id: i32,
+    started_ms: i64,
+    /// The half message it begins with.
+    first: i64,
+    /// Half message to the op message that ends it.
+    ended: HashMap<i64, i64>,
+    /// Op message to the number of its half messages that the pass has not come to.
+    open_ops: HashMap<i64, usize>,
+    /// Op messages that are done with.
+    done_ops: BTreeSet<i64>,
+    first_op: i64,
+    next_op: i64,
+    /// When the last op message of the last read was born; `None` if that read found none.
+    last_op_born_ms: Option<i64>,
+}
+
+/// What becomes of a pass after a look at a half message.
+enum Step {
+    Next,
+    /// With more op messages.
+    Again,
+    Stop,
+}
+
+impl<'a> Pass<'a> {
+    fn new(transactions: &'a Transactions, ask: &'a Ask, queue_id: i32) -> Pass<'a> {
+        let first_op = transactions.progress(RMQ_SYS_TRANS_OP_HALF_TOPIC, queue_id);
+        Pass {
+            transactions,
+            ask,
+            queue_id,
+            started_ms: transactions.clock.wall_ms(),
+            first: transactions.progress(RMQ_SYS_TRANS_HALF_TOPIC, queue_id),
+            ended: HashMap::new(),
+            open_ops: HashMap::new(),
+            done_ops: BTreeSet::new(),
+            first_op,
+            next_op: first_op,
+            last_op_born_ms: None,
+        }
+    }
+
+    fn run(mut self) {
+        self.read_ops();
+        let (mut at, mut misses) = (self.first, 0);
+        while self.now_ms() - self.started_ms <= PROCESS_MS_MAX && !self.transactions.is_stopping() {
+            if self.take_ended(at) {
+                at += 1;
+                continue;
+            }
+            let found = self.transactions.read(RMQ_SYS_TRANS_HALF_TOPIC, self.queue_id, at, 1);
+            let (status, next) = (found.status, found.next_begin_offset);
+            let range = found.into_ranges().into_iter().next();
+            let record = range.as_ref().and_then(|range| Record::decode(range.as_ref()).ok());
+            let Some(Record::Message(half)) = record else {
+                misses += 1;
+                if misses > MISSES_MAX || is_end(status) {
+                    break;
+                }
+                tracing::warn!("half message {at} of queue {} is missing: going on at {next}", self.queue_id);
+                at = next;
+                continue;
+            };
+            match self.look_at(&half) {
+                Step::Next => at += 1,
+                Step::Again => {}
+                Step::Stop => break,
+            }
+        }
+        self.keep_progress(at);
+    }
+
+    fn keep_progress(&self, at: i64) {
+        if at != self.first {
+            self.transactions.set_progress(RMQ_SYS_TRANS_HALF_TOPIC, self.queue_id, at);
+        }
+        let is_in_row = |(op, expected): &(i64, i64)| op == expected;
+        let done =
+            self.done_ops.range(self.first_op..).copied().zip(self.first_op..).take_while(is_in_row).count();
+        if done > 0 {
+            let next_op = self.first_op + done as i64;
+            self.transactions.set_progress(RMQ_SYS_TRANS_OP_HALF_TOPIC, self.queue_id, next_op);
+        }
+        if at != self.first || done > 0 {
+            let (queue_id, first) = (self.queue_id, self.first);
+            tracing::info!("half messages of queue {queue_id} checked from {first} to {at}, {done} ops done");
+        }
+    }
+
+    fn look_at(&mut self, half: &StoredMessage<'_>) -> Step {
+        let mut properties = Properties::parse(&half.message.properties);
+        if self.has_ended_before(&properties) {
+            return Step::Next;
+        }
+        if !count_check(&mut properties, self.transactions.config.transaction_check_max)
+            || self.is_too_old(half)
+        {
+            return self.give_up(half, &properties);
+        }
+        if half.store_timestamp_ms >= self.started_ms {
+            return Step::Stop;
+        }
+        let timeout_ms = self.transactions.config.transaction_time_out_ms;
+        let age_ms = self.now_ms() - half.message.born_timestamp_ms;
+        let own_immunity = properties.get(CHECK_IMMUNITY_TIME_IN_SECONDS);
+        let immunity_ms = own_immunity.map_or(timeout_ms, |seconds| match seconds.parse::<i64>() {
+            Err(_) | Ok(-1) => timeout_ms,
+            Ok(seconds) => seconds.saturating_mul(1000),
+        });
+        if own_immunity.is_some() && age_ms <= immunity_ms {
+            // Out of the way, so that those behind it can be looked at.
+            let renewed = half::renewed_immune(half, &properties);
+            return self.or_stop(self.transactions.put(renewed).map(drop));
+        }
+        if own_immunity.is_none() && (0..=immunity_ms).contains(&age_ms) {
+            return Step::Stop;
+        }
+        let are_all_ops_read = match self.last_op_born_ms {
+            None => age_ms > immunity_ms,
+            Some(born_ms) => born_ms - self.started_ms > timeout_ms,
+        };
+        // A producer whose clock is ahead is asked at once.
+        if are_all_ops_read || age_ms < 0 {
+            if self.transactions.ops.is_pending(self.queue_id, half.queue_offset) {
+                return Step::Next;
+            }
+            return self.ask_for(half, &properties);
+        }
+        if !self.read_ops() {
+            self.transactions.wait(self.transactions.config.no_op_pause, |_| false);
+        }
+        Step::Again
+    }
+
+    /// Whether an op message has ended the half message that this one, once put out of the way, stands for. Java looks
+    /// only among those read in the same pass, and asks for a message that was ended in time.
+    fn has_ended_before(&mut self, properties: &Properties) -> bool {
+        let prepared =
+            properties.get(TRANSACTION_PREPARED_QUEUE_OFFSET).and_then(|offset| offset.parse().ok());
+        let Some(prepared) = prepared else { return false };
+        let is_late = self.transactions.late_ends.lock().remove(&(self.queue_id, prepared));
+        is_late || self.take_ended(prepared)
+    }
+
+    /// Java: `needSkip`.
+    fn is_too_old(&self, half: &StoredMessage<'_>) -> bool {
+        let reserved_ms = self.transactions.config.file_reserved_time.as_millis() as i64;
+        self.now_ms() - half.message.born_timestamp_ms > reserved_ms
+    }
+
+    /// Java: `resolveDiscardMsg`.
+    fn give_up(&self, half: &StoredMessage<'_>, properties: &Properties) -> Step {
+        let at = half.physical_offset;
+        tracing::error!("the half message at {at} is given up: to {TRANS_CHECK_MAX_TIME_TOPIC}");
+        let (topics, rw) = (&self.transactions.parts.topics, perm::READ | perm::WRITE);
+        topics.create_in_send_message_back(TRANS_CHECK_MAX_TIME_TOPIC, GIVEN_UP_QUEUE_NUMS, rw, false, 0);
+        let put = self.transactions.put(half::given_up(half, properties));
+        if let (Ok(_), Some(topic)) = (&put, properties.get(REAL_TOPIC)) {
+            self.transactions.metrics.add(topic, -1);
+        }
+        self.or_stop(put.map(drop))
+    }
+
+    /// Puts the half message back behind the others, and asks its producer about the new one.
+    fn ask_for(&self, half: &StoredMessage<'_>, properties: &Properties) -> Step {
+        let put = self.transactions.put(half::renewed(half, properties));
+        if let Ok(appended) = put {
+            let group = properties.get(PRODUCER_GROUP).unwrap_or_default();
+            match self.question(half, properties, appended) {
+                Some(question) => (self.ask)(group, question),
+                None => {
+                    tracing::error!("nobody can be asked for the half message at {}", half.physical_offset)
+                }
+            }
+        }
+        self.or_stop(put.map(drop))
+    }
+
+    /// Java: `sendCheckMessage`.
+    fn question(
+        &self,
+        half: &StoredMessage<'_>,
+        properties: &Properties,
+        appended: Appended,
+    ) -> Option<Command> {
+        let message = half::asked_for(half, properties).ok()?;
+        let mut body = Vec::new();
+        let record = message.encode(PropertyCrc::Omit, &mut body).ok()?;
+        let (queue_offset, physical_offset) = (appended.queue_offset, appended.physical_offset);
+        record.place(&mut body, queue_offset, physical_offset, half.store_timestamp_ms);
+        let msg_id = properties.get(UNIQ_KEY);
+        let header = CheckTransactionStateRequestHeader {
+            topic: Some(RMQ_SYS_TRANS_HALF_TOPIC),
+            tran_state_table_offset: Some(queue_offset),
+            commit_log_offset: Some(physical_offset),
+            msg_id,
+            transaction_id: msg_id,
+            offset_msg_id: Some(&id::offset_message_id(half.message.store_host, physical_offset)),
+            broker_name: Some(&self.transactions.config.broker_name),
+            ..Default::default()
+        };
+        Some(Command {
+            body: body.into(),
+            ..Command::request(RequestCode::CHECK_TRANSACTION_STATE, header.encode())
+        })
+    }
+
+    /// What the store does not take now is tried again in the next pass. Java goes on at once, and loses what it gave up.
+    fn or_stop(&self, put: Result<(), crate::store::PutError>) -> Step {
+        match put {
+            Ok(()) => Step::Next,
+            Err(error) => {
+                tracing::warn!("the check of queue {} stops: {error}", self.queue_id);
+                Step::Stop
+            }
+        }
+    }
+
+    /// Reads on in the op messages; false if there were none. Java: `fillOpRemoveMap`.
+    fn read_ops(&mut self) -> bool {
+        let topic = RMQ_SYS_TRANS_OP_HALF_TOPIC;
+        let found = self.transactions.read(topic, self.queue_id, self.next_op, OP_MSG_PULL_NUMS);
+        self.last_op_born_ms = None;
+        if found.status != GetMessageStatus::Found {
+            if !is_end(found.status) {
+                tracing::warn!("op message {} of queue {} is missing", self.next_op, self.queue_id);
+                self.transactions.set_progress(topic, self.queue_id, found.next_begin_offset);
+            }
+            self.next_op = found.next_begin_offset;
+            return false;
+        }
+        self.next_op = found.next_begin_offset;
+        for range in found.into_ranges() {
+            let mut bytes = range.as_ref();
+            while let Ok(Record::Message(op)) = Record::decode(bytes) {
+                self.last_op_born_ms = Some(op.message.born_timestamp_ms);
+                self.take_op(&op);
+                bytes = &bytes[op.size..];
+            }
+        }
+        self.last_op_born_ms.is_some()
+    }
+
+    fn take_op(&mut self, op: &StoredMessage<'_>) {
+        if property::find(&op.message.properties, TAGS) != Some(REMOVE_TAG) {
+            tracing::error!("the op message at {} has another tag", op.physical_offset);
+        } else {
+            for half in ops::offsets(op.message.body) {
+                self.take_end(half, op.queue_offset);
+            }
+        }
+        if !self.open_ops.contains_key(&op.queue_offset) {
+            self.done_ops.insert(op.queue_offset);
+        }
+    }
+
+    fn take_end(&mut self, half: i64, op: i64) {
+        if half < self.first {
+            let mut late_ends = self.transactions.late_ends.lock();
+            late_ends.insert((self.queue_id, half));
+            if late_ends.len() > LATE_ENDS_MAX {
+                late_ends.pop_first();
+            }
+            return;
+        }
+        if self.ended.get(&half) == Some(&op) {
+            return;
+        }
+        // Ended twice: the first op message is not waited for.
+        self.take_ended(half);
+        self.ended.insert(half, op);
+        *self.open_ops.entry(op).or_default() += 1;
+    }
+
+    /// Whether an op message ends the half message; if so it has been come to.
+    fn take_ended(&mut self, half: i64) -> bool {
+        let Some(op) = self.ended.remove(&half) else { return false };
+        if let Some(open) = self.open_ops.get_mut(&op) {
+            *open -= 1;
+            if *open == 0 {
+                self.open_ops.remove(&op);
+                self.done_ops.insert(op);
+            }
+        }
+        true
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.transactions.clock.wall_ms()
+    }
+}
+
+/// Nothing more in the queue. Java: `PullStatus.NO_NEW_MSG`.
+fn is_end(status: GetMessageStatus) -> bool {
+    matches!(status, GetMessageStatus::NoMessageInQueue | GetMessageStatus::OffsetOverflowOne)
+}
+
+/// Counts one check more among the properties; false if there were enough. Java: `needDiscard`.
+fn count_check(properties: &mut Properties, check_max: i32) -> bool {
+    let checked = properties.get(TRANSACTION_CHECK_TIMES).map(|times| times.parse::<i32>().unwrap_or(-1));
+    if checked.is_some_and(|checked| checked >= check_max) {
+        return false;
+    }
+    properties.put(TRANSACTION_CHECK_TIMES, &(checked.unwrap_or(0) + 1).to_string());
+    true
+}

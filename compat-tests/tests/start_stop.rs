@@ -22,8 +22,17 @@ fn stops_cleanly_on_term_and_interrupt() {
         let name_server = lab.name_server(Edition::Ours, &format!("namesrv-{signal}"));
         let broker = lab.broker(Edition::Ours, &format!("broker-{signal}"), &[&name_server], &[]);
         assert!(broker.home.join("store/abort").exists(), "a running broker's abort file");
-        assert!(broker.job.stdout().contains("boot success. serializeType=JSON"), "{}", broker.job.output());
-        assert!(name_server.job.stdout().contains("The Name Server boot success. serializeType=JSON"));
+        // Said once the name server has answered: it may list the broker a moment earlier.
+        for (job, said) in [
+            (&broker.job, "boot success. serializeType=JSON"),
+            (&name_server.job, "The Name Server boot success. serializeType=JSON"),
+        ] {
+            until(
+                START_WAIT,
+                || format!("{said}\n{}", job.output()),
+                || job.stdout().contains(said).then_some(()),
+            );
+        }
         for (server, job) in [("broker", &broker.job), ("name server", &name_server.job)] {
             let exit = job.stop(signal, EXIT_WAIT);
             let allowed = if lab.place() == Place::Docker { STOP_MAX + DOCKER_OWN } else { STOP_MAX };

@@ -3,7 +3,7 @@
 mod cut;
 mod flips;
 mod full_disk;
-mod golden;
+pub(crate) mod golden;
 mod golden_index;
 mod inner_batch;
 mod lmq;

@@ -5,14 +5,9 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::*;
+use crate::store::tests::golden::{VERSIONS, damage, golden};
 
-const VERSIONS: [&str; 2] = ["4.9.7", "5.5.0"];
 const SCENARIOS: [&str; 6] = ["core", "flow", "big", "ipv6", "cqext", "five"];
-
-pub fn golden(version: &str, scenario: &str) -> PathBuf {
-    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/stores");
-    stores.join(version).join(scenario)
-}
 
 /// A copy of a store, in `store` below the folder.
 pub fn unpack(version: &str, scenario: &str) -> tempfile::TempDir {
@@ -107,26 +102,5 @@ fn every_damage_that_java_recovers_from_is_found() {
                 assert!(end.is_none_or(|end| text.contains(&format!("0..{end},"))), "{what}: {text}");
             }
         }
-    }
-}
-
-fn damage(root: &Path, op: &Value) {
-    let path = root.join(op["path"].as_str().unwrap());
-    let at = || op["offset"].as_u64().unwrap() as usize;
-    let overwrite = |with: &[u8]| {
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[at()..at() + with.len()].copy_from_slice(with);
-        fs::write(&path, bytes).unwrap();
-    };
-    match op["op"].as_str().unwrap() {
-        "zero" => overwrite(&vec![0; op["length"].as_u64().unwrap() as usize]),
-        "write" => {
-            let hex = op["hex"].as_str().unwrap();
-            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-            overwrite(&(0..hex.len()).step_by(2).map(byte).collect::<Vec<_>>());
-        }
-        "delete" if path.is_dir() => fs::remove_dir_all(&path).unwrap(),
-        "delete" => fs::remove_file(&path).unwrap(),
-        other => panic!("{other}"),
     }
 }

@@ -251,7 +251,8 @@ fn damaged_stores_recover_as_javas_do() {
     }
 }
 
-fn damage(root: &Path, op: &Value) {
+/// Does what one of a variant's `ops` says.
+pub fn damage(root: &Path, op: &Value) {
     let path = root.join(op["path"].as_str().unwrap());
     let at = || op["offset"].as_u64().unwrap() as usize;
     let overwrite = |with: &[u8]| {

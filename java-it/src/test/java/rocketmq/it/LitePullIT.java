@@ -133,17 +133,24 @@ class LitePullIT {
         return topic;
     }
 
-    /** Polls until {@code count} messages have come; more than that is the caller's to notice. */
-    /** A pull that was under way when the consumer sought may still come back: what it brings is passed over. */
+    /**
+     * Polls the messages from {@code offset} on, one behind another. A pull that was under way when the consumer sought may
+     * still come back: what it brings is passed over.
+     */
     private static List<MessageExt> pollFrom(DefaultLitePullConsumer consumer, long offset, int count) {
         List<MessageExt> polled = new ArrayList<>();
         Await.until(count + " messages polled from offset " + offset, () -> {
-            consumer.poll(100).stream().filter(message -> message.getQueueOffset() >= offset).forEach(polled::add);
+            for (MessageExt message : consumer.poll(100)) {
+                if (message.getQueueOffset() == offset + polled.size()) {
+                    polled.add(message);
+                }
+            }
             return polled.size() >= count;
         });
         return polled.subList(0, count);
     }
 
+    /** Polls until {@code count} messages have come; more than that is the caller's to notice. */
     private static List<MessageExt> poll(DefaultLitePullConsumer consumer, int count) {
         List<MessageExt> polled = new ArrayList<>();
         Await.until(count + " messages polled", () -> {

@@ -106,6 +106,14 @@ impl AppendedBatch {
     }
 }
 
+/// A batch that was stored as one record.
+impl From<Appended> for AppendedBatch {
+    fn from(one: Appended) -> Self {
+        let Appended { physical_offset, size, queue_offset, store_timestamp_ms } = one;
+        Self { physical_offsets: vec![physical_offset], size, queue_offset, store_timestamp_ms }
+    }
+}
+
 /// How waiting for the disk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlushOutcome {

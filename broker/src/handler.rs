@@ -15,6 +15,7 @@ pub mod reset;
 pub mod send;
 pub mod send_back;
 pub mod store;
+pub mod timer;
 pub mod topic;
 
 use crate::broker::Broker;

@@ -38,6 +38,7 @@ mod roots;
 mod sparse_files;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod timer;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ use queues::Queues;
 pub use config::{BatchTopics, Clock, FilterBits, FlushDiskType, StoreConfig, system_clock};
 pub use consume_queue::ext::ExtUnit;
 pub use derive::SCHEDULE_TOPIC;
-pub use error::{OpenError, PutError};
+pub use error::{OpenError, PutError, WheelTimerError};
 pub use expire::{UsedRatios, bounded_ratio};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
@@ -154,6 +155,7 @@ pub struct MessageStore {
     memory_bytes: i64,
     /// Where the log ended when it was opened.
     opened_at: i64,
+    was_clean: bool,
     /// Whether appends are taken.
     running: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -456,6 +458,11 @@ impl MessageStore {
     /// Every queue that has messages, or had: topic and queue ids.
     pub fn queues(&self) -> Vec<(String, Vec<i32>)> {
         self.parts.queues.ids()
+    }
+
+    /// Whether the store had been shut down when it was opened.
+    pub fn was_clean(&self) -> bool {
+        self.was_clean
     }
 
     pub fn config(&self) -> &StoreConfig {

@@ -1,6 +1,6 @@
 //! The end of a transaction. Java: `EndTransactionProcessor`.
 
-use super::ok;
+use super::{ok, send};
 use crate::broker::Broker;
 use crate::store::PutError;
 use crate::transaction::NotHalf;
@@ -84,6 +84,7 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             );
             (ResponseCode::MESSAGE_ILLEGAL, remark)
         }
+        PutError::WheelTimer(why) => return send::timer_refusal(broker, why),
         PutError::OsPageCacheBusy => {
             (ResponseCode::SYSTEM_ERROR, "OS page cache busy, please try another machine".to_owned())
         }

@@ -8,9 +8,11 @@ mod refusal;
 
 use crate::broker::Broker;
 use crate::store::{Appended, FlushOutcome, PutError};
+use crate::timer::RecallHandle;
 use checks::{claims_wrong_batch, refuse_if_busy};
 use properties::{Additions, SentProperties};
 use refusal::refusal_of;
+pub(super) use refusal::timer_refusal;
 use remoting::body::{TopicConfig, TopicFilterType};
 use remoting::header::required;
 use remoting::header::send::{
@@ -99,18 +101,21 @@ impl<'a> Sent<'a> {
         if prepared && self.broker.settings.broker.reject_transaction_message {
             return Err(self.forbidden_transaction());
         }
-        self.refuse_timed(&properties)?;
-        let SentProperties { text, uniq_key, delay_level, wait_store_msg_ok, .. } = properties;
+        let waits = properties.delay_level > 0 || properties.is_timed;
+        let SentProperties { text, uniq_key, wait_store_msg_ok, .. } = properties;
         let body = self.request.body.bytes();
         let mut message = self.message(target, &body, text)?;
         let queue_id = message.queue_id;
         if prepared {
             let prepare = self.broker.transactions.prepare(message);
             let appended = prepare.map_err(|error| refusal_of(self.broker, error))?;
-            return Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok));
+            return Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, None));
         }
-        if delay_level > 0 && sys_flag::transaction(message.sys_flag) != sys_flag::TRANSACTION_PREPARED {
-            self.broker.schedule.rewrite(&mut message);
+        let mut recall_handle = None;
+        if waits {
+            self.broker.delays.rewrite(&mut message).map_err(|error| refusal_of(self.broker, error))?;
+            let broker_name = &self.broker.settings.identity.broker_name;
+            recall_handle = RecallHandle::of(&message.properties, broker_name).map(|handle| handle.encode());
         }
         let store = &self.broker.store;
         let appended = match message.sys_flag & sys_flag::INNER_BATCH {
@@ -118,17 +123,25 @@ impl<'a> Sent<'a> {
             _ => store.append_inner_batch(&message),
         };
         let appended = appended.map_err(|error| refusal_of(self.broker, error))?;
-        Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok))
+        Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, recall_handle.as_deref()))
     }
 
     /// A message, whole or half, is in the log.
-    fn sent(&self, queue_id: i32, uniq_key: &str, appended: Appended, wait: bool) -> Outcome {
+    fn sent(
+        &self,
+        queue_id: i32,
+        uniq_key: &str,
+        appended: Appended,
+        wait: bool,
+        recall_handle: Option<&str>,
+    ) -> Outcome {
         let msg_id = id::offset_message_id(self.broker.store_host, appended.physical_offset);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
             queue_id: Some(queue_id),
             queue_offset: Some(appended.queue_offset),
             transaction_id: Some(uniq_key),
+            recall_handle,
             ..Default::default()
         };
         self.answer(&reply, wait, appended.end_offset())
@@ -150,15 +163,6 @@ impl<'a> Sent<'a> {
         let ip = &self.broker.settings.broker.broker_ip1;
         let remark = format!("the broker[{ip}] sending transaction message is forbidden");
         Refusal::new(ResponseCode::NO_PERMISSION, remark)
-    }
-
-    /// Timer messages are not served yet: as Java answers with `timerWheelEnable=false`.
-    fn refuse_timed(&self, properties: &SentProperties) -> Result<(), Refusal> {
-        if properties.is_timed && properties.delay_level <= 0 {
-            let remark = "accurate timer message is not enabled, timerWheelEnable is false";
-            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
-        }
-        Ok(())
     }
 
     fn message<'m>(

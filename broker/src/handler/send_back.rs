@@ -3,7 +3,7 @@
 use super::ok;
 use super::send::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, random_below, reconsume_times_max};
 use crate::broker::Broker;
-use crate::store::PutError;
+use crate::store::{PutError, WheelTimerError};
 use crate::topic_validator;
 use crate::topics::{perm, topic_sys_flag};
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
@@ -62,10 +62,8 @@ pub fn consumer_send_msg_back(
         (retry_topic, random_below(group_config.retry_queue_nums), level)
     };
     let mut message = again(broker, &stored, topic, queue_id, level);
-    if level > 0 {
-        broker.schedule.rewrite(&mut message);
-    }
-    match broker.store.append(&message) {
+    let put = broker.delays.rewrite(&mut message).and_then(|()| broker.store.append(&message));
+    match put {
         Ok(_) => ok(),
         Err(error) => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, put_status(&error))),
     }
@@ -129,6 +127,9 @@ fn put_status(error: &PutError) -> &'static str {
         PutError::MessageIllegal(_) | PutError::BatchIllegal(_) => "MESSAGE_ILLEGAL",
         PutError::PropertiesSizeExceeded => "PROPERTIES_SIZE_EXCEEDED",
         PutError::LmqConsumeQueueNumExceeded => "LMQ_CONSUME_QUEUE_NUM_EXCEEDED",
+        PutError::WheelTimer(WheelTimerError::NotEnable) => "WHEEL_TIMER_NOT_ENABLE",
+        PutError::WheelTimer(WheelTimerError::MsgIllegal) => "WHEEL_TIMER_MSG_ILLEGAL",
+        PutError::WheelTimer(WheelTimerError::FlowControl) => "WHEEL_TIMER_FLOW_CONTROL",
         PutError::OsPageCacheBusy => "OS_PAGE_CACHE_BUSY",
     }
 }

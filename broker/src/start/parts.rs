@@ -7,6 +7,7 @@ use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
 use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
+use crate::timer::TimerConfig;
 use crate::topics::TopicsConfig;
 use crate::transaction::TransactionConfig;
 use std::net::SocketAddr;
@@ -74,6 +75,25 @@ pub(super) fn transaction_config(settings: &BrokerSettings, store_host: SocketAd
         transaction_metric_flush_interval: ms(broker.transaction_metric_flush_interval_ms),
         file_reserved_time: file_reserved_time(&settings.store),
         ..TransactionConfig::default()
+    }
+}
+
+pub(super) fn timer_config(settings: &MessageStoreConfig) -> TimerConfig {
+    TimerConfig {
+        store_path_root_dir: settings.store_path_root_dir.clone(),
+        timer_precision_ms: settings.timer_precision_ms.max(1),
+        timer_roll_window_slot: settings.timer_roll_window_slot,
+        timer_max_delay_sec: settings.timer_max_delay_sec,
+        timer_flush_interval: Duration::from_millis(settings.timer_flush_interval_ms.max(1)),
+        mapped_file_size_timer_log: settings.mapped_file_size_timer_log_bytes,
+        timer_wheel_snapshot_flush: settings.timer_wheel_snapshot_flush,
+        timer_stop_enqueue: settings.timer_stop_enqueue,
+        timer_stop_dequeue: settings.timer_stop_dequeue,
+        timer_congest_num_each_slot: settings.timer_congest_num_each_slot,
+        append_topic_for_timer_delete_key: settings.append_topic_for_timer_delete_key,
+        timer_enable_check_metrics: settings.timer_enable_check_metrics,
+        timer_check_metrics_when: settings.timer_check_metrics_hours(),
+        timer_metric_small_threshold: settings.timer_metric_small_threshold,
     }
 }
 

@@ -281,6 +281,56 @@ impl TimerLogRecord {
             reserved: i64::from_be_bytes(*rest.first_chunk()?),
         })
     }
+
+    pub fn encode(&self) -> [u8; TIMER_LOG_RECORD_BYTES] {
+        let mut bytes = [0; TIMER_LOG_RECORD_BYTES];
+        let fields: [&[u8]; 9] = [
+            &self.size.to_be_bytes(),
+            &self.previous.to_be_bytes(),
+            &self.magic.to_be_bytes(),
+            &self.write_time_ms.to_be_bytes(),
+            &self.delay_ms.to_be_bytes(),
+            &self.physical_offset.to_be_bytes(),
+            &self.message_bytes.to_be_bytes(),
+            &self.topic_hash.to_be_bytes(),
+            &self.reserved.to_be_bytes(),
+        ];
+        let mut rest = &mut bytes[..];
+        for field in fields {
+            let (head, tail) = rest.split_at_mut(field.len());
+            head.copy_from_slice(field);
+            rest = tail;
+        }
+        bytes
+    }
+
+    /// `TimerMessageStore.isMagicOK`, and the size: whether it can be a record.
+    pub fn is_record(&self) -> bool {
+        self.size as usize == TIMER_LOG_RECORD_BYTES && (0..=0xf).contains(&self.magic)
+    }
+
+    /// The slot it is in: when the message is due, or rolls on.
+    pub fn slot_ms(&self) -> i64 {
+        self.write_time_ms.saturating_add(self.delay_ms.into())
+    }
+
+    pub fn rolls(&self) -> bool {
+        self.magic & timer_magic::ROLL != 0
+    }
+
+    /// Recalls another message, instead of being one.
+    pub fn deletes(&self) -> bool {
+        self.magic & timer_magic::DELETE != 0
+    }
+}
+
+/// What ends a file of the timer log that has no room for another record: `rest of the file i32 | 0 i64 | kind i32`
+/// (`TimerLog.append`, 5.5.0).
+pub mod timer_blank {
+    /// `TimerLog.MIN_BLANK_LEN`: a record needs so many bytes behind it.
+    pub const BYTES: usize = 16;
+    /// Where the kind stands, as in a record.
+    pub const MAGIC_AT: usize = 12;
 }
 
 /// A slot of the timer wheel (`Slot`, 5.5.0): `time i64 | first i64 | last i64 | count i32 | magic i32`. First and last are
@@ -297,6 +347,26 @@ pub struct TimerSlot {
 
 /// `Slot.SIZE`, 5.5.0.
 pub const TIMER_SLOT_BYTES: usize = 32;
+
+/// `TimerMessageStore.TIMER_WHEEL_TTL_DAY`, twice, 5.5.0: whatever the precision, the wheel has so many slots.
+pub const TIMER_SLOTS: i64 = 2 * 7 * 24 * 3600;
+
+/// Where a slot's fields lie in it.
+pub mod timer_slot {
+    pub const TIME: usize = 0;
+    pub const FIRST: usize = 8;
+    pub const LAST: usize = 16;
+    pub const COUNT: usize = 24;
+    pub const MAGIC: usize = 28;
+}
+
+/// `config/timercheck` (`TimerCheckpoint`, 5.5.0): seven `i64`, the rest of the page is zero.
+pub mod timer_checkpoint {
+    pub const FILE_BYTES: usize = 4096;
+    pub const FIELDS: usize = 7;
+    /// All fields, which are also the body of `GET_TIMER_CHECK_POINT`.
+    pub const BYTES: usize = FIELDS * 8;
+}
 
 impl TimerSlot {
     /// The slot at the start of `bytes`.

@@ -85,6 +85,7 @@ impl MessageStore {
             parts: Arc::new(parts),
             memory_bytes: i64::try_from(memory_bytes).unwrap_or(i64::MAX),
             opened_at,
+            was_clean: clean,
             running: AtomicBool::new(false),
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),

@@ -37,6 +37,18 @@ pub const TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET"
 pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
 pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
 pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
+pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
+/// When a message asks to be delivered: after seconds, after milliseconds, at a moment.
+pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
+pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
+pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+/// The slot of the timer wheel that must be over then.
+pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
+pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
+pub const TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
+pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
+/// Makes a message the recall of another, whose key this is.
+pub const TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
 
 /// The entries of a properties string in order, duplicates included.
 pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {

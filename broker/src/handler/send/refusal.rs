@@ -1,7 +1,7 @@
 //! What a producer is told when the store refuses a message.
 
 use crate::broker::Broker;
-use crate::store::PutError;
+use crate::store::{PutError, WheelTimerError};
 use remoting::{Refusal, ResponseCode};
 
 /// Java: `handlePutMessageResult`, for what failed.
@@ -39,7 +39,38 @@ pub(super) fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             let remark = "[PC_SYNCHRONIZED]broker busy, start flow control for a while";
             (ResponseCode::SYSTEM_BUSY, remark.to_owned())
         }
+        PutError::WheelTimer(why) => return timer_refusal(broker, why),
         PutError::BatchIllegal(why) => (ResponseCode::SYSTEM_ERROR, why),
+    };
+    Refusal::new(code, remark)
+}
+
+/// Of sends and of commits, whose message is sent then.
+pub fn timer_refusal(broker: &Broker, why: WheelTimerError) -> Refusal {
+    let settings = &broker.settings.store;
+    let (code, remark) = match why {
+        WheelTimerError::NotEnable => {
+            let enabled = settings.timer_wheel_enable;
+            let remark = format!("accurate timer message is not enabled, timerWheelEnable is {enabled}");
+            (ResponseCode::SYSTEM_ERROR, remark)
+        }
+        WheelTimerError::MsgIllegal => {
+            let max_ms = settings.timer_max_delay_sec.saturating_mul(1000);
+            let remark = format!(
+                "timer message illegal, the delay time should not be bigger than the max delay {max_ms}ms; or if set \
+                 del msg, the delay time should be bigger than the current time"
+            );
+            (ResponseCode::MESSAGE_ILLEGAL, remark)
+        }
+        WheelTimerError::FlowControl => {
+            let limit = settings.timer_congest_num_each_slot;
+            let twice = limit.saturating_mul(2);
+            let remark = format!(
+                "timer message is under flow control, max num limit is {twice} or the current value is greater than \
+                 {limit} and less than {twice}, trigger random flow control"
+            );
+            (ResponseCode::SYSTEM_ERROR, remark)
+        }
     };
     Refusal::new(code, remark)
 }

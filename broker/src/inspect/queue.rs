@@ -436,8 +436,13 @@ impl Rest<'_> {
     }
 }
 
-/// First byte of the log behind the last message that the queue's leading entries know: what a start takes for known.
-pub fn last_known(files: &FileSeq) -> io::Result<i64> {
+/// First byte of the log behind the last message that any queue's leading entries know, which is what a start takes for
+/// known; -1 for none.
+pub fn last_known(tree: &Tree) -> io::Result<i64> {
+    tree.queues.values().try_fold(-1, |known, files| Ok(last_known_in(files)?.max(known)))
+}
+
+fn last_known_in(files: &FileSeq) -> io::Result<i64> {
     let from = files.files.len().saturating_sub(RECOVERED_FILES);
     let mut known = -1;
     for file in &files.files[from..] {

@@ -61,7 +61,7 @@ impl Command {
         self
     }
 
-    pub fn is_reply(&self) -> bool {
+    fn is_reply(&self) -> bool {
         self.flag & FLAG_RESPONSE != 0
     }
 

@@ -11,7 +11,7 @@ pub use index::{IndexEntry, IndexHeader, index_key_hash};
 pub const BLANK_BYTES: usize = 8;
 
 /// `MappedFileQueue`, `UtilAll.offset2FileName`, 5.5.0: a file's name is its start offset in 20 digits.
-pub const FILE_NAME_DIGITS: usize = 20;
+const FILE_NAME_DIGITS: usize = 20;
 
 /// The name of the file that starts at `offset`.
 pub fn file_name(offset: i64) -> String {

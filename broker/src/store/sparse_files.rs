@@ -313,7 +313,7 @@ impl Mappings {
 }
 
 /// Names of the directories in a directory; none if it is missing.
-pub fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
+fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
     let mut names = Vec::new();
     for entry in entries(dir)? {
         if entry.file_type().map_err(OpenError::io(dir))?.is_dir()

@@ -16,11 +16,7 @@ pub const REAL_TOPIC: &str = "REAL_TOPIC";
 pub const REAL_QUEUE_ID: &str = "REAL_QID";
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
 pub const PRODUCER_GROUP: &str = "PGROUP";
-pub const MIN_OFFSET: &str = "MIN_OFFSET";
-pub const MAX_OFFSET: &str = "MAX_OFFSET";
 pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
-pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
-pub const MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
 pub const MSG_REGION: &str = "MSG_REGION";
 pub const TRACE_SWITCH: &str = "TRACE_ON";
 pub const UNIQ_KEY: &str = "UNIQ_KEY";
@@ -35,8 +31,6 @@ pub const TRANSACTION_ID: &str = "__transactionId__";
 pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
 pub const TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
 pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
-pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
-pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
 
 /// The entries of a properties string in order, duplicates included.
 pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {

@@ -20,7 +20,7 @@ use crate::{checkout, oracle, target, until};
 /// Java needs some 7 s for the first accepted request on an idle machine of two cores.
 pub const START_WAIT: Duration = Duration::from_secs(90);
 /// Name servers hear from a broker at once, clients of Java's brokers after a poll or two.
-pub const REGISTER_WAIT: Duration = Duration::from_secs(60);
+const REGISTER_WAIT: Duration = Duration::from_secs(60);
 
 const IMAGE_OURS: &str = "rocketmq-compat-ours";
 const IMAGE_JAVA: &str = "rocketmq-compat-java";

@@ -30,6 +30,23 @@ pub fn until<T>(wait: Duration, what: impl Fn() -> String, mut ask: impl FnMut()
     }
 }
 
+/// Numbers without a pattern, the same ones for the same seed, which is not 0: Marsaglia's xorshift.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn any(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// From 0 to `end` - 1.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.any() % end
+    }
+}
+
 /// The checkout's top directory.
 pub fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_path_buf()

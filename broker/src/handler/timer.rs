@@ -38,7 +38,7 @@ pub fn recall_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) 
     };
     let header = RecallMessageResponseHeader { msg_id: Some(&handle.uniq_key), ..Default::default() };
     let ext = with_region(header.encode());
-    let reply = Command { remark: Some(UNSET_REMARK.into()), ..Command::success().with_ext(ext) };
+    let reply = Command::success().with_remark(UNSET_REMARK).with_ext(ext);
     if !broker.flushes_synchronously() {
         return Ok(Outcome::Now(reply));
     }

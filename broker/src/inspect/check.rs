@@ -7,14 +7,16 @@ use remoting::message::record::StoredMessage;
 use remoting::message::{crc32, property};
 
 use super::batch_queue::BatchQueues;
+use super::checkpoint;
 use super::expected::{self, Levels};
 use super::index::Index;
 use super::log::{self, Fault, Found, Probe, Span, Visitor};
 use super::queue::{self, Queues, Start};
 use super::report::{Kind, Report, Severity};
-use super::table::{Checkpoint, Tables};
+use super::table::Tables;
 use super::timer;
 use super::tree::{self, Options, SeqFile, Tree};
+use crate::store::layout::checkpoint::Fields;
 use crate::store::layout::{self, CHECKPOINT_FILE};
 
 /// `CommitLog.CRC32_RESERVED_LEN`, 5.5.0: the name, a separator, ten digits, a separator.
@@ -34,7 +36,7 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
     let log_bytes = tree::common_size(tree.commit_log.files.iter().map(|file| file.bytes));
     tree::check_sequence(&tree, &tree.commit_log, log_bytes, Severity::Wrong, &mut report);
     check_queue_files(&tree, &mut report);
-    let checkpoint = Checkpoint::read(&tree, &mut report);
+    let checkpoint = checkpoint::read(&tree, &mut report);
     let tables = Tables::read(&tree, &mut report)?;
     let start = start_of(&tree, checkpoint.unwrap_or_default())?;
     let levels = Levels::read(options);
@@ -73,13 +75,9 @@ fn check_queue_files(tree: &Tree, report: &mut Report) {
 }
 
 /// Where a start dispatches from (`recoverNormally`, `recoverAbnormally`); the later place where Java's and ours differ.
-fn start_of(tree: &Tree, checkpoint: Checkpoint) -> io::Result<Start> {
+fn start_of(tree: &Tree, checkpoint: Fields) -> io::Result<Start> {
     let (running, unclean) = (tree.holder.is_some(), tree.has_abort);
-    let mut known = -1;
-    for files in tree.queues.values() {
-        known = known.max(queue::last_known(files)?);
-    }
-    let redo_from = match known {
+    let redo_from = match queue::last_known(tree)? {
         -1 => 0,
         known if !unclean => known,
         _ => recovery_from(tree, checkpoint)?,
@@ -87,7 +85,7 @@ fn start_of(tree: &Tree, checkpoint: Checkpoint) -> io::Result<Start> {
     Ok(Start { redo_from, unclean, running })
 }
 
-fn recovery_from(tree: &Tree, checkpoint: Checkpoint) -> io::Result<i64> {
+fn recovery_from(tree: &Tree, checkpoint: Fields) -> io::Result<i64> {
     let files = &tree.commit_log.files;
     let oldest = files.len().saturating_sub(RECOVERED_LOG_FILES);
     let mut probe = Probe::new(&tree.commit_log);
@@ -230,7 +228,7 @@ impl Checker<'_> {
         mut self,
         span: Span,
         log_bytes: u64,
-        checkpoint: Option<Checkpoint>,
+        checkpoint: Option<Fields>,
         tables: &Tables,
     ) -> io::Result<Report> {
         self.told_checksum(true);
@@ -242,8 +240,8 @@ impl Checker<'_> {
         self.index.finish(span.end, &mut report)?;
         let mut ranges = self.queues.finish(span, |topic| tables.has_topic(topic), &mut report)?;
         ranges.extend(self.batch_queues.finish(span, &mut report)?);
-        if let Some(checkpoint) = checkpoint {
-            checkpoint.check(span, self.last_store_ms, start, &mut report);
+        if let Some(fields) = checkpoint {
+            checkpoint::check(&fields, span, self.last_store_ms, start, &mut report);
         }
         tables.check(&ranges, &mut report);
         timer::check(tree, span, start, &mut report)?;

@@ -15,7 +15,7 @@ use super::Boundary;
 use super::error::OpenError;
 use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
 use super::mapped_file::MappedFile;
-use super::probe::{Probe, RECOVERED_FILES_MAX, Trust};
+use super::probe::{Trust, load_entries};
 use super::sparse_files::{SparseDir, SparseFiles};
 
 const ENTRY_BYTES: i64 = BATCH_QUEUE_ENTRY_BYTES as i64;
@@ -129,22 +129,7 @@ impl BatchConsumeQueue {
 
     /// Loads the files of a queue and finds its end.
     pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
-        let starts = self.files.load()?;
-        let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
-        let mut end = starts.get(from).copied().unwrap_or(0);
-        for &start in &starts[from..] {
-            if start != end {
-                break;
-            }
-            let path = self.files.file_path(start);
-            let (count, _) = Probe::open(&path, self.files.file_bytes())
-                .and_then(|mut probe| probe.written_entries(trust, |_: &BatchQueueEntry| true))
-                .map_err(OpenError::io(path))?;
-            end = start + count * ENTRY_BYTES;
-            if count < self.file_entries() {
-                break;
-            }
-        }
+        let (end, _) = load_entries(&self.files, trust, |_: &BatchQueueEntry| true)?;
         self.end_at(end / ENTRY_BYTES, trust != Trust::All)
     }
 

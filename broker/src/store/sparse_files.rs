@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::error::OpenError;
-use super::file_queue::{file_starts, sync_dir};
+use super::file_queue::{entries, file_starts, sync_dir};
 use super::layout;
 use super::mapped_file::{self, MappedFile, PAGE_BYTES, Reserve};
 
@@ -313,14 +313,9 @@ impl Mappings {
 }
 
 /// Names of the directories in a directory; none if it is missing.
-pub fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(OpenError::io(dir))?,
-    };
+fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(OpenError::io(dir))?;
+    for entry in entries(dir)? {
         if entry.file_type().map_err(OpenError::io(dir))?.is_dir()
             && let Ok(name) = entry.file_name().into_string()
         {

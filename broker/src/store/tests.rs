@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use remoting::message::{Message, property};
+use remoting::message::{Message, Record, property, sys_flag};
 
 use super::*;
 

@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use compat_tests::Numbers;
 use compat_tests::differential::{Case, Script, Side, Table, run};
 use compat_tests::lab::{Edition, Lab, Server};
 use compat_tests::wire::{Command, frame};
@@ -201,16 +202,10 @@ const CASES: &[Case] = &[
         name: "random_bytes",
         codes: &[],
         script: |s| {
-            let mut state = 0x2545_F491_4F6C_DD1Du64;
-            let mut next = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            };
+            let mut numbers = Numbers(0x2545_F491_4F6C_DD1D);
             for _ in 0..60 {
-                let length = (next() % 300) as usize;
-                let mut bytes: Vec<u8> = (0..length).map(|_| next() as u8).collect();
+                let length = numbers.below(300) as usize;
+                let mut bytes: Vec<u8> = (0..length).map(|_| numbers.any() as u8).collect();
                 // 0x16 would begin a TLS hello, which is not what this is about.
                 if bytes.first() == Some(&0x16) {
                     bytes[0] = 0x17;
@@ -223,17 +218,11 @@ const CASES: &[Case] = &[
         name: "random_headers",
         codes: &[],
         script: |s| {
-            let mut state = 0x9E37_79B9_7F4A_7C15u64;
-            let mut next = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            };
+            let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
             for _ in 0..60 {
-                let length = (next() % 100) as usize;
-                let header: Vec<u8> = (0..length).map(|_| next() as u8).collect();
-                both(s, &frame((next() % 2) as u8, &header, b""));
+                let length = numbers.below(100) as usize;
+                let header: Vec<u8> = (0..length).map(|_| numbers.any() as u8).collect();
+                both(s, &frame(numbers.below(2) as u8, &header, b""));
             }
         },
     },

@@ -198,6 +198,18 @@ pub fn fill(s: &mut Script, topic: &str, count: usize) {
     wait_for_max(s, topic, 0, count as i64);
 }
 
+/// A topic of [`fill`], and a group to read it.
+pub fn filled(s: &mut Script, count: usize) -> (String, String) {
+    let (topic, group) = (s.unique("T"), s.unique("g"));
+    fill(s, &topic, count);
+    (topic, group)
+}
+
+/// The group's offset in queue 0.
+pub fn query_offset(s: &mut Script, group: &str, topic: &str) {
+    s.ask(14, &[("consumerGroup", group), ("topic", topic), ("queueId", "0")]);
+}
+
 /// Waits until the queue's max offset is there: both brokers derive queues behind the send.
 pub fn wait_for_max(s: &mut Script, topic: &str, queue_id: i32, max: i64) {
     let (queue_id, max) = (queue_id.to_string(), max.to_string());

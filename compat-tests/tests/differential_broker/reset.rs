@@ -3,7 +3,7 @@
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
 
-use crate::client::{Pull, consumer_heartbeat, fill, subscription};
+use crate::client::{Pull, consumer_heartbeat, fill, query_offset, subscription};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -18,7 +18,7 @@ pub const CASES: &[Case] = &[
             commit(s, &group, &topic, "2");
             s.ask_command(Pull::of(&group, &topic).set("queueOffset", 3).command());
             commit(s, &group, &topic, "1");
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
             s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "1")]);
         },
     },

@@ -21,12 +21,11 @@ const RECALL_TAG: &str = "_RECALL_TAG_";
 pub fn recall_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
     let header = RecallMessageRequestHeader::decode(&request.ext);
     let topic = required(header.topic, "topic")?;
-    let handle = required(header.recall_handle, "recallHandle")?;
     let with_region = |mut ext: ExtFields| {
         ext.push(MSG_REGION, &broker.settings.broker.region_id);
         ext
     };
-    let recalled = handle_of(broker, topic, handle)
+    let recalled = handle_of(broker, topic, header.recall_handle.unwrap_or_default())
         .and_then(|handle| Ok((put_recall(broker, peer, &header, &handle)?, handle)));
     let (appended, handle) = match recalled {
         Ok(recalled) => recalled,

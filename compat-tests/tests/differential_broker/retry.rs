@@ -1,11 +1,10 @@
 //! CONSUMER_SEND_MSG_BACK: retry topics with delay, dead letters after the last retry.
 
-use compat_tests::differential::{Case, Script};
-use compat_tests::wire::Command;
-
-use crate::client::{
+use compat_tests::client::{
     Pull, Send, consumer_heartbeat, fill, first_physical_offset, subscription, wait_for_max,
 };
+use compat_tests::differential::{Case, Script};
+use compat_tests::wire::Command;
 
 pub const CASES: &[Case] = &[
     Case {

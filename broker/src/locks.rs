@@ -6,7 +6,7 @@ use remoting::body::MessageQueue;
 use std::collections::HashMap;
 
 /// A lock that its client has not renewed for longer is free. Java: `rocketmq.broker.rebalance.lockMaxLiveTime`.
-const LOCK_LIVE_MS_MAX: u64 = 60_000;
+pub const LOCK_LIVE_MS_MAX: u64 = 60_000;
 
 pub struct Locks {
     clock: Clock,

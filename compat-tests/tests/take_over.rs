@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use compat_tests::client::Send;
 use compat_tests::lab::{Edition, JAVA_4, JAVA_5, Lab, Running};
 use compat_tests::ledger::{self, Ledger};
 use compat_tests::record;
@@ -148,40 +149,27 @@ fn committed(connection: &mut Connection) -> i64 {
 
 /// Sends one message to be delivered after 5 s: most likely by the next owner.
 fn delay(connection: &mut Connection, turn: usize) {
-    let properties = record::properties_string(&[("DELAY", "2"), ("UNIQ_KEY", &format!("D{turn}"))]);
-    let ext = [
-        ("producerGroup", "PID_Ledger"),
-        ("topic", "Delayed"),
-        ("defaultTopic", "TBW102"),
-        ("defaultTopicQueueNums", "1"),
-        ("queueId", "0"),
-        ("sysFlag", "0"),
-        ("bornTimestamp", "1"),
-        ("flag", "0"),
-        ("properties", properties.as_str()),
-    ];
-    let reply = connection.ask(&Command::request(10, &ext, format!("delayed {turn}").as_bytes())).unwrap();
+    let message = Send::plain("Delayed")
+        .queue_nums(1)
+        .property("DELAY", "2")
+        .property("UNIQ_KEY", &format!("D{turn}"))
+        .body(format!("delayed {turn}").as_bytes());
+    let reply = connection.ask(&message.v1()).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");
 }
 
 /// Leaves a half message to the next owner.
 fn prepare(connection: &mut Connection, turn: usize) -> Command {
-    let unique_key = format!("H{turn}");
-    let properties =
-        record::properties_string(&[("TRAN_MSG", "true"), ("PGROUP", "PID_Half"), ("UNIQ_KEY", &unique_key)]);
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
-    let ext = [
-        ("producerGroup", "PID_Half"),
-        ("topic", "Committed"),
-        ("defaultTopic", "TBW102"),
-        ("defaultTopicQueueNums", "1"),
-        ("queueId", "0"),
-        ("sysFlag", "4"),
-        ("bornTimestamp", now_ms.as_str()),
-        ("flag", "0"),
-        ("properties", properties.as_str()),
-    ];
-    let reply = connection.ask(&Command::request(10, &ext, format!("half {turn}").as_bytes())).unwrap();
+    let message = Send::plain("Committed")
+        .queue_nums(1)
+        .property("TRAN_MSG", "true")
+        .property("PGROUP", "PID_Half")
+        .property("UNIQ_KEY", &format!("H{turn}"))
+        .ext("sysFlag", "4")
+        .ext("bornTimestamp", &now_ms)
+        .body(format!("half {turn}").as_bytes());
+    let reply = connection.ask(&message.v1()).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");
     reply
 }

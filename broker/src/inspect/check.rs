@@ -3,8 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use remoting::message::record::StoredMessage;
-use remoting::message::{crc32, property};
+use remoting::message::property_crc::{self, PROPERTY_CRC32};
+use remoting::message::{StoredMessage, property};
 
 use super::batch_queue::BatchQueues;
 use super::checkpoint;
@@ -19,10 +19,6 @@ use super::tree::{self, Options, SeqFile, Tree};
 use crate::store::layout::checkpoint::Fields;
 use crate::store::layout::{self, CHECKPOINT_FILE};
 
-/// `CommitLog.CRC32_RESERVED_LEN`, 5.5.0: the name, a separator, ten digits, a separator.
-const PROPERTY_CRC_BYTES: usize = 20;
-/// `MessageConst.PROPERTY_CRC32`.
-const PROPERTY_CRC: &str = "__CRC32#";
 /// Files that a start looks at to find where recovery begins (`commitLogRecoverMaxNum`).
 const RECOVERED_LOG_FILES: usize = 10;
 
@@ -192,7 +188,7 @@ impl Checker<'_> {
         let bad_checksum = if !stored.body_is_intact() {
             Some(format!("{}: body does not match its checksum", whose()))
         } else if property_crc_fails(stored, found.bytes) {
-            Some(format!("{}: record does not match its {PROPERTY_CRC}", whose()))
+            Some(format!("{}: record does not match its {PROPERTY_CRC32}", whose()))
         } else {
             None
         };
@@ -282,11 +278,8 @@ impl Checker<'_> {
 
 /// Whether the checksum over the whole record, if it has one (`enabledAppendPropCRC`), fails.
 fn property_crc_fails(stored: &StoredMessage<'_>, bytes: &[u8]) -> bool {
-    let Some(digits) = property::find(&stored.message.properties, PROPERTY_CRC) else { return false };
-    let Some(covered) = bytes.len().checked_sub(PROPERTY_CRC_BYTES) else { return true };
-    // The lowest digit comes first.
-    let stated: String = digits.chars().rev().collect();
-    stated.parse() != Ok(crc32(&bytes[..covered]))
+    let properties = &*stored.message.properties;
+    property::find(properties, PROPERTY_CRC32).is_some() && !property_crc::is_intact(bytes, properties)
 }
 
 /// What is not well-formed in topic or properties.

@@ -111,22 +111,21 @@ mod system_property {
     pub const CLEAN_FORCIBLY_RATIO: &str = "rocketmq.broker.diskSpaceCleanForciblyRatio";
 }
 
+fn ratio(settings: &BrokerSettings, name: &'static str) -> Result<Option<f64>, StartError> {
+    let value = settings.environment.system_properties().get(name).filter(|value| !value.is_empty());
+    let invalid = |value: &String| StartError::SystemProperty { name, value: value.clone() };
+    value.map(|value| value.trim().parse().map_err(|_| invalid(value))).transpose()
+}
+
 pub(super) fn store_config(
     settings: &BrokerSettings,
     delay_levels_ms: Vec<i64>,
     batch_topics: BatchTopics,
     filter_bits: FilterBits,
 ) -> Result<StoreConfig, StartError> {
+    let warning_level_ratio = ratio(settings, system_property::WARNING_LEVEL_RATIO)?;
+    let clean_forcibly_ratio = ratio(settings, system_property::CLEAN_FORCIBLY_RATIO)?;
     let properties = settings.environment.system_properties();
-    let ratio = |name: &'static str| match properties.get(name).filter(|value| !value.is_empty()) {
-        None => Ok(None),
-        Some(value) => {
-            let invalid = || StartError::SystemProperty { name, value: value.clone() };
-            value.trim().parse::<f64>().map(Some).map_err(|_| invalid())
-        }
-    };
-    let warning_level_ratio = ratio(system_property::WARNING_LEVEL_RATIO)?;
-    let clean_forcibly_ratio = ratio(system_property::CLEAN_FORCIBLY_RATIO)?;
     let splitter = properties.get(system_property::MULTI_PATH_SPLITTER).map_or(",", String::as_str);
     let settings = &settings.store;
     let (store_path_commit_log, read_only_commit_log_store_paths) = settings.commit_log_dirs(splitter);

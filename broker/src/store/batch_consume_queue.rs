@@ -89,10 +89,8 @@ impl BatchConsumeQueue {
     }
 
     fn at(&self, index: i64) -> Option<BatchQueueEntry> {
-        let position = index * ENTRY_BYTES;
-        let start = self.files.floor(position);
-        let file = self.files.mapped(start).ok()??;
-        BatchQueueEntry::decode(file.read((position - start) as usize, BATCH_QUEUE_ENTRY_BYTES)?)
+        let (file, at) = self.files.locate(index * ENTRY_BYTES)?;
+        BatchQueueEntry::decode(file.read(at, BATCH_QUEUE_ENTRY_BYTES)?)
     }
 
     /// How many entries from the front of `within` on are as `holds` says, given that none is behind one that is not.
@@ -229,11 +227,10 @@ impl BatchConsumeQueue {
         }
         let indexes = self.indexes();
         let not_behind = self.partition(indexes.clone(), |entry| entry.base_offset <= offset);
-        let position = (indexes.start + not_behind.checked_sub(1).filter(|index| *index >= 0)?) * ENTRY_BYTES;
-        let start = self.files.floor(position);
-        let file = self.files.mapped(start).ok()??;
-        let end = (indexes.end * ENTRY_BYTES - start).min(self.files.file_bytes()) as usize;
-        Some(BatchEntries { file, at: (position - start) as usize, end })
+        let first = indexes.start + not_behind.checked_sub(1).filter(|index| *index >= 0)?;
+        let (file, at) = self.files.locate(first * ENTRY_BYTES)?;
+        let end = (indexes.end * ENTRY_BYTES - file.start()).min(self.files.file_bytes()) as usize;
+        Some(BatchEntries { file, at, end })
     }
 
     /// The first offset of a record stored at `timestamp_ms` or close to it, found as Java finds it

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tracing::error;
 
 use super::error::OpenError;
 use super::file_queue::{entries, file_starts, sync_dir};
@@ -163,6 +164,18 @@ impl SparseFiles {
         drop(state);
         self.dir.mappings.opened(self, start);
         Ok(Some(file))
+    }
+
+    /// The file that holds a position, mapped, and the place in it. `None` if there is no such file or it cannot be read.
+    pub fn locate(self: &Arc<Self>, position: i64) -> Option<(Arc<MappedFile>, usize)> {
+        let start = self.floor(position);
+        match self.mapped(start) {
+            Ok(file) => Some((file?, (position - start) as usize)),
+            Err(error) => {
+                error!(%error, path = %self.file_path(start).display(), "cannot read a file of a queue");
+                None
+            }
+        }
     }
 
     fn unmap(&self, start: i64) {

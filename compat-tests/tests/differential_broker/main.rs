@@ -6,7 +6,6 @@ use compat_tests::differential::{Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 
 mod calls;
-mod client;
 mod clients;
 mod offsets;
 mod pull;

@@ -1,9 +1,8 @@
 //! Consumer offsets and queue bounds: codes 14, 15, 29, 30, 31, 32.
 
+use compat_tests::client::{Pull, fill, filled, query_offset};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, fill, filled, query_offset};
 
 pub const CASES: &[Case] = &[
     Case {

@@ -1,12 +1,11 @@
 //! PULL_MESSAGE and LITE_PULL_MESSAGE: found, not found, refused, filtered, parked and woken.
 
-use compat_tests::differential::Case;
-use compat_tests::wire::Codec;
-
-use crate::client::{
+use compat_tests::client::{
     COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, filled, query_offset, subscription,
     wait_for_max,
 };
+use compat_tests::differential::Case;
+use compat_tests::wire::Codec;
 
 pub const CASES: &[Case] = &[
     Case {

@@ -1,10 +1,9 @@
 //! Messages by key and by where they lie: codes 12 and 33.
 
+use compat_tests::client::{Pull, Send, WAIT, filled, first_physical_offset, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::until;
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, Send, WAIT, filled, first_physical_offset, wait_for_max};
 
 const UNIQUE: &str = "_UNIQUE_KEY_QUERY";
 

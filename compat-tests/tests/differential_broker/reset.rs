@@ -1,9 +1,8 @@
 //! Groups set to other offsets by the broker, copied to other groups, and looked at.
 
+use compat_tests::client::{Pull, consumer_heartbeat, fill, query_offset, subscription};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, consumer_heartbeat, fill, query_offset, subscription};
 
 pub const CASES: &[Case] = &[
     Case {

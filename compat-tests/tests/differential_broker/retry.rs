@@ -1,9 +1,8 @@
 //! CONSUMER_SEND_MSG_BACK: retry topics with delay, dead letters after the last retry.
 
 use compat_tests::differential::{Case, Script};
-use compat_tests::wire::Command;
 
-use crate::client::{
+use compat_tests::client::{
     Pull, Send, consumer_heartbeat, fill, first_physical_offset, subscription, wait_for_max,
 };
 
@@ -12,19 +11,24 @@ pub const CASES: &[Case] = &[
         name: "send_back_comes_again_after_its_delay",
         codes: &[0, 0],
         script: |s| {
-            let Consumed { topic, group, offset } = Consumed::new(s);
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            let offset = message_to_send_back(s, &topic, &group);
             send_back(s, &topic, &group, &offset, "1", "16");
-            pull_retry(s, &group);
+            let retry = format!("%RETRY%{group}");
+            wait_for_max(s, &retry, 0, 1);
+            s.ask_command(Pull::of(&group, &retry).command());
         },
     },
     Case {
         name: "send_back_twice_counts_up",
         codes: &[0, 0, 0, 0],
         script: |s| {
-            let Consumed { topic, group, offset } = Consumed::new(s);
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            let offset = message_to_send_back(s, &topic, &group);
             send_back(s, &topic, &group, &offset, "1", "16");
-            let again = pull_retry(s, &group);
             let retry = format!("%RETRY%{group}");
+            wait_for_max(s, &retry, 0, 1);
+            let again = s.ask_command(Pull::of(&group, &retry).command());
             send_back(s, &retry, &group, &first_physical_offset(&again.body), "1", "16");
             wait_for_max(s, &retry, 0, 2);
             s.ask_command(Pull::of(&group, &retry).set("queueOffset", 1).command());
@@ -34,7 +38,8 @@ pub const CASES: &[Case] = &[
         name: "send_back_without_delay_is_a_dead_letter",
         codes: &[0, 0],
         script: |s| {
-            let Consumed { topic, group, offset } = Consumed::new(s);
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            let offset = message_to_send_back(s, &topic, &group);
             send_back(s, &topic, &group, &offset, "-1", "16");
             dead_letter(s, &group);
         },
@@ -43,7 +48,8 @@ pub const CASES: &[Case] = &[
         name: "send_back_after_last_retry_is_a_dead_letter",
         codes: &[0, 0],
         script: |s| {
-            let Consumed { topic, group, offset } = Consumed::new(s);
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            let offset = message_to_send_back(s, &topic, &group);
             send_back(s, &topic, &group, &offset, "1", "0");
             dead_letter(s, &group);
         },
@@ -52,8 +58,21 @@ pub const CASES: &[Case] = &[
         name: "send_back_unknown_offset",
         codes: &[1],
         script: |s| {
-            let Consumed { topic, group, .. } = Consumed::new(s);
-            let reply = s.quietly(send_back_request(&topic, &group, "99999999999", "1", "16"));
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            message_to_send_back(s, &topic, &group);
+            let reply = s.quietly(compat_tests::wire::Command::request(
+                36,
+                &[
+                    ("offset", "99999999999"),
+                    ("group", &group),
+                    ("delayLevel", "1"),
+                    ("originMsgId", "x"),
+                    ("originTopic", &topic),
+                    ("unitMode", "false"),
+                    ("maxReconsumeTimes", "16"),
+                ],
+                b"",
+            ));
             s.note_code(reply.code);
         },
     },
@@ -62,7 +81,8 @@ pub const CASES: &[Case] = &[
         codes: &[0, 0],
         script: |s| {
             // What a consumer does when its send-back failed: it sends the message again itself.
-            let Consumed { topic, group, .. } = Consumed::new(s);
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            message_to_send_back(s, &topic, &group);
             let retry = format!("%RETRY%{group}");
             s.ask_command(
                 Send::to(&retry)
@@ -71,14 +91,16 @@ pub const CASES: &[Case] = &[
                     .ext("j", "1")
                     .v2(),
             );
-            pull_retry(s, &group);
+            wait_for_max(s, &retry, 0, 1);
+            s.ask_command(Pull::of(&group, &retry).command());
         },
     },
     Case {
         name: "send_to_retry_topic_beyond_the_last_retry",
         codes: &[0, 0],
         script: |s| {
-            let Consumed { topic, group, .. } = Consumed::new(s);
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            message_to_send_back(s, &topic, &group);
             let retry = format!("%RETRY%{group}");
             s.ask_command(Send::to(&retry).property("RETRY_TOPIC", &topic).ext("j", "17").v2());
             dead_letter(s, &group);
@@ -86,29 +108,16 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// A message that was consumed: the group is known to the broker, and its physical offset to the consumer.
-struct Consumed {
-    topic: String,
-    group: String,
-    offset: String,
-}
-
-impl Consumed {
-    fn new(s: &mut Script) -> Consumed {
-        let (topic, group) = (s.unique("T"), s.unique("g"));
-        fill(s, &topic, 1);
-        s.quietly(consumer_heartbeat("c1", &group, "CLUSTERING", &[subscription(&topic, "*", 1)]));
-        let pulled = s.quietly(Pull::of(&group, &topic).command());
-        Consumed { topic, group, offset: first_physical_offset(&pulled.body) }
-    }
+/// A consumed message: the group is known to the broker, and its physical offset to the consumer.
+fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
+    fill(s, topic, 1);
+    s.quietly(consumer_heartbeat("c1", group, "CLUSTERING", &[subscription(topic, "*", 1)]));
+    let pulled = s.quietly(Pull::of(group, topic).command());
+    first_physical_offset(&pulled.body)
 }
 
 fn send_back(s: &mut Script, topic: &str, group: &str, offset: &str, level: &str, max: &str) {
-    s.ask_command(send_back_request(topic, group, offset, level, max));
-}
-
-fn send_back_request(topic: &str, group: &str, offset: &str, level: &str, max: &str) -> Command {
-    Command::request(
+    s.ask(
         36,
         &[
             ("offset", offset),
@@ -119,20 +128,11 @@ fn send_back_request(topic: &str, group: &str, offset: &str, level: &str, max: &
             ("unitMode", "false"),
             ("maxReconsumeTimes", max),
         ],
-        b"",
-    )
-}
-
-/// The first message of the group's retry topic, once it is there.
-fn pull_retry(s: &mut Script, group: &str) -> Command {
-    pull_first(s, group, &format!("%RETRY%{group}"))
+    );
 }
 
 fn dead_letter(s: &mut Script, group: &str) {
-    pull_first(s, group, &format!("%DLQ%{group}"));
-}
-
-fn pull_first(s: &mut Script, group: &str, topic: &str) -> Command {
-    wait_for_max(s, topic, 0, 1);
-    s.ask_command(Pull::of(group, topic).command())
+    let dead = format!("%DLQ%{group}");
+    wait_for_max(s, &dead, 0, 1);
+    s.ask_command(Pull::of(group, &dead).command());
 }

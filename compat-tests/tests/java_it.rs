@@ -10,8 +10,9 @@ use compat_tests::{checkout, target};
 const WAIT: Duration = Duration::from_secs(900);
 
 /// Transactions are checked soon and given up soon, so that tests can wait for it.
-const CONF: [(&str, &str); 5] = [
+const CONF: [(&str, &str); 6] = [
     ("enablePropertyFilter", "true"),
+    ("recallMessageEnable", "true"),
     ("transactionTimeOut", "1000"),
     ("transactionCheckInterval", "500"),
     ("transactionCheckMax", "3"),

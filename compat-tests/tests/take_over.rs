@@ -26,7 +26,7 @@ const CONF: [(&str, &str); 6] = [
     ("maxHashSlotNum", "1000"),
     ("maxIndexNum", "4000"),
     // So that messages which wait for their time roll, from one owner to the next. Means nothing to 4.9.7.
-    ("timerRollWindowSlot", "3"),
+    ("timerRollWindowSlot", "4"),
     ("recallMessageEnable", "true"),
 ];
 const EXIT_SOUND: i32 = 0;
@@ -106,7 +106,7 @@ fn killed_under_load(java: Edition) {
         // A killed broker's topic may not have reached its file: that is Java's too.
         ledger.send_all(&mut broker.connect(), QUEUES as usize);
         if java == JAVA_5 {
-            time(&mut broker.connect(), turn, "");
+            time(&mut broker.connect(), turn, "", "6");
         }
         let (stop_sending, addr) = (AtomicBool::new(false), broker.addr);
         let store = broker.home.join("store");
@@ -174,12 +174,11 @@ fn delay(connection: &mut Connection, turn: usize) {
     assert_eq!(reply.code, 0, "{reply:?}");
 }
 
-/// Sends one message with a time of its own, 6 s from now: it rolls, and most likely the next owner delivers it. The key is
-/// made of turn and `more`.
-fn time(connection: &mut Connection, turn: usize, more: &str) -> Command {
+/// Sends one message to be delivered after `seconds`. The key is made of turn and `more`.
+fn time(connection: &mut Connection, turn: usize, more: &str, seconds: &str) -> Command {
     let message = Send::plain("Timed")
         .queue_nums(1)
-        .property("TIMER_DELAY_SEC", "6")
+        .property("TIMER_DELAY_SEC", seconds)
         .property("UNIQ_KEY", &format!("T{turn}{more}"))
         .body(format!("timed {turn}{more}").as_bytes());
     let reply = connection.ask(&message.v1()).unwrap();
@@ -187,10 +186,11 @@ fn time(connection: &mut Connection, turn: usize, more: &str) -> Command {
     reply
 }
 
-/// Leaves a message and a recalled one to the next owner.
+/// Leaves a message that rolls and a recalled one, most likely to the next owner. The recalled one does not roll: a stop
+/// over its roll and its time would let it pass its recall, with Java's broker as with ours.
 fn leave_timed(connection: &mut Connection, turn: usize) {
-    time(connection, turn, "");
-    let recalled = time(connection, turn, " recalled");
+    time(connection, turn, "", "6");
+    let recalled = time(connection, turn, "-recalled", "3");
     let ext = [("topic", "Timed"), ("recallHandle", recalled.ext["recallHandle"].as_str())];
     let reply = connection.ask(&Command::request(370, &ext, b"")).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");

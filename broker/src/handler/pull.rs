@@ -227,8 +227,9 @@ fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> 
             header.sub_version.ok_or_else(unparsable)?;
             let group = required(header.consumer_group, "consumerGroup")?;
             let topic = required(header.topic, "topic")?;
-            let built = || GroupFilter::build(topic, group, expression, kind, broker.clock.wall_ms());
-            return sql_filter(broker, topic, kind, || built().map(Arc::new));
+            return sql_filter(broker, topic, kind, || {
+                broker.consumer_filters.brought(topic, group, expression, kind)
+            });
         }
     };
     Ok(PullFilter::Tags(tags))

@@ -44,6 +44,8 @@ const LONG_POLL_TICK: Duration = Duration::from_millis(200);
 const GROWN_QUEUES_PERIOD: Duration = Duration::from_secs(5);
 /// Java: `BrokerController.initializeBrokerScheduledTasks`.
 const FILTERS_PERSIST_PERIOD: Duration = Duration::from_secs(10);
+/// How often it is asked whether groups are to be told of changes.
+const NOTICE_TICK: Duration = Duration::from_secs(1);
 /// Java: `ClientHousekeepingService`.
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 
@@ -195,7 +197,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         offsets,
         schedule,
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
-        clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
+        clients: Clients::new(clock.clone(), parts::notice_config(&settings.broker)),
         calls: Calls::default(),
         consumer_filters: filters,
         locks: Locks::new(clock.clone()),
@@ -242,6 +244,7 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
         every(broker, LONG_POLL_TICK, |broker| broker.answer(broker.long_poll.take_expired())),
         every(broker, GROWN_QUEUES_PERIOD, Broker::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
+        every(broker, NOTICE_TICK, |broker| broker.clients.tell_changes()),
         every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
         every(broker, FILTERS_PERSIST_PERIOD, |broker| {
             tokio::task::block_in_place(|| broker.consumer_filters.persist());

@@ -97,6 +97,10 @@ settings! {
         /// How long a pull is parked where long polling is off.
         pub short_polling_time_ms: u64 = "shortPollingTimeMills",
         pub notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable",
+        /// False: a group's changes are told every 15 s.
+        pub real_time_notify_consumer_change: bool = "realTimeNotifyConsumerChange",
+        /// Only push consumers may pull, and consumers that sent a heartbeat on the same connection.
+        pub reject_pull_consumer_enable: bool = "rejectPullConsumerEnable",
         pub lite_pull_message_enable: bool = "litePullMessageEnable",
         /// Consumers may filter by expressions over properties.
         pub enable_property_filter: bool = "enablePropertyFilter",

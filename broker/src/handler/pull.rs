@@ -2,14 +2,16 @@
 
 use super::FAQ;
 use crate::broker::Broker;
+use crate::clients::ConsumerGroup;
 use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::long_poll::Parked;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
 use crate::subscription::{PullFilter, TagFilter, is_tag_type};
+use crate::topic_validator;
 use crate::topics::perm;
 use bytes::Bytes;
-use remoting::body::{SubscriptionGroupConfig, TopicConfig};
+use remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig};
 use remoting::header::pull::{
     PullMessageRequestHeader, PullMessageResponseHeader, forbidden_type, pull_sys_flag,
 };
@@ -207,7 +209,19 @@ fn check(
         },
         _ => filter_of_request(broker, header)?,
     };
+    if broker.settings.broker.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
+        let remark =
+            format!("the consumer's group info not exist, or the pull consumer is rejected by server.{FAQ}");
+        return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
+    }
     Ok(Ok(Allowed { group, topic, filter }))
+}
+
+/// Whether a pull is a push consumer's, a member's or the system's own, which `rejectPullConsumerEnable` lets through.
+fn is_admitted(broker: &Broker, peer: &Peer, group: &str) -> bool {
+    let is_active = |group: &ConsumerGroup| group.consume_type == Some(ConsumeType::ConsumeActively);
+    let admits = |group: &ConsumerGroup| !is_active(group) || group.clients.contains_key(&peer.id());
+    broker.clients.consumer_group(group, admits).unwrap_or(false) || topic_validator::is_tool_group(group)
 }
 
 /// The pull brings its subscription along.

@@ -1,6 +1,7 @@
 //! What each part of the broker is told, out of all settings.
 
 use super::StartError;
+use crate::clients::NoticeConfig;
 use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
 use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
@@ -34,6 +35,13 @@ pub(super) fn groups_config(settings: &BrokerSettings) -> GroupsConfig {
         auto_create_subscription_group: settings.broker.auto_create_subscription_group,
         enable_create_sys_group: settings.broker.enable_create_sys_group,
         enable_lmq: settings.store.enable_lmq,
+    }
+}
+
+pub(super) fn notice_config(broker: &BrokerConfig) -> NoticeConfig {
+    NoticeConfig {
+        notify_consumer_ids_changed_enable: broker.notify_consumer_ids_changed_enable,
+        real_time_notify_consumer_change: broker.real_time_notify_consumer_change,
     }
 }
 

@@ -203,6 +203,36 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "pull_in_a_group_of_two_minds",
+        codes: &[0, 24, 0, 24, 0, 25, 0, 0],
+        script: |s| {
+            // Each heartbeat replaces what the group subscribes, whoever of it sends it.
+            let (red, blue, group) = (s.unique("red"), s.unique("blue"), s.unique("g"));
+            fill(s, &red, 1);
+            fill(s, &blue, 1);
+            let beat = |client: &str, topic: &str, expression: &str, version: i64| {
+                consumer_heartbeat(client, &group, "CLUSTERING", &[subscription(topic, expression, version)])
+            };
+            let pull = |topic: &str, version: i64| {
+                Pull::of(&group, topic).set("sysFlag", 0).set("subVersion", version).command()
+            };
+            s.quietly(beat("c1", &red, "*", 3));
+            s.ask_command(pull(&red, 3));
+            s.client(1).quietly(beat("c2", &blue, "*", 3));
+            s.client(0).ask_command(pull(&red, 3));
+            s.client(1).ask_command(pull(&blue, 3));
+            s.client(0).quietly(beat("c1", &red, "*", 3));
+            s.client(1).ask_command(pull(&blue, 3));
+            // One topic, two expressions: the newer one is everybody's, an older one nobody's.
+            s.client(1).quietly(beat("c2", &red, "Tag", 2));
+            s.ask_command(pull(&red, 2));
+            s.client(0).ask_command(pull(&red, 4));
+            s.client(1).quietly(beat("c2", &red, "*", 4));
+            s.client(0).ask_command(pull(&red, 3));
+            s.client(0).ask_command(pull(&red, 4));
+        },
+    },
+    Case {
         name: "pull_commits_offset",
         codes: &[0, 0, 0],
         script: |s| {

@@ -1,6 +1,7 @@
 //! CONSUMER_SEND_MSG_BACK: retry topics with delay, dead letters after the last retry.
 
 use compat_tests::differential::{Case, Script};
+use compat_tests::wire::Command;
 
 use crate::client::{
     Pull, Send, consumer_heartbeat, fill, first_physical_offset, subscription, wait_for_max,
@@ -60,19 +61,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             message_to_send_back(s, &topic, &group);
-            let reply = s.quietly(compat_tests::wire::Command::request(
-                36,
-                &[
-                    ("offset", "99999999999"),
-                    ("group", &group),
-                    ("delayLevel", "1"),
-                    ("originMsgId", "x"),
-                    ("originTopic", &topic),
-                    ("unitMode", "false"),
-                    ("maxReconsumeTimes", "16"),
-                ],
-                b"",
-            ));
+            let reply = s.quietly(send_back_command(&topic, &group, "99999999999", "1", "16"));
             s.note_code(reply.code);
         },
     },
@@ -106,10 +95,41 @@ pub const CASES: &[Case] = &[
             dead_letter(s, &group);
         },
     },
+    Case {
+        name: "send_back_in_a_namespace",
+        codes: &[0, 0, 0, 0],
+        script: |s| {
+            let (topic, group) = (format!("ns%{}", s.unique("T")), format!("ns%{}", s.unique("g")));
+            let offset = message_to_send_back(s, &topic, &group);
+            send_back(s, &topic, &group, &offset, "1", "16");
+            let retry = format!("%RETRY%{group}");
+            wait_for_max(s, &retry, 0, 1);
+            let again = s.ask_command(Pull::of(&group, &retry).command());
+            send_back(s, &retry, &group, &first_physical_offset(&again.body), "-1", "16");
+            dead_letter(s, &group);
+        },
+    },
+    Case {
+        name: "send_back_in_unit_mode",
+        codes: &[0, 0],
+        script: |s| {
+            // The group has sent no heartbeat: this makes its retry topic.
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 1);
+            let pulled = s.quietly(Pull::of(&group, &topic).command());
+            let mut command =
+                send_back_command(&topic, &group, &first_physical_offset(&pulled.body), "1", "16");
+            command.ext.insert("unitMode".into(), "true".into());
+            s.ask_command(command);
+            let retry = format!("%RETRY%{group}");
+            wait_for_max(s, &retry, 0, 1);
+            s.ask_command(Pull::of(&group, &retry).command());
+        },
+    },
 ];
 
 /// A consumed message: the group is known to the broker, and its physical offset to the consumer.
-fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
+pub fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
     fill(s, topic, 1);
     s.quietly(consumer_heartbeat("c1", group, "CLUSTERING", &[subscription(topic, "*", 1)]));
     let pulled = s.quietly(Pull::of(group, topic).command());
@@ -117,21 +137,23 @@ fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
 }
 
 fn send_back(s: &mut Script, topic: &str, group: &str, offset: &str, level: &str, max: &str) {
-    s.ask(
-        36,
-        &[
-            ("offset", offset),
-            ("group", group),
-            ("delayLevel", level),
-            ("originMsgId", "AC110001000100000000000000000001"),
-            ("originTopic", topic),
-            ("unitMode", "false"),
-            ("maxReconsumeTimes", max),
-        ],
-    );
+    s.ask_command(send_back_command(topic, group, offset, level, max));
 }
 
-fn dead_letter(s: &mut Script, group: &str) {
+pub fn send_back_command(topic: &str, group: &str, offset: &str, level: &str, max: &str) -> Command {
+    let fields = [
+        ("offset", offset),
+        ("group", group),
+        ("delayLevel", level),
+        ("originMsgId", "AC110001000100000000000000000001"),
+        ("originTopic", topic),
+        ("unitMode", "false"),
+        ("maxReconsumeTimes", max),
+    ];
+    Command::request(36, &fields, b"")
+}
+
+pub fn dead_letter(s: &mut Script, group: &str) {
     let dead = format!("%DLQ%{group}");
     wait_for_max(s, &dead, 0, 1);
     s.ask_command(Pull::of(group, &dead).command());

@@ -1,6 +1,8 @@
 //! Sends: V1 (10), V2 (310) and batches (320). Java: `SendMessageProcessor`.
 
 mod properties;
+#[cfg(test)]
+mod tests;
 
 use super::FAQ;
 use crate::broker::Broker;

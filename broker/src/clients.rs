@@ -106,6 +106,16 @@ impl Clients {
         self.consumer_group(group, find).flatten()
     }
 
+    /// The id of the client on this connection, if it is one of a push consumer that broadcasts.
+    pub fn broadcasting_client(&self, group: &str, peer_id: u64) -> Option<String> {
+        let is_push = |group: &ConsumerGroup| group.consume_type == Some(ConsumeType::ConsumePassively);
+        let find = |group: &ConsumerGroup| match group.is_broadcasting() && is_push(group) {
+            true => group.clients.get(&peer_id).map(|client| client.client_id.clone()),
+            false => None,
+        };
+        self.consumer_group(group, find).flatten()
+    }
+
     /// Groups whose clients subscribe the topic. Java: `queryTopicConsumeByWho`.
     pub fn groups_of_topic(&self, topic: &str) -> BTreeSet<String> {
         let tables = self.tables.read();

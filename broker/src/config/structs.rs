@@ -117,6 +117,10 @@ settings! {
         pub slave_read_enable: bool = "slaveReadEnable",
         /// Offsets of broadcasting consumers are kept too.
         pub enable_broadcast_offset_store: bool = "enableBroadcastOffsetStore",
+        /// How long those of a client that has left are kept.
+        pub broadcast_offset_expire_s: u64 = "broadcastOffsetExpireSecond",
+        /// How long those of a client that does not pull are kept.
+        pub broadcast_offset_expire_max_s: u64 = "broadcastOffsetExpireMaxSecond",
         pub use_server_side_reset_offset: bool = "useServerSideResetOffset",
         /// Commits from one version of the offset table to the next.
         pub consumer_offset_update_version_step: u64 = "consumerOffsetUpdateVersionStep",

@@ -1,10 +1,11 @@
 //! PULL_MESSAGE and LITE_PULL_MESSAGE: found, not found, refused, filtered, parked and woken.
 
 use compat_tests::differential::Case;
-use compat_tests::wire::Codec;
+use compat_tests::until;
+use compat_tests::wire::{Codec, Command};
 
 use crate::client::{
-    COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, fill, subscription, wait_for_max,
+    COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, WAIT, consumer_heartbeat, fill, subscription, wait_for_max,
 };
 
 pub const CASES: &[Case] = &[
@@ -107,6 +108,15 @@ pub const CASES: &[Case] = &[
             }
             wait_for_max(s, &topic, 0, 5);
             s.ask_command(Pull::of(&group, &topic).command());
+        },
+    },
+    Case {
+        name: "pull_bytes_of_its_own_choice",
+        codes: &[0],
+        script: |s| {
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 3);
+            s.ask_command(Pull::of(&group, &topic).set("maxMsgBytes", 100).command());
         },
     },
     Case {
@@ -233,6 +243,44 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "pull_of_broadcasting_consumers",
+        codes: &[0, 0, 0, 22],
+        script: |s| {
+            // Committed every five seconds: the offset of the slowest.
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 5);
+            for (client, offset) in [(0, 4), (1, 2)] {
+                let id = format!("c{client}");
+                let beat = consumer_heartbeat(&id, &group, "BROADCASTING", &[subscription(&topic, "*", 1)]);
+                s.client(client).quietly(beat);
+                let pull = Pull::of(&group, &topic).set("sysFlag", 0).set("queueOffset", offset);
+                s.ask_command(pull.command());
+            }
+            let apart = format!("{group}@broadcast");
+            let question = |setting: &str| {
+                let fields = [("topic", topic.as_str()), ("queueId", "0"), ("setZeroIfNotFound", setting)];
+                let mut question = Command::request(14, &fields, b"");
+                question.ext.insert("consumerGroup".into(), apart.clone());
+                question
+            };
+            until(
+                WAIT,
+                || "the offset of a broadcasting group".into(),
+                || (s.quietly(question("false")).code == 0).then_some(()),
+            );
+            s.ask_command(question("false"));
+            s.ask(
+                14,
+                &[
+                    ("consumerGroup", &group),
+                    ("topic", &topic),
+                    ("queueId", "0"),
+                    ("setZeroIfNotFound", "false"),
+                ],
+            );
+        },
+    },
+    Case {
         name: "pull_commits_offset",
         codes: &[0, 0, 0],
         script: |s| {
@@ -276,15 +324,22 @@ pub const CASES: &[Case] = &[
         name: "pull_parked_ignores_other_tags",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
-            let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("subscription", "Mine");
-            let parked = s.send(pull.set("sysFlag", SUSPEND | SUBSCRIPTION).command());
-            s.client(1);
-            s.quietly(Send::to(&topic).body(b"other").tag("Other").v2());
-            s.quietly(Send::to(&topic).body(b"mine").tag("Mine").v2());
-            s.client(0);
-            s.reply_to(parked);
+            // Every five seconds each broker wakes pulls whose queue has grown, whatever the tags: then once more.
+            let woken_by_its_tag = (0..5).any(|attempt| {
+                let (topic, group) = (format!("{}_{attempt}", s.unique("T")), s.unique("g"));
+                fill(s, &topic, 1);
+                let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("subscription", "Mine");
+                s.send(pull.set("sysFlag", SUSPEND | SUBSCRIPTION).command());
+                s.client(1);
+                s.quietly(Send::to(&topic).body(b"other").tag("Other").v2());
+                s.quietly(Send::to(&topic).body(b"mine").tag("Mine").v2());
+                s.client(0).any_reply().code == 0
+            });
+            assert!(woken_by_its_tag);
+            let topic = format!("{}_0", s.unique("T"));
+            wait_for_max(s, &topic, 0, 3);
+            let pull = Pull::of(&s.unique("g"), &topic).set("queueOffset", 1).set("subscription", "Mine");
+            s.ask_command(pull.command());
         },
     },
     Case {

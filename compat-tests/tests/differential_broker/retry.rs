@@ -96,6 +96,22 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "send_to_retry_topic_of_an_orderly_group",
+        codes: &[0, 0, 0],
+        script: |s| {
+            // Somebody holds a lock: what the group gives up is dead at once, however seldom it was tried.
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            message_to_send_back(s, &topic, &group);
+            let lock = format!(
+                r#"{{"clientId":"c1","consumerGroup":"{group}","mqSet":[{{"brokerName":"broker-a","queueId":0,"topic":"{topic}"}}],"onlyThisBroker":false}}"#
+            );
+            s.ask_with(41, &[], lock.as_bytes());
+            let send = Send::to(&format!("%RETRY%{group}")).property("RETRY_TOPIC", &topic);
+            s.ask_command(send.property("DELAY", "4").ext("j", "1").v2());
+            dead_letter(s, &group);
+        },
+    },
+    Case {
         name: "send_back_in_a_namespace",
         codes: &[0, 0, 0, 0],
         script: |s| {

@@ -287,6 +287,8 @@ impl Lab {
             ("namesrvAddr", &list),
             ("mapedFileSizeCommitLog", &(16 << 20)),
             ("mapedFileSizeConsumeQueue", &60_000),
+            // Java refuses what waits for its threads longer, which on a busy machine is no matter of the cases.
+            ("waitTimeMillsInSendQueue", &10_000),
         ];
         if self.place == Place::Process {
             defaults.push(("brokerIP1", &loopback));

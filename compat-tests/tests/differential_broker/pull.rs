@@ -244,7 +244,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "pull_of_broadcasting_consumers",
-        codes: &[0, 0, 0, 22],
+        codes: &[0, 0, 0, 22, 0, 0],
         script: |s| {
             // Committed every five seconds: the offset of the slowest.
             let (topic, group) = (s.unique("T"), s.unique("g"));
@@ -278,6 +278,8 @@ pub const CASES: &[Case] = &[
                     ("setZeroIfNotFound", "false"),
                 ],
             );
+            s.ask(300, &[("topic", &topic)]);
+            s.ask(343, &[("group", &apart)]);
         },
     },
     Case {

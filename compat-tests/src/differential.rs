@@ -184,6 +184,12 @@ impl<'a> Script<'a> {
         call
     }
 
+    /// Compares how many requests of the server's own came before the last reply.
+    pub fn note_calls_waiting(&mut self) {
+        let count = self.connection().calls_waiting();
+        self.note("calls", &count.to_string());
+    }
+
     /// As [`Script::call_from_server`], not compared.
     pub fn quiet_call_from_server(&mut self, wait: Duration) -> Command {
         let call = self.connection().call_from_server(wait);

@@ -382,6 +382,19 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "pull_of_groups_that_may_not_be",
+        codes: &[26, 26, 26, 26, 0, 1],
+        script: |s| {
+            let topic = s.unique("T");
+            fill(s, &topic, 1);
+            for group in ["", "no good", "a/b", &"x".repeat(121), &"x".repeat(120)] {
+                s.ask_command(Pull::of(group, &topic).command());
+            }
+            let reply = s.quietly(Pull::of("", &topic).without("consumerGroup").command());
+            s.note_code(reply.code);
+        },
+    },
+    Case {
         name: "pull_creates_group",
         codes: &[0, 0],
         script: |s| {

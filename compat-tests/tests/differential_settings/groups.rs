@@ -31,6 +31,7 @@ pub const FILE: &str = r#"{
         "g_forbidden":{"groupName":"g_forbidden"},
         "g_slow":{"groupName":"g_slow","brokerId":3,"whichBrokerWhenConsumeSlowly":7,"groupSysFlag":5},
         "g_no_retry":{"groupName":"g_no_retry","retryQueueNums":0},
+        "g_quiet":{"groupName":"g_quiet","notifyConsumerIdsChangedEnable":false},
         "g_once":{"groupName":"g_once","retryMaxTimes":0}
     }
 }
@@ -144,6 +145,24 @@ pub const CASES: &[Case] = &[
             silent.ext.remove("maxReconsumeTimes");
             s.ask_command(silent);
             dead_letters(s, group, 2);
+        },
+    },
+    Case {
+        name: "groups_that_are_told_of_changes",
+        codes: &[0, 0, 0, 0],
+        script: |s| {
+            for group in ["g_plain", "g_quiet"] {
+                let subscriptions = [subscription("T", "*", 1)];
+                s.client(0).ask_command(consumer_heartbeat("c1", group, "CLUSTERING", &subscriptions));
+                s.client(1).quietly(consumer_heartbeat("c2", group, "CLUSTERING", &subscriptions));
+                s.client(1).quietly(Command::request(
+                    35,
+                    &[("clientID", "c2"), ("consumerGroup", group)],
+                    b"",
+                ));
+                s.client(0).ask(38, &[("consumerGroup", group)]);
+                s.note_calls_waiting();
+            }
         },
     },
     Case {

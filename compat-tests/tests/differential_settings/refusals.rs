@@ -52,6 +52,17 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "nobody_is_told_of_changes",
+        codes: &[0],
+        script: |s| {
+            let (group, subscriptions) = (s.unique("g"), [subscription("T", "*", 1)]);
+            s.quietly(consumer_heartbeat("c1", &group, "CLUSTERING", &subscriptions));
+            s.client(1).quietly(consumer_heartbeat("c2", &group, "CLUSTERING", &subscriptions));
+            s.client(0).ask(38, &[("consumerGroup", &group)]);
+            s.note_calls_waiting();
+        },
+    },
+    Case {
         name: "transactions_are_off",
         codes: &[16, 0],
         script: |s| {

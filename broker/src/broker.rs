@@ -1,5 +1,6 @@
 //! The parts of a broker, put together. Java: `BrokerController`.
 
+use crate::broadcast_offsets::BroadcastOffsets;
 use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
@@ -39,6 +40,7 @@ pub struct Broker {
     pub transactions: Arc<Transactions>,
     pub registration: Registration,
     pub clients: Clients,
+    pub broadcast_offsets: BroadcastOffsets,
     pub calls: Calls,
     pub consumer_filters: Arc<ConsumerFilters>,
     pub locks: Locks,
@@ -88,6 +90,15 @@ impl Broker {
     pub fn reset_offset(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
         let offset = self.offsets.query_then_erase_reset(group, topic, queue_id);
         offset.filter(|_| self.settings.broker.use_server_side_reset_offset)
+    }
+
+    /// Commits how far the slowest clients of broadcasting groups are.
+    pub fn commit_broadcast_offsets(&self) {
+        let is_online = |group: &str, client_id: &str| self.clients.consumer(group, client_id).is_some();
+        for least in self.broadcast_offsets.scan(is_online) {
+            let client = &"BroadcastOffset";
+            self.offsets.commit(client, &least.group, &least.topic, least.queue_id, least.offset);
+        }
     }
 
     /// A client's connection is gone, and the client with it.

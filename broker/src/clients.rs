@@ -1,13 +1,16 @@
 //! Who is connected: producers and consumers by group. Java: `ProducerManager`, `ConsumerManager`, `ConsumerGroupInfo`.
 
+mod notice;
 #[cfg(test)]
 mod tests;
 
+pub use notice::{Notice, NoticeConfig};
+
+use notice::Rounds;
 use parking_lot::RwLock;
 use process::clock::Clock;
 use remoting::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
-use remoting::header::client::ConsumerGroupRequestHeader;
-use remoting::{Command, Language, Peer, RequestCode};
+use remoting::{Language, Peer};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,23 +44,6 @@ impl ConsumerGroup {
     }
 }
 
-/// Tells the clients of a group that it has changed. Collected under the table's lock, sent without it.
-#[must_use = "the clients are not told yet"]
-pub struct Notice {
-    group: String,
-    peers: Vec<Arc<Peer>>,
-}
-
-impl Notice {
-    /// Java: `Broker2Client.notifyConsumerIdsChanged`.
-    pub fn send(self) {
-        let header = ConsumerGroupRequestHeader { consumer_group: Some(&self.group), ..Default::default() };
-        for peer in &self.peers {
-            peer.send_oneway(Command::request(RequestCode::NOTIFY_CONSUMER_IDS_CHANGED, header.encode()));
-        }
-    }
-}
-
 /// What a heartbeat says about one consumer group.
 pub struct ConsumerHeartbeat<'a> {
     pub data: &'a ConsumerData,
@@ -71,8 +57,8 @@ pub struct ConsumerHeartbeat<'a> {
 
 pub struct Clients {
     clock: Clock,
-    /// The broker's `notifyConsumerIdsChangedEnable`.
-    notify: bool,
+    notice_config: NoticeConfig,
+    rounds: Rounds,
     tables: RwLock<Tables>,
     /// Which producer of a group is asked next.
     producer_turn: AtomicUsize,
@@ -98,8 +84,10 @@ struct PeerGroups {
 }
 
 impl Clients {
-    pub fn new(clock: Clock, notify: bool) -> Clients {
-        Clients { clock, notify, tables: RwLock::default(), producer_turn: AtomicUsize::new(0) }
+    pub fn new(clock: Clock, notice_config: NoticeConfig) -> Clients {
+        let rounds = Rounds::new(clock.monotonic_ms());
+        let (tables, producer_turn) = (RwLock::default(), AtomicUsize::new(0));
+        Clients { clock, notice_config, rounds, tables, producer_turn }
     }
 
     /// A client of now, to register.
@@ -115,6 +103,16 @@ impl Clients {
     /// The consumer of that id. Java: `ConsumerManager.findChannel`.
     pub fn consumer(&self, group: &str, client_id: &str) -> Option<Client> {
         let find = |group: &ConsumerGroup| group.clients.values().find(|c| c.client_id == client_id).cloned();
+        self.consumer_group(group, find).flatten()
+    }
+
+    /// The id of the client on this connection, if it is one of a push consumer that broadcasts.
+    pub fn broadcasting_client(&self, group: &str, peer_id: u64) -> Option<String> {
+        let is_push = |group: &ConsumerGroup| group.consume_type == Some(ConsumeType::ConsumePassively);
+        let find = |group: &ConsumerGroup| match group.is_broadcasting() && is_push(group) {
+            true => group.clients.get(&peer_id).map(|client| client.client_id.clone()),
+            false => None,
+        };
         self.consumer_group(group, find).flatten()
     }
 
@@ -156,21 +154,23 @@ impl Clients {
         let joined = group.join(group_name, client);
         let resubscribed = heartbeat.with_subscriptions && group.subscribe(group_name, data);
         let changed = joined || resubscribed;
-        let notice = (changed && heartbeat.notify).then(|| self.notice(group_name, group)).flatten();
+        let notice = (changed && heartbeat.notify).then(|| self.changed(group_name, group)).flatten();
         drop(tables);
         notice.into_iter().for_each(Notice::send);
         disagrees
     }
 
-    /// True if the group has no client left.
+    /// True if the group has no client left. The others are told even if the connection was not in the group.
     pub fn unregister_consumer(&self, peer_id: u64, group: &str, notify: bool) -> bool {
         let mut tables = self.tables.write();
         if let Some(groups) = tables.groups_of_peer.get_mut(&peer_id) {
             groups.consumer.remove(group);
         }
         let was_there = tables.consumers.contains_key(group);
-        let notice = self.leave(&mut tables, peer_id, group).filter(|_| notify);
-        let is_empty = was_there && !tables.consumers.contains_key(group);
+        tables.leave_consumers(peer_id, group);
+        let left = tables.consumers.get(group);
+        let is_empty = was_there && left.is_none();
+        let notice = left.filter(|_| notify).and_then(|left| self.changed(group, left));
         drop(tables);
         notice.into_iter().for_each(Notice::send);
         is_empty
@@ -220,8 +220,12 @@ impl Clients {
         for group in &groups.producer {
             tables.leave_producers(peer_id, group);
         }
-        let notices: Vec<_> =
-            groups.consumer.iter().filter_map(|group| self.leave(&mut tables, peer_id, group)).collect();
+        let mut notices = Vec::new();
+        for group in &groups.consumer {
+            let was_in = tables.leave_consumers(peer_id, group);
+            let left = tables.consumers.get(group).filter(|_| was_in);
+            notices.extend(left.and_then(|left| self.changed(group, left)));
+        }
         let is_empty = |group: &String| !tables.consumers.contains_key(group);
         let empty = groups.consumer.into_iter().filter(is_empty).collect();
         drop(tables);
@@ -246,28 +250,50 @@ impl Clients {
         }
     }
 
-    /// Takes the connection out of the group and says whom to tell.
-    fn leave(&self, tables: &mut Tables, peer_id: u64, group_name: &str) -> Option<Notice> {
-        let group = tables.consumers.get_mut(group_name)?;
-        let client = group.clients.remove(&peer_id)?;
-        tracing::info!("consumer of {group_name} left: {}", client.client_id);
-        if group.clients.is_empty() {
-            tables.consumers.remove(group_name);
-            return None;
-        }
-        self.notice(group_name, group)
+    /// Tells the groups that have changed since the last round, where changes are told in rounds.
+    pub fn tell_changes(&self) {
+        self.due_notices().into_iter().for_each(Notice::send);
     }
 
-    fn notice(&self, group_name: &str, group: &ConsumerGroup) -> Option<Notice> {
-        if !self.notify || group.is_broadcasting() {
+    fn due_notices(&self) -> Vec<Notice> {
+        let changed = self.rounds.take_due(self.clock.monotonic_ms());
+        let tables = self.tables.read();
+        changed.into_iter().filter_map(|name| Some(notice(&name, tables.consumers.get(&name)?))).collect()
+    }
+
+    /// The notice to send now; a round tells it later if there are rounds.
+    fn changed(&self, group_name: &str, group: &ConsumerGroup) -> Option<Notice> {
+        let config = &self.notice_config;
+        if !config.notify_consumer_ids_changed_enable || group.is_broadcasting() {
             return None;
         }
-        let peers = group.clients.values().map(|client| client.peer.clone()).collect();
-        Some(Notice { group: group_name.to_owned(), peers })
+        if !config.real_time_notify_consumer_change {
+            self.rounds.note(group_name);
+            return None;
+        }
+        Some(notice(group_name, group))
     }
 }
 
+fn notice(group_name: &str, group: &ConsumerGroup) -> Notice {
+    let peers = group.clients.values().map(|client| client.peer.clone()).collect();
+    Notice { group: group_name.to_owned(), peers }
+}
+
 impl Tables {
+    /// Whether the connection was in the group, which is gone with its last one.
+    fn leave_consumers(&mut self, peer_id: u64, group_name: &str) -> bool {
+        let Some(group) = self.consumers.get_mut(group_name) else { return false };
+        let client = group.clients.remove(&peer_id);
+        if let Some(client) = &client {
+            tracing::info!("consumer of {group_name} left: {}", client.client_id);
+        }
+        if group.clients.is_empty() {
+            self.consumers.remove(group_name);
+        }
+        client.is_some()
+    }
+
     fn leave_producers(&mut self, peer_id: u64, group: &str) {
         let Some(clients) = self.producers.get_mut(group) else { return };
         let client = clients.remove(&peer_id);

@@ -3,6 +3,7 @@
 
 mod file;
 mod matching;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -11,11 +12,12 @@ pub use matching::{PropertyText, SqlFilter};
 use crate::subscription::is_tag_type;
 use crate::table_file::TableFile;
 use file::{FilterDataByTopic, StoredFilters};
-use filter::Expression;
 use filter::bloom::{BloomError, BloomFilter, BloomFilterData};
+use filter::{CompileError, Expression};
 use parking_lot::RwLock;
 use process::clock::Clock;
 use process::files::LoadError;
+use recent::RecentExpressions;
 use remoting::body::SubscriptionData;
 use remoting::json;
 use std::cmp::Ordering;
@@ -62,7 +64,7 @@ pub struct GroupFilter {
     pub expression: String,
     pub expression_type: String,
     /// None where a file holds what does not compile: then all messages are wanted.
-    pub compiled: Option<Expression>,
+    pub compiled: Option<Arc<Expression>>,
     /// Messages stored later than this have this group's bits, if bits are kept. Milliseconds since 1970.
     pub born_ms: i64,
     /// None for a pull that brought its expression along.
@@ -71,12 +73,19 @@ pub struct GroupFilter {
 
 impl GroupFilter {
     /// Java: `ConsumerFilterManager.build`. None if the expression is no good.
-    pub fn build(topic: &str, group: &str, expression: &str, kind: &str, now_ms: i64) -> Option<GroupFilter> {
+    fn build(
+        topic: &str,
+        group: &str,
+        expression: &str,
+        kind: &str,
+        now_ms: i64,
+        compile: impl FnOnce(&str) -> Result<Arc<Expression>, CompileError>,
+    ) -> Option<GroupFilter> {
         if kind != SQL92 {
             tracing::error!("{group} filters {topic} by {kind}, which is unknown");
             return None;
         }
-        let compiled = Expression::compile(expression).inspect_err(|error| {
+        let compiled = compile(expression).inspect_err(|error| {
             tracing::error!("{group} filters {topic} by {expression:?}, which is no expression: {error}");
         });
         Some(GroupFilter {
@@ -122,6 +131,7 @@ pub struct ConsumerFilters {
     bloom: BloomFilter,
     clock: Clock,
     table: RwLock<Table>,
+    recent: RecentExpressions,
     file: TableFile,
 }
 
@@ -134,7 +144,8 @@ impl ConsumerFilters {
     ) -> Result<ConsumerFilters, LoadError> {
         let (file, stored) = TableFile::open::<StoredFilters>(path)?;
         let table = stored.and_then(|stored| loaded(stored, &bloom, clock.wall_ms())).unwrap_or_default();
-        Ok(ConsumerFilters { config, bloom, clock, table: RwLock::new(table), file })
+        let (table, recent) = (RwLock::new(table), RecentExpressions::default());
+        Ok(ConsumerFilters { config, bloom, clock, table, recent, file })
     }
 
     pub fn bloom(&self) -> &BloomFilter {
@@ -145,6 +156,19 @@ impl ConsumerFilters {
     pub fn get(&self, topic: &str, group: &str) -> Option<(Arc<GroupFilter>, i64)> {
         let table = self.table.read();
         table.get(topic)?.get(group).map(|known| (known.filter.clone(), known.client_version))
+    }
+
+    /// The filter that a pull brings along; it is kept nowhere. None if the expression is no good.
+    pub fn brought(
+        &self,
+        topic: &str,
+        group: &str,
+        expression: &str,
+        kind: &str,
+    ) -> Option<Arc<GroupFilter>> {
+        let now_ms = self.clock.wall_ms();
+        GroupFilter::build(topic, group, expression, kind, now_ms, |sql| self.recent.compile(sql))
+            .map(Arc::new)
     }
 
     /// All that a heartbeat says a group subscribes: expressions are noted, topics that are gone are dead.
@@ -207,7 +231,8 @@ impl ConsumerFilters {
 
     /// Notes a new expression. It is compiled without holding up others.
     fn replace(&self, topic: &str, group: &str, expression: &str, kind: &str, version: i64) -> bool {
-        let built = GroupFilter::build(topic, group, expression, kind, self.clock.wall_ms());
+        let compile = |sql: &str| Expression::compile(sql).map(Arc::new);
+        let built = GroupFilter::build(topic, group, expression, kind, self.clock.wall_ms(), compile);
         let mut table = self.table.write();
         let is_outdated = |known: &Registered| known.client_version >= version;
         if table.get(topic).and_then(|groups| groups.get(group)).is_some_and(is_outdated) {

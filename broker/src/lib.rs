@@ -1,6 +1,7 @@
 //! The broker: `mqbroker`.
 
 pub mod attributes;
+pub mod broadcast_offsets;
 pub mod broker;
 pub mod calls;
 pub mod clients;

@@ -5,11 +5,12 @@ use process::clock::Clock;
 use remoting::body::MessageQueue;
 use std::collections::HashMap;
 
-/// A lock that its client has not renewed for longer is free. Java: `rocketmq.broker.rebalance.lockMaxLiveTime`.
+/// A lock that its client has not renewed for longer is free, unless the start says otherwise.
 pub const LOCK_LIVE_MS_MAX: u64 = 60_000;
 
 pub struct Locks {
     clock: Clock,
+    live_ms_max: u64,
     groups: Mutex<HashMap<String, HashMap<MessageQueue, Lock>>>,
 }
 
@@ -20,14 +21,14 @@ struct Lock {
 }
 
 impl Lock {
-    fn is_expired(&self, now_ms: u64) -> bool {
-        now_ms - self.renewed_ms > LOCK_LIVE_MS_MAX
+    fn is_older(&self, live_ms_max: u64, now_ms: u64) -> bool {
+        now_ms - self.renewed_ms > live_ms_max
     }
 }
 
 impl Locks {
-    pub fn new(clock: Clock) -> Locks {
-        Locks { clock, groups: Mutex::default() }
+    pub fn new(clock: Clock, live_ms_max: u64) -> Locks {
+        Locks { clock, live_ms_max, groups: Mutex::default() }
     }
 
     /// Locks or renews; returns those of `queues` that the client holds now.
@@ -38,7 +39,9 @@ impl Locks {
             groups.insert(group.to_owned(), HashMap::new());
         }
         let Some(locks) = groups.get_mut(group) else { return Vec::new() };
-        queues.into_iter().filter(|queue| try_lock(locks, group, queue, client_id, now_ms)).collect()
+        let is_expired = |lock: &Lock| lock.is_older(self.live_ms_max, now_ms);
+        let mut lock = |queue: &MessageQueue| try_lock(locks, group, queue, client_id, now_ms, is_expired);
+        queues.into_iter().filter(|queue| lock(queue)).collect()
     }
 
     /// Frees those of `queues` that the client holds.
@@ -68,7 +71,10 @@ impl Locks {
     /// Whether nobody consumes in order in this group.
     pub fn is_all_expired(&self, group: &str) -> bool {
         let now_ms = self.clock.monotonic_ms();
-        self.groups.lock().get(group).is_none_or(|locks| locks.values().all(|lock| lock.is_expired(now_ms)))
+        self.groups
+            .lock()
+            .get(group)
+            .is_none_or(|locks| locks.values().all(|lock| lock.is_older(self.live_ms_max, now_ms)))
     }
 }
 
@@ -78,6 +84,7 @@ fn try_lock(
     queue: &MessageQueue,
     client_id: &str,
     now_ms: u64,
+    is_expired: impl Fn(&Lock) -> bool,
 ) -> bool {
     match locks.get_mut(queue) {
         None => {
@@ -89,7 +96,7 @@ fn try_lock(
             lock.renewed_ms = now_ms;
             true
         }
-        Some(lock) if lock.is_expired(now_ms) => {
+        Some(lock) if is_expired(lock) => {
             let before = std::mem::replace(&mut lock.client_id, client_id.to_owned());
             lock.renewed_ms = now_ms;
             tracing::warn!(target: "broker::lock", "{group} {queue:?} passes from {before}, expired, to {client_id}");
@@ -116,7 +123,7 @@ mod tests {
     #[test]
     fn a_lock_is_one_client_s_until_it_unlocks_or_expires() {
         let clock = Clock::test(0);
-        let locks = Locks::new(clock.clone());
+        let locks = Locks::new(clock.clone(), LOCK_LIVE_MS_MAX);
         assert!(locks.is_all_expired("g"));
         assert_eq!(locks.lock_batch("g", queues(&[0, 1]), "a"), queues(&[0, 1]));
         assert_eq!(locks.lock_batch("g", queues(&[1, 2]), "b"), queues(&[2]));

@@ -246,7 +246,7 @@ impl ConsumerOffsets {
     /// Java: `whichTopicByConsumer`.
     pub fn topics_of_group(&self, group: &str) -> BTreeSet<String> {
         let shard = self.shard(group).lock();
-        let topics = shard.get(group).into_iter().flatten();
+        let topics = shard.get(group).filter(|_| is_listed(group)).into_iter().flatten();
         topics.filter(|(_, offsets)| offsets.is_committed()).map(|(topic, _)| topic.clone()).collect()
     }
 
@@ -257,7 +257,7 @@ impl ConsumerOffsets {
             let shard = shard.lock();
             let with_topic =
                 shard.iter().filter(|(_, topics)| topics.get(topic).is_some_and(TopicOffsets::is_committed));
-            groups.extend(with_topic.map(|(group, _)| group.clone()));
+            groups.extend(with_topic.map(|(group, _)| group.clone()).filter(|group| is_listed(group)));
         }
         groups
     }
@@ -288,7 +288,9 @@ impl ConsumerOffsets {
                         lmqs.extend(offsets.committed.get(LMQ_QUEUE_ID).map(|offset| (key, offset)));
                     } else if offsets.is_committed() {
                         committed.insert(key, offsets.committed.to_map());
-                        group_topics.entry(group.clone()).or_default().insert(topic);
+                        if is_listed(&group) {
+                            group_topics.entry(group.clone()).or_default().insert(topic);
+                        }
                     }
                 }
             }
@@ -327,6 +329,11 @@ impl ConsumerOffsets {
         let topics = shard.entry(group.to_owned()).or_default();
         change(topics.entry(topic.to_owned()).or_default())
     }
+}
+
+/// Java lists no offsets whose key has a third part, as those of `<group>@broadcast`.
+fn is_listed(group: &str) -> bool {
+    !group.contains(TOPIC_GROUP_SEPARATOR)
 }
 
 impl TopicOffsets {

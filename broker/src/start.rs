@@ -2,6 +2,7 @@
 
 mod parts;
 
+use crate::broadcast_offsets::BroadcastOffsets;
 use crate::broker::Broker;
 use crate::calls::Calls;
 use crate::clients::Clients;
@@ -46,6 +47,10 @@ const LONG_POLL_TICK: Duration = Duration::from_millis(200);
 const GROWN_QUEUES_PERIOD: Duration = Duration::from_secs(5);
 /// Java: `BrokerController.initializeBrokerScheduledTasks`.
 const FILTERS_PERSIST_PERIOD: Duration = Duration::from_secs(10);
+/// Java: `BroadcastOffsetManager.run`.
+const BROADCAST_OFFSETS_PERIOD: Duration = Duration::from_secs(5);
+/// How often it is asked whether groups are to be told of changes.
+const NOTICE_TICK: Duration = Duration::from_secs(1);
 /// Java: `ClientHousekeepingService`.
 const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 
@@ -205,10 +210,11 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         offsets,
         delays,
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
-        clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
+        clients: Clients::new(clock.clone(), parts::notice_config(&settings.broker)),
         calls: Calls::default(),
         consumer_filters: filters,
-        locks: Locks::new(clock.clone()),
+        broadcast_offsets: BroadcastOffsets::new(clock.clone(), parts::broadcast_config(&settings.broker)),
+        locks: Locks::new(clock.clone(), parts::lock_live_ms_max(&settings)?),
         long_poll: LongPoll::new(clock.clone()),
         clock,
         settings,
@@ -264,6 +270,8 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
         every(broker, LONG_POLL_TICK, |broker| broker.answer(broker.long_poll.take_expired())),
         every(broker, GROWN_QUEUES_PERIOD, Broker::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
+        every(broker, BROADCAST_OFFSETS_PERIOD, |broker| broker.commit_broadcast_offsets()),
+        every(broker, NOTICE_TICK, |broker| broker.clients.tell_changes()),
         every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
         every(broker, FILTERS_PERSIST_PERIOD, |broker| {
             tokio::task::block_in_place(|| broker.consumer_filters.persist());

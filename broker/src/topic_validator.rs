@@ -47,6 +47,19 @@ pub const SYSTEM_TOPICS: [&str; 12] = [
     RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC,
 ];
 
+const TOOL_GROUPS: [&str; 10] = [
+    "DEFAULT_CONSUMER",
+    "TOOLS_CONSUMER",
+    "SCHEDULE_CONSUMER",
+    "FILTERSRV_CONSUMER",
+    "__MONITOR_CONSUMER",
+    "SELF_TEST_C_GROUP",
+    "CID_ONS-HTTP-PROXY",
+    "CID_ONSAPI_PERMISSION",
+    "CID_ONSAPI_OWNER",
+    "CID_ONSAPI_PULL",
+];
+
 const NOT_ALLOWED_SEND_TOPICS: [&str; 8] = [
     SCHEDULE_TOPIC_XXXX,
     RMQ_SYS_TRANS_HALF_TOPIC,
@@ -117,6 +130,11 @@ pub fn is_not_allowed_send_topic(topic: &str) -> bool {
 /// Java: `MixAll.isSysConsumerGroup`.
 pub fn is_system_group(group: &str) -> bool {
     group.starts_with(CID_RMQ_SYS_PREFIX)
+}
+
+/// Groups that servers and tools pull with. Java: `MixAll.isSysConsumerGroupPullMessage`.
+pub fn is_tool_group(group: &str) -> bool {
+    TOOL_GROUPS.contains(&group) || is_system_group(group)
 }
 
 /// Where messages go that a group could not consume yet. Java: `MixAll.getRetryTopic`.

@@ -269,3 +269,25 @@ pub fn first_physical_offset(body: &[u8]) -> String {
     let bytes = body.get(28..36).expect("a record in the pull reply");
     i64::from_be_bytes(bytes.try_into().unwrap()).to_string()
 }
+
+/// A consumed message: the group is known to the broker, and its physical offset to the consumer.
+pub fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
+    fill(s, topic, 1);
+    s.quietly(consumer_heartbeat("c1", group, "CLUSTERING", &[subscription(topic, "*", 1)]));
+    let pulled = s.quietly(Pull::of(group, topic).command());
+    first_physical_offset(&pulled.body)
+}
+
+/// CONSUMER_SEND_MSG_BACK of the message at a physical offset, with a delay level, to be retried so often at most.
+pub fn send_back_command(topic: &str, group: &str, offset: &str, level: &str, max: &str) -> Command {
+    let fields = [
+        ("offset", offset),
+        ("group", group),
+        ("delayLevel", level),
+        ("originMsgId", "AC110001000100000000000000000001"),
+        ("originTopic", topic),
+        ("unitMode", "false"),
+        ("maxReconsumeTimes", max),
+    ];
+    Command::request(36, &fields, b"")
+}

@@ -182,6 +182,12 @@ impl<'a> Script<'a> {
         call
     }
 
+    /// Compares how many requests of the server's own came before the last reply.
+    pub fn note_calls_waiting(&mut self) {
+        let count = self.connection().calls_waiting();
+        self.note("calls", &count.to_string());
+    }
+
     /// As [`Script::call_from_server`], not compared.
     pub fn quiet_call_from_server(&mut self, wait: Duration) -> Command {
         let call = self.connection().call_from_server(wait);
@@ -231,7 +237,8 @@ impl<'a> Script<'a> {
 
     fn render(&mut self, command: &Command) -> String {
         let local = self.connection().local_addr().to_string();
-        let ext: Vec<_> = command.ext.iter().map(|(key, value)| format!("  {key}={value}")).collect();
+        let ext: Vec<_> =
+            command.ext.iter().map(|(key, value)| format!("  {key}={}", shown(key, value))).collect();
         let text = format!(
             "code={} flag={} version={} language={} codec={:?} remark={:?}\n{}\n  body {}",
             command.code,
@@ -249,6 +256,14 @@ impl<'a> Script<'a> {
             text = text.replace(&from, &to);
         }
         text.replace(local.split(':').next().unwrap_or(""), "<client-ip>")
+    }
+}
+
+/// The value of an ext field, unless it is a place in the log: that depends on all that was stored before.
+fn shown<'a>(key: &str, value: &'a str) -> &'a str {
+    match key {
+        "indexLastUpdatePhyoffset" => "<offset>",
+        _ => value,
     }
 }
 

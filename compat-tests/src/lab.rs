@@ -142,6 +142,21 @@ impl Lab {
         home
     }
 
+    /// A file that a server finds in its home when it starts, and may replace.
+    pub fn seed(&self, name: &str, path: &str, text: &str) {
+        let mut folder = self.home(name);
+        let mut parts = path.split('/').peekable();
+        while let Some(part) = parts.next() {
+            folder.push(part);
+            match parts.peek() {
+                Some(_) => fs::create_dir_all(&folder),
+                None => fs::write(&folder, text),
+            }
+            .expect("the lab's directory is writable");
+            open_to_all(&folder);
+        }
+    }
+
     /// How to start a server with these arguments and nothing else.
     pub fn spec(&self, edition: Edition, server: Server, home: &Path, args: &[&str]) -> Spec {
         let mut spec = match edition {
@@ -272,6 +287,8 @@ impl Lab {
             ("namesrvAddr", &list),
             ("mapedFileSizeCommitLog", &(16 << 20)),
             ("mapedFileSizeConsumeQueue", &60_000),
+            // Java refuses what waits for its threads longer, which on a busy machine is no matter of the cases.
+            ("waitTimeMillsInSendQueue", &10_000),
         ];
         if self.place == Place::Process {
             defaults.push(("brokerIP1", &loopback));
@@ -333,8 +350,8 @@ pub fn write_conf(path: &Path, defaults: &[(&str, &dyn Display)], overrides: &[(
 }
 
 /// Containers run as another user than the tests.
-fn open_to_all(directory: &Path) {
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o777)).expect("our own directory");
+fn open_to_all(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("our own");
 }
 
 /// 4.9's servers do not start without their logback files; 5.x has them in its jars.

@@ -255,6 +255,11 @@ impl Connection {
         command
     }
 
+    /// Requests of the server's own that came before the last reply and nobody has taken.
+    pub fn calls_waiting(&self) -> usize {
+        self.calls.len()
+    }
+
     /// Reads one frame. `UnexpectedEof` or `ConnectionReset`: the server closed.
     pub fn receive(&mut self) -> io::Result<Command> {
         let mut length = [0; 4];

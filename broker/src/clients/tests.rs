@@ -37,7 +37,7 @@ fn join(clients: &Clients, client_id: &str) -> Client {
 
 #[test]
 fn subscriptions_follow_the_newest_heartbeat() {
-    let clients = Clients::new(Clock::test(0), true);
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     let client = join(&clients, "c1");
     clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1), ("b", 1)]), 0));
     assert_eq!(topics(&clients, "g"), [("a".into(), 1), ("b".into(), 1)]);
@@ -53,7 +53,7 @@ fn subscriptions_follow_the_newest_heartbeat() {
 
 #[test]
 fn another_fingerprint_is_a_subscription_change() {
-    let clients = Clients::new(Clock::test(0), true);
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     let client = join(&clients, "c1");
     let data = consumer("g", &[("a", 1)]);
     assert!(!clients.register_consumer(&client, &beat(&data, 7)), "the first of a group");
@@ -64,7 +64,7 @@ fn another_fingerprint_is_a_subscription_change() {
 
 #[test]
 fn a_closed_connection_is_in_no_group() {
-    let clients = Clients::new(Clock::test(0), true);
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));
     let data = consumer("g", &[("a", 1)]);
     clients.register_consumer(&one, &beat(&data, 0));
@@ -86,7 +86,7 @@ fn a_closed_connection_is_in_no_group() {
 
 #[test]
 fn replies_find_a_producer_while_it_is_in_a_group() {
-    let clients = Clients::new(Clock::test(0), true);
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     let (first, again) = (join(&clients, "p1"), join(&clients, "p1"));
     let peer_id = |clients: &Clients| clients.producer_peer("p1").map(|peer| peer.id());
     clients.register_producer(&first, "a");
@@ -103,7 +103,7 @@ fn replies_find_a_producer_while_it_is_in_a_group() {
 #[test]
 fn silent_clients_are_disconnected() {
     let clock = Clock::test(0);
-    let clients = Clients::new(clock.clone(), true);
+    let clients = Clients::new(clock.clone(), NoticeConfig::default());
     let (consumer_client, producer_client) = (join(&clients, "c"), join(&clients, "p"));
     clients.register_consumer(&consumer_client, &beat(&consumer("g", &[("a", 1)]), 0));
     clients.register_producer(&producer_client, "p");
@@ -118,7 +118,7 @@ fn silent_clients_are_disconnected() {
 
 #[test]
 fn the_live_producers_of_a_group_take_turns() {
-    let clients = Clients::new(Clock::test(0), true);
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     assert!(clients.available_producer("g").is_none());
     let (a, b, gone) = (join(&clients, "a"), join(&clients, "b"), join(&clients, "gone"));
     for client in [&a, &b, &gone] {
@@ -129,4 +129,58 @@ fn the_live_producers_of_a_group_take_turns() {
     asked.sort();
     assert_eq!(asked, [a.peer.id(), a.peer.id(), b.peer.id(), b.peer.id()]);
     assert!(clients.available_producer("other").is_none());
+}
+
+#[test]
+fn a_group_that_changes_often_is_told_once_a_round() {
+    let clock = Clock::test(0);
+    let config = NoticeConfig { real_time_notify_consumer_change: false, ..NoticeConfig::default() };
+    let clients = Clients::new(clock.clone(), config);
+    let told = || {
+        let mut told: Vec<_> =
+            clients.due_notices().into_iter().map(|notice| (notice.group, notice.peers.len())).collect();
+        told.sort();
+        told
+    };
+    let (one, two, three) = (join(&clients, "c1"), join(&clients, "c2"), join(&clients, "c3"));
+    let data = consumer("g", &[("a", 1)]);
+    for client in [&one, &two, &three] {
+        clients.register_consumer(client, &beat(&data, 0));
+    }
+    let broadcast =
+        ConsumerData { message_model: Some(MessageModel::Broadcasting), ..consumer("b", &[("a", 1)]) };
+    clients.register_consumer(&one, &beat(&broadcast, 0));
+    clients.register_consumer(&one, &beat(&consumer("gone", &[("a", 1)]), 0));
+    clients.closed(two.peer.id());
+    assert!(clients.unregister_consumer(one.peer.id(), "gone", true));
+    clock.advance(Duration::from_millis(29_999));
+    assert_eq!(told(), []);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(told(), [("g".to_owned(), 2)], "those who are there then, not whoever was meanwhile");
+
+    clock.advance(Duration::from_millis(14_999));
+    clients.unregister_consumer(three.peer.id(), "g", false);
+    clients.register_consumer(&one, &beat(&data, 0));
+    assert_eq!(told(), []);
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(told(), [], "nothing that a group wants to be told has changed");
+    clients.register_consumer(&two, &beat(&consumer("h", &[("a", 1)]), 0));
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(told(), [("h".to_owned(), 1)]);
+    assert_eq!(told(), []);
+}
+
+#[test]
+fn a_change_is_told_at_once_by_default() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));
+    let data = consumer("g", &[("a", 1)]);
+    clients.register_consumer(&one, &beat(&data, 0));
+    clients.register_consumer(&two, &beat(&data, 0));
+    let peers = clients.consumer_group("g", |group| clients.changed("g", group).unwrap().peers.len());
+    assert_eq!(peers, Some(2));
+    let off = NoticeConfig { notify_consumer_ids_changed_enable: false, ..NoticeConfig::default() };
+    let silent = Clients::new(Clock::test(0), off);
+    silent.register_consumer(&one, &beat(&data, 0));
+    assert!(silent.consumer_group("g", |group| silent.changed("g", group).is_none()).unwrap());
 }

@@ -100,6 +100,10 @@ settings! {
         /// How long a pull is parked where long polling is off.
         pub short_polling_time_ms: u64 = "shortPollingTimeMills",
         pub notify_consumer_ids_changed_enable: bool = "notifyConsumerIdsChangedEnable",
+        /// False: a group's changes are told every 15 s.
+        pub real_time_notify_consumer_change: bool = "realTimeNotifyConsumerChange",
+        /// Only push consumers may pull, and consumers that sent a heartbeat on the same connection.
+        pub reject_pull_consumer_enable: bool = "rejectPullConsumerEnable",
         pub lite_pull_message_enable: bool = "litePullMessageEnable",
         /// Consumers may filter by expressions over properties.
         pub enable_property_filter: bool = "enablePropertyFilter",
@@ -116,6 +120,10 @@ settings! {
         pub slave_read_enable: bool = "slaveReadEnable",
         /// Offsets of broadcasting consumers are kept too.
         pub enable_broadcast_offset_store: bool = "enableBroadcastOffsetStore",
+        /// How long those of a client that has left are kept.
+        pub broadcast_offset_expire_s: u64 = "broadcastOffsetExpireSecond",
+        /// How long those of a client that does not pull are kept.
+        pub broadcast_offset_expire_max_s: u64 = "broadcastOffsetExpireMaxSecond",
         pub use_server_side_reset_offset: bool = "useServerSideResetOffset",
         /// Commits from one version of the offset table to the next.
         pub consumer_offset_update_version_step: u64 = "consumerOffsetUpdateVersionStep",

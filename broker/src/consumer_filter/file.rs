@@ -63,7 +63,8 @@ impl From<FilterData> for Registered {
                     let FilterData { topic, consumer_group, .. } = &data;
                     tracing::error!("{consumer_group} filters {topic} by what is no expression: {error}");
                 })
-                .ok(),
+                .ok()
+                .map(Arc::new),
             _ => None,
         };
         let filter = GroupFilter {

@@ -9,8 +9,9 @@ use crate::topic_validator;
 use crate::topics::topic_sys_flag;
 use filter::Expression;
 use remoting::body::{
-    CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody,
-    GroupList, HeartbeatData, ProducerConnection, QuerySubscriptionResponseBody, SubscriptionData, TopicList,
+    CheckClientRequestBody, Connection, ConsumeType, ConsumerConnection, ConsumerData,
+    GetConsumerListByGroupResponseBody, GroupList, HeartbeatData, ProducerConnection,
+    QuerySubscriptionResponseBody, SubscriptionData, TopicList,
 };
 use remoting::header::client::{
     ConsumerGroupRequestHeader, GetProducerConnectionListRequestHeader, SubscriptionQueryRequestHeader,
@@ -47,6 +48,11 @@ fn consumer_beat(
     fingerprint: i32,
 ) -> Result<bool, Refusal> {
     let group_name = data.group_name.as_str();
+    if broker.settings.broker.reject_pull_consumer_enable
+        && data.consume_type == Some(ConsumeType::ConsumeActively)
+    {
+        return Ok(false);
+    }
     let Some(group) = broker.group(group_name) else {
         return Ok(false);
     };

@@ -2,14 +2,16 @@
 
 use super::FAQ;
 use crate::broker::Broker;
+use crate::clients::ConsumerGroup;
 use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::long_poll::Parked;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
 use crate::subscription::{PullFilter, TagFilter, is_tag_type};
+use crate::topic_validator;
 use crate::topics::perm;
 use bytes::Bytes;
-use remoting::body::{SubscriptionGroupConfig, TopicConfig};
+use remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig};
 use remoting::header::pull::{
     PullMessageRequestHeader, PullMessageResponseHeader, forbidden_type, pull_sys_flag,
 };
@@ -60,11 +62,14 @@ fn pull(
     };
     let wanted = Wanted::read(&header)?;
     if let Some(offset) = broker.reset_offset(wanted.topic, wanted.group, wanted.queue_id) {
-        return Ok(Outcome::Now(moved_to(broker, &wanted, offset, &allowed)));
+        let result = moved_to(broker, &wanted, offset);
+        note_offsets(broker, peer, &wanted, &result, ResponseCode::PULL_OFFSET_MOVED, may_park);
+        let reply = reply(broker, &allowed, ResponseCode::PULL_OFFSET_MOVED, &result);
+        return Ok(Outcome::Now(reply.with_remark("OFFSET_RESET")));
     }
     let result = broker.store.get_message(wanted.get_request(), &allowed.filter);
-    commit_offset(broker, peer, &header, &wanted, &result, may_park);
     let code = response_code(broker, &result, &allowed.group, wanted.offset);
+    note_offsets(broker, peer, &wanted, &result, code, may_park);
     if code == ResponseCode::PULL_NOT_FOUND && may_park && wanted.sys_flag & pull_sys_flag::SUSPEND != 0 {
         let until_ms = broker.long_poll.now_ms() + park_ms(broker, wanted.suspend_timeout_ms);
         let (topic, queue_id, offset) = (wanted.topic.to_owned(), wanted.queue_id, wanted.offset);
@@ -115,23 +120,22 @@ struct Wanted<'a> {
     group: &'a str,
     queue_id: i32,
     offset: i64,
+    commit_offset: Option<i64>,
     count_max: usize,
-    bytes_max: usize,
     sys_flag: i32,
     suspend_timeout_ms: i64,
 }
 
 impl<'a> Wanted<'a> {
     fn read(header: &PullMessageRequestHeader<'a>) -> Result<Wanted<'a>, Refusal> {
-        let bytes_max = header.max_msg_bytes.and_then(|bytes| usize::try_from(bytes).ok());
         let sys_flag = required(header.sys_flag, "sysFlag")?;
         Ok(Wanted {
             topic: required(header.topic, "topic")?,
             group: required(header.consumer_group, "consumerGroup")?,
             queue_id: required(header.queue_id, "queueId")?,
             offset: required(header.queue_offset, "queueOffset")?,
+            commit_offset: header.commit_offset,
             count_max: usize::try_from(required(header.max_msg_nums, "maxMsgNums")?).unwrap_or(0),
-            bytes_max: bytes_max.filter(|bytes| *bytes > 0).unwrap_or(PULL_BYTES_MAX),
             sys_flag,
             suspend_timeout_ms: match sys_flag & pull_sys_flag::SUSPEND {
                 0 => 0,
@@ -146,7 +150,8 @@ impl<'a> Wanted<'a> {
             queue_id: self.queue_id,
             offset: self.offset,
             count_max: self.count_max,
-            bytes_max: self.bytes_max,
+            // Java has a field for it, `maxMsgBytes`, that it does not look at.
+            bytes_max: PULL_BYTES_MAX,
         }
     }
 }
@@ -207,7 +212,19 @@ fn check(
         },
         _ => filter_of_request(broker, header)?,
     };
+    if broker.settings.broker.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
+        let remark =
+            format!("the consumer's group info not exist, or the pull consumer is rejected by server.{FAQ}");
+        return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
+    }
     Ok(Ok(Allowed { group, topic, filter }))
+}
+
+/// Whether a pull is a push consumer's, a member's or the system's own, which `rejectPullConsumerEnable` lets through.
+fn is_admitted(broker: &Broker, peer: &Peer, group: &str) -> bool {
+    let is_active = |group: &ConsumerGroup| group.consume_type == Some(ConsumeType::ConsumeActively);
+    let admits = |group: &ConsumerGroup| !is_active(group) || group.clients.contains_key(&peer.id());
+    broker.clients.consumer_group(group, admits).unwrap_or(false) || topic_validator::is_tool_group(group)
 }
 
 /// The pull brings its subscription along.
@@ -227,8 +244,9 @@ fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> 
             header.sub_version.ok_or_else(unparsable)?;
             let group = required(header.consumer_group, "consumerGroup")?;
             let topic = required(header.topic, "topic")?;
-            let built = || GroupFilter::build(topic, group, expression, kind, broker.clock.wall_ms());
-            return sql_filter(broker, topic, kind, || built().map(Arc::new));
+            return sql_filter(broker, topic, kind, || {
+                broker.consumer_filters.brought(topic, group, expression, kind)
+            });
         }
     };
     Ok(PullFilter::Tags(tags))
@@ -357,14 +375,12 @@ fn reply(broker: &Broker, allowed: &Allowed, code: ResponseCode, result: &GetMes
 }
 
 /// An admin has set the group back; the consumer is told where to go on.
-fn moved_to(broker: &Broker, wanted: &Wanted<'_>, offset: i64, allowed: &Allowed) -> Command {
+fn moved_to(broker: &Broker, wanted: &Wanted<'_>, offset: i64) -> GetMessageResult {
     let (min_offset, max_offset) = (
         broker.store.min_offset_in_queue(wanted.topic, wanted.queue_id),
         broker.store.max_offset_in_queue(wanted.topic, wanted.queue_id),
     );
-    let result =
-        GetMessageResult::empty(GetMessageStatus::OffsetOverflowBadly, offset, min_offset, max_offset);
-    reply(broker, allowed, ResponseCode::PULL_OFFSET_MOVED, &result).with_remark("OFFSET_RESET")
+    GetMessageResult::empty(GetMessageStatus::OffsetOverflowBadly, offset, min_offset, max_offset)
 }
 
 /// None of the messages may have turned out to be readable: then the consumer goes on behind them.
@@ -378,20 +394,27 @@ fn with_messages(reply: Command, messages: impl Iterator<Item = Bytes>) -> Comma
     reply.with_body(body)
 }
 
-/// Java: `tryCommitOffset`.
-fn commit_offset(
+/// Java: `updateBroadcastPulledOffset`, `tryCommitOffset`.
+fn note_offsets(
     broker: &Broker,
     peer: &Peer,
-    header: &PullMessageRequestHeader<'_>,
     wanted: &Wanted<'_>,
     result: &GetMessageResult,
+    code: ResponseCode,
     first_time: bool,
 ) {
     let (group, topic, queue_id) = (wanted.group, wanted.topic, wanted.queue_id);
+    if broker.settings.broker.enable_broadcast_offset_store
+        && let Some(client_id) = broker.clients.broadcasting_client(group, peer.id())
+    {
+        let is_moved = code == ResponseCode::PULL_OFFSET_MOVED;
+        let offset = if is_moved { result.next_begin_offset } else { wanted.offset };
+        broker.broadcast_offsets.update(topic, group, client_id, queue_id, offset);
+    }
     broker.offsets.commit_pull(group, topic, queue_id, result.next_begin_offset);
     if first_time
         && wanted.sys_flag & pull_sys_flag::COMMIT_OFFSET != 0
-        && let Some(offset) = header.commit_offset
+        && let Some(offset) = wanted.commit_offset
     {
         broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
     }

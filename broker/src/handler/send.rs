@@ -5,6 +5,8 @@ mod checks;
 mod dead_letter;
 mod properties;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use crate::broker::Broker;
 use crate::store::{Appended, FlushOutcome, PutError};

@@ -179,3 +179,18 @@ fn the_version_moves_every_so_many_commits() {
     (0..8).for_each(|offset| offsets.commit(&"c", "g", "t", 0, offset));
     assert_eq!(offsets.data_version(), DataVersion { counter: 2, state_version: 0, timestamp: NOW_MS });
 }
+
+#[test]
+fn the_offsets_of_broadcasting_groups_are_kept_and_not_listed() {
+    let lab = Lab::new();
+    let offsets = lab.load();
+    offsets.commit(&"client", "g", "t", 0, 5);
+    offsets.commit(&"client", "g@broadcast", "t", 0, 3);
+    assert_eq!(offsets.groups_of_topic("t"), BTreeSet::from(["g".to_owned()]));
+    assert_eq!(offsets.topics_of_group("g@broadcast"), BTreeSet::new());
+    offsets.persist();
+    let again = lab.load();
+    assert_eq!((again.query("g@broadcast", "t", 0), again.query("g", "t", 0)), (3, 5));
+    let listed = again.to_wrapper().group_topic_map.unwrap();
+    assert_eq!(listed.into_keys().collect::<Vec<_>>(), ["g"]);
+}

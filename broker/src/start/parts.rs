@@ -1,9 +1,12 @@
 //! What each part of the broker is told, out of all settings.
 
 use super::StartError;
+use crate::broadcast_offsets::BroadcastConfig;
+use crate::clients::NoticeConfig;
 use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
 use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
+use crate::locks::LOCK_LIVE_MS_MAX;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
 use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
@@ -35,6 +38,31 @@ pub(super) fn groups_config(settings: &BrokerSettings) -> GroupsConfig {
         auto_create_subscription_group: settings.broker.auto_create_subscription_group,
         enable_create_sys_group: settings.broker.enable_create_sys_group,
         enable_lmq: settings.store.enable_lmq,
+    }
+}
+
+pub(super) fn notice_config(broker: &BrokerConfig) -> NoticeConfig {
+    NoticeConfig {
+        notify_consumer_ids_changed_enable: broker.notify_consumer_ids_changed_enable,
+        real_time_notify_consumer_change: broker.real_time_notify_consumer_change,
+    }
+}
+
+pub(super) fn broadcast_config(broker: &BrokerConfig) -> BroadcastConfig {
+    BroadcastConfig {
+        broadcast_offset_expire: Duration::from_secs(broker.broadcast_offset_expire_s),
+        broadcast_offset_expire_max: Duration::from_secs(broker.broadcast_offset_expire_max_s),
+    }
+}
+
+/// How long a lock lives that nobody renews.
+pub(super) fn lock_live_ms_max(settings: &BrokerSettings) -> Result<u64, StartError> {
+    let name = system_property::LOCK_LIVE_MS_MAX;
+    match settings.environment.system_properties().get(name) {
+        None => Ok(LOCK_LIVE_MS_MAX),
+        Some(value) => {
+            value.trim().parse().map_err(|_| StartError::SystemProperty { name, value: value.clone() })
+        }
     }
 }
 
@@ -101,8 +129,10 @@ fn file_reserved_time(settings: &MessageStoreConfig) -> Duration {
     Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600)
 }
 
-/// Java's system properties for the store, with their defaults in brackets.
+/// Java's system properties for the broker, with their defaults in brackets.
 mod system_property {
+    /// Milliseconds. [60000]
+    pub const LOCK_LIVE_MS_MAX: &str = "rocketmq.broker.rebalance.lockMaxLiveTime";
     /// [`,`]
     pub const MULTI_PATH_SPLITTER: &str = "rocketmq.broker.multiPathSplitter";
     /// From 0 to 1. [`diskSpaceWarningLevelRatio` / 100]

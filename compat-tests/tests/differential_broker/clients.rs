@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use compat_tests::client::{consumer_heartbeat, subscription};
+use compat_tests::client::{Pull, consumer_heartbeat, subscription};
 use compat_tests::differential::{Case, Script};
 use compat_tests::until;
 use compat_tests::wire::{Command, VERSION_4_9_7};
@@ -113,6 +113,33 @@ pub const CASES: &[Case] = &[
             s.client(0);
             wait_for_consumers(s, &group, r#"["c1"]"#);
             s.ask(38, &[("consumerGroup", &group)]);
+        },
+    },
+    Case {
+        name: "unregistering_a_stranger_tells_the_members",
+        codes: &[0, 0],
+        script: |s| {
+            let group = s.unique("g");
+            s.quietly(consumer_heartbeat("c1", &group, "CLUSTERING", &[subscription("T", "*", 1)]));
+            drain_notices(s);
+            s.client(1).ask(35, &[("clientID", "c2"), ("consumerGroup", &group)]);
+            s.client(0);
+            s.call_from_server(WAIT);
+            s.ask(38, &[("consumerGroup", &group)]);
+        },
+    },
+    Case {
+        name: "heartbeat_in_unit_mode",
+        codes: &[0, 19, 0, 19],
+        script: |s| {
+            for mode in ["true", "false"] {
+                let group = format!("{}_{mode}", s.unique("g"));
+                let mut beat = consumer_heartbeat("c1", &group, "CLUSTERING", &[subscription("T", "*", 1)]);
+                let text = String::from_utf8(beat.body).unwrap();
+                beat.body = text.replace("\"unitMode\":false", &format!("\"unitMode\":{mode}")).into_bytes();
+                s.ask_command(beat);
+                s.ask_command(Pull::of(&group, &format!("%RETRY%{group}")).command());
+            }
         },
     },
     Case {

@@ -1,11 +1,12 @@
 //! PULL_MESSAGE and LITE_PULL_MESSAGE: found, not found, refused, filtered, parked and woken.
 
 use compat_tests::client::{
-    COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, filled, query_offset, subscription,
-    wait_for_max,
+    COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, WAIT, consumer_heartbeat, fill, filled, query_offset,
+    subscription, wait_for_max,
 };
 use compat_tests::differential::Case;
-use compat_tests::wire::Codec;
+use compat_tests::until;
+use compat_tests::wire::{Codec, Command};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -100,6 +101,15 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "pull_bytes_of_its_own_choice",
+        codes: &[0],
+        script: |s| {
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 3);
+            s.ask_command(Pull::of(&group, &topic).set("maxMsgBytes", 100).command());
+        },
+    },
+    Case {
         name: "pull_unknown_topic",
         codes: &[17],
         script: |s| {
@@ -187,6 +197,76 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "pull_in_a_group_of_two_minds",
+        codes: &[0, 24, 0, 24, 0, 25, 0, 0],
+        script: |s| {
+            // Each heartbeat replaces what the group subscribes, whoever of it sends it.
+            let (red, blue, group) = (s.unique("red"), s.unique("blue"), s.unique("g"));
+            fill(s, &red, 1);
+            fill(s, &blue, 1);
+            let beat = |client: &str, topic: &str, expression: &str, version: i64| {
+                consumer_heartbeat(client, &group, "CLUSTERING", &[subscription(topic, expression, version)])
+            };
+            let pull = |topic: &str, version: i64| {
+                Pull::of(&group, topic).set("sysFlag", 0).set("subVersion", version).command()
+            };
+            s.quietly(beat("c1", &red, "*", 3));
+            s.ask_command(pull(&red, 3));
+            s.client(1).quietly(beat("c2", &blue, "*", 3));
+            s.client(0).ask_command(pull(&red, 3));
+            s.client(1).ask_command(pull(&blue, 3));
+            s.client(0).quietly(beat("c1", &red, "*", 3));
+            s.client(1).ask_command(pull(&blue, 3));
+            // One topic, two expressions: the newer one is everybody's, an older one nobody's.
+            s.client(1).quietly(beat("c2", &red, "Tag", 2));
+            s.ask_command(pull(&red, 2));
+            s.client(0).ask_command(pull(&red, 4));
+            s.client(1).quietly(beat("c2", &red, "*", 4));
+            s.client(0).ask_command(pull(&red, 3));
+            s.client(0).ask_command(pull(&red, 4));
+        },
+    },
+    Case {
+        name: "pull_of_broadcasting_consumers",
+        codes: &[0, 0, 0, 22, 0, 0],
+        script: |s| {
+            // Committed every five seconds: the offset of the slowest.
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 5);
+            for (client, offset) in [(0, 4), (1, 2)] {
+                let id = format!("c{client}");
+                let beat = consumer_heartbeat(&id, &group, "BROADCASTING", &[subscription(&topic, "*", 1)]);
+                s.client(client).quietly(beat);
+                let pull = Pull::of(&group, &topic).set("sysFlag", 0).set("queueOffset", offset);
+                s.ask_command(pull.command());
+            }
+            let apart = format!("{group}@broadcast");
+            let question = |setting: &str| {
+                let fields = [("topic", topic.as_str()), ("queueId", "0"), ("setZeroIfNotFound", setting)];
+                let mut question = Command::request(14, &fields, b"");
+                question.ext.insert("consumerGroup".into(), apart.clone());
+                question
+            };
+            until(
+                WAIT,
+                || "the offset of a broadcasting group".into(),
+                || (s.quietly(question("false")).code == 0).then_some(()),
+            );
+            s.ask_command(question("false"));
+            s.ask(
+                14,
+                &[
+                    ("consumerGroup", &group),
+                    ("topic", &topic),
+                    ("queueId", "0"),
+                    ("setZeroIfNotFound", "false"),
+                ],
+            );
+            s.ask(300, &[("topic", &topic)]);
+            s.ask(343, &[("group", &apart)]);
+        },
+    },
+    Case {
         name: "pull_commits_offset",
         codes: &[0, 0, 0],
         script: |s| {
@@ -227,14 +307,22 @@ pub const CASES: &[Case] = &[
         name: "pull_parked_ignores_other_tags",
         codes: &[0],
         script: |s| {
-            let (topic, group) = filled(s, 1);
-            let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("subscription", "Mine");
-            let parked = s.send(pull.set("sysFlag", SUSPEND | SUBSCRIPTION).command());
-            s.client(1);
-            s.quietly(Send::to(&topic).body(b"other").tag("Other").v2());
-            s.quietly(Send::to(&topic).body(b"mine").tag("Mine").v2());
-            s.client(0);
-            s.reply_to(parked);
+            // Every five seconds each broker wakes pulls whose queue has grown, whatever the tags: then once more.
+            let woken_by_its_tag = (0..5).any(|attempt| {
+                let (topic, group) = (format!("{}_{attempt}", s.unique("T")), s.unique("g"));
+                fill(s, &topic, 1);
+                let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("subscription", "Mine");
+                s.send(pull.set("sysFlag", SUSPEND | SUBSCRIPTION).command());
+                s.client(1);
+                s.quietly(Send::to(&topic).body(b"other").tag("Other").v2());
+                s.quietly(Send::to(&topic).body(b"mine").tag("Mine").v2());
+                s.client(0).any_reply().code == 0
+            });
+            assert!(woken_by_its_tag);
+            let topic = format!("{}_0", s.unique("T"));
+            wait_for_max(s, &topic, 0, 3);
+            let pull = Pull::of(&s.unique("g"), &topic).set("queueOffset", 1).set("subscription", "Mine");
+            s.ask_command(pull.command());
         },
     },
     Case {
@@ -269,6 +357,19 @@ pub const CASES: &[Case] = &[
             let lite = Pull { code: 361, ..Pull::of(&group, &topic).set("sysFlag", 16 | SUBSCRIPTION) };
             s.ask_command(lite.command());
             s.ask_command(lite.set("queueOffset", 3).command());
+        },
+    },
+    Case {
+        name: "pull_of_groups_that_may_not_be",
+        codes: &[26, 26, 26, 26, 0, 1],
+        script: |s| {
+            let topic = s.unique("T");
+            fill(s, &topic, 1);
+            for group in ["", "no good", "a/b", &"x".repeat(121), &"x".repeat(120)] {
+                s.ask_command(Pull::of(group, &topic).command());
+            }
+            let reply = s.quietly(Pull::of("", &topic).without("consumerGroup").command());
+            s.note_code(reply.code);
         },
     },
     Case {

@@ -1,6 +1,8 @@
 //! Groups set to other offsets by the broker, copied to other groups, and looked at.
 
-use compat_tests::client::{Pull, consumer_heartbeat, fill, query_offset, subscription};
+use compat_tests::client::{
+    COMMIT, Pull, SUBSCRIPTION, consumer_heartbeat, fill, query_offset, subscription,
+};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
 
@@ -31,6 +33,19 @@ pub const CASES: &[Case] = &[
                 s.ask(222, &[&fields[..], &[("offset", offset)]].concat());
             }
             s.ask(222, &[&fields[..], &[("offset", "-1")]].concat());
+        },
+    },
+    Case {
+        name: "reset_met_by_a_pull_that_commits",
+        codes: &[0, 21, 0],
+        script: |s| {
+            let (topic, group) = consumed(s, 3);
+            let fields =
+                [("topic", topic.as_str()), ("group", &group), ("timestamp", "0"), ("isForce", "true")];
+            s.ask(222, &fields);
+            let pull = Pull::of(&group, &topic).set("queueOffset", 3).set("commitOffset", 2);
+            s.ask_command(pull.set("sysFlag", COMMIT | SUBSCRIPTION).command());
+            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
         },
     },
     Case {

@@ -1,10 +1,9 @@
 //! CONSUMER_SEND_MSG_BACK: retry topics with delay, dead letters after the last retry.
 
-use compat_tests::differential::{Case, Script};
-
 use compat_tests::client::{
-    Pull, Send, consumer_heartbeat, fill, first_physical_offset, subscription, wait_for_max,
+    Pull, Send, fill, first_physical_offset, message_to_send_back, send_back_command, wait_for_max,
 };
+use compat_tests::differential::{Case, Script};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -60,19 +59,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             message_to_send_back(s, &topic, &group);
-            let reply = s.quietly(compat_tests::wire::Command::request(
-                36,
-                &[
-                    ("offset", "99999999999"),
-                    ("group", &group),
-                    ("delayLevel", "1"),
-                    ("originMsgId", "x"),
-                    ("originTopic", &topic),
-                    ("unitMode", "false"),
-                    ("maxReconsumeTimes", "16"),
-                ],
-                b"",
-            ));
+            let reply = s.quietly(send_back_command(&topic, &group, "99999999999", "1", "16"));
             s.note_code(reply.code);
         },
     },
@@ -106,29 +93,57 @@ pub const CASES: &[Case] = &[
             dead_letter(s, &group);
         },
     },
+    Case {
+        name: "send_to_retry_topic_of_an_orderly_group",
+        codes: &[0, 0, 0],
+        script: |s| {
+            // Somebody holds a lock: what the group gives up is dead at once, however seldom it was tried.
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            message_to_send_back(s, &topic, &group);
+            let lock = format!(
+                r#"{{"clientId":"c1","consumerGroup":"{group}","mqSet":[{{"brokerName":"broker-a","queueId":0,"topic":"{topic}"}}],"onlyThisBroker":false}}"#
+            );
+            s.ask_with(41, &[], lock.as_bytes());
+            let send = Send::to(&format!("%RETRY%{group}")).property("RETRY_TOPIC", &topic);
+            s.ask_command(send.property("DELAY", "4").ext("j", "1").v2());
+            dead_letter(s, &group);
+        },
+    },
+    Case {
+        name: "send_back_in_a_namespace",
+        codes: &[0, 0, 0, 0],
+        script: |s| {
+            let (topic, group) = (format!("ns%{}", s.unique("T")), format!("ns%{}", s.unique("g")));
+            let offset = message_to_send_back(s, &topic, &group);
+            send_back(s, &topic, &group, &offset, "1", "16");
+            let retry = format!("%RETRY%{group}");
+            wait_for_max(s, &retry, 0, 1);
+            let again = s.ask_command(Pull::of(&group, &retry).command());
+            send_back(s, &retry, &group, &first_physical_offset(&again.body), "-1", "16");
+            dead_letter(s, &group);
+        },
+    },
+    Case {
+        name: "send_back_in_unit_mode",
+        codes: &[0, 0],
+        script: |s| {
+            // The group has sent no heartbeat: this makes its retry topic.
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            fill(s, &topic, 1);
+            let pulled = s.quietly(Pull::of(&group, &topic).command());
+            let mut command =
+                send_back_command(&topic, &group, &first_physical_offset(&pulled.body), "1", "16");
+            command.ext.insert("unitMode".into(), "true".into());
+            s.ask_command(command);
+            let retry = format!("%RETRY%{group}");
+            wait_for_max(s, &retry, 0, 1);
+            s.ask_command(Pull::of(&group, &retry).command());
+        },
+    },
 ];
 
-/// A consumed message: the group is known to the broker, and its physical offset to the consumer.
-fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
-    fill(s, topic, 1);
-    s.quietly(consumer_heartbeat("c1", group, "CLUSTERING", &[subscription(topic, "*", 1)]));
-    let pulled = s.quietly(Pull::of(group, topic).command());
-    first_physical_offset(&pulled.body)
-}
-
 fn send_back(s: &mut Script, topic: &str, group: &str, offset: &str, level: &str, max: &str) {
-    s.ask(
-        36,
-        &[
-            ("offset", offset),
-            ("group", group),
-            ("delayLevel", level),
-            ("originMsgId", "AC110001000100000000000000000001"),
-            ("originTopic", topic),
-            ("unitMode", "false"),
-            ("maxReconsumeTimes", max),
-        ],
-    );
+    s.ask_command(send_back_command(topic, group, offset, level, max));
 }
 
 fn dead_letter(s: &mut Script, group: &str) {

@@ -105,6 +105,67 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "send_compressed_bodies_are_kept",
+        codes: &[0, 0, 0, 0, 0],
+        script: |s| {
+            // The kinds of compression that 5.x knows, and one that nobody does; the broker never looks inside.
+            let topic = s.unique("T");
+            for kind in [0x101, 0x201, 0x301, 0x701] {
+                s.ask_command(
+                    Send::to(&topic).body(b"\x04\x22\x4d\x18 as it came").ext("f", &kind.to_string()).v2(),
+                );
+            }
+            pull_back(s, &topic, 4);
+        },
+    },
+    Case {
+        name: "send_with_namespace_fields",
+        codes: &[0, 0, 0, 17],
+        script: |s| {
+            // 5.x clients with a namespaceV2 name it beside the plain topic.
+            let topic = s.unique("T");
+            s.ask_command(Send::to(&topic).ext("nsd", "true").ext("ns", "one").v2());
+            wait_for_max(s, &topic, 0, 1);
+            let mut pull = Pull::of(&s.unique("g"), &topic).command();
+            for (name, value) in [("nsd", "true"), ("ns", "another")] {
+                pull.ext.insert(name.into(), value.into());
+            }
+            s.ask_command(pull);
+            s.ask(30, &[("topic", &topic), ("queueId", "0"), ("nsd", "true"), ("ns", "one")]);
+            s.ask_command(Pull::of(&s.unique("g"), &format!("one%{topic}")).command());
+        },
+    },
+    Case {
+        name: "send_in_unit_mode",
+        codes: &[0, 0, 0, 0, 0, 0],
+        script: |s| {
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            s.ask_command(Send::to(&topic).ext("k", "true").v2());
+            pull_back(s, &topic, 1);
+            // A topic that is there stays as it is.
+            let plain = s.unique("P");
+            s.quietly(Send::to(&plain).v2());
+            s.ask_command(Send::to(&plain).ext("k", "true").v2());
+            pull_back(s, &plain, 2);
+            let retry = format!("%RETRY%{group}");
+            s.ask_command(Send::to(&retry).ext("k", "true").ext("c", "none").ext("j", "1").v2());
+            pull_back(s, &retry, 1);
+        },
+    },
+    Case {
+        name: "send_wait_or_not",
+        codes: &[0, 0, 0, 0, 0],
+        script: |s| {
+            let topic = s.unique("T");
+            for wait in ["true", "false", "", "TRUE"] {
+                let mut send = Send::to(&topic);
+                send.properties.retain(|(name, _)| *name != "WAIT");
+                s.ask_command(send.property("WAIT", wait).v2());
+            }
+            pull_back(s, &topic, 4);
+        },
+    },
+    Case {
         name: "send_queue_offsets_count_up",
         codes: &[0, 0, 0, 0, 0],
         script: |s| {

@@ -10,7 +10,7 @@ use compat_tests::differential::{Case, Script};
 use compat_tests::until;
 use compat_tests::wire::Command;
 
-use crate::client::{Pull, Send, WAIT, first_physical_offset, wait_for_max};
+use compat_tests::client::{Pull, Send, WAIT, first_physical_offset, send_back_command, wait_for_max};
 
 /// Recalls are refused by default.
 pub const CONF: (&str, &str) = ("recallMessageEnable", "true");
@@ -82,18 +82,7 @@ pub const CASES: &[Case] = &[
             wait_for_max(s, &topic, 0, 1);
             let pulled = s.quietly(Pull::of(&group, &topic).command());
             let offset = first_physical_offset(&pulled.body);
-            s.ask(
-                36,
-                &[
-                    ("offset", &offset),
-                    ("group", &group),
-                    ("delayLevel", "1"),
-                    ("originMsgId", UNIQ_KEY),
-                    ("originTopic", &topic),
-                    ("unitMode", "false"),
-                    ("maxReconsumeTimes", "16"),
-                ],
-            );
+            s.ask_command(send_back_command(&topic, &group, &offset, "1", "16"));
             pull(s, &format!("%RETRY%{group}"));
         },
     },

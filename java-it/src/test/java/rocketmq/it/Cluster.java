@@ -8,6 +8,8 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.rocketmq.client.ClientConfig;
@@ -42,6 +44,13 @@ final class Cluster implements AfterEachCallback {
     /** A name that no earlier run has used. */
     static String unique(String prefix) {
         return prefix + "-" + UUID.randomUUID().toString().substring(0, 8);
+    }
+
+    /** A client that the test makes and starts itself, configured and later shut down as all others. */
+    <C extends ClientConfig> C adopt(C client, Consumer<C> shutdown) {
+        configure(client);
+        closers.push(() -> shutdown.accept(client));
+        return client;
     }
 
     /** A started producer in a group of its own. */
@@ -153,9 +162,13 @@ final class Cluster implements AfterEachCallback {
 
     /** Reads the topic from its first message until at least {@code count} are there; ordered by queue and offset. */
     List<MessageExt> read(String topic, int count) throws Exception {
+        return read(topic, count + " messages", messages -> messages.size() >= count);
+    }
+
+    /** Reads the topic from its first message until {@code enough} is there. */
+    List<MessageExt> read(String topic, String what, Predicate<List<MessageExt>> enough) throws Exception {
         DefaultMQPullConsumer consumer = pullConsumer(unique("reader"));
-        return Await.value(count + " messages in " + topic, Await.PATIENCE, () -> readAll(consumer, topic),
-            messages -> messages.size() >= count);
+        return Await.value(what + " in " + topic, Await.PATIENCE, () -> readAll(consumer, topic), enough);
     }
 
     private static List<MessageExt> readAll(DefaultMQPullConsumer consumer, String topic) throws Exception {

@@ -76,6 +76,29 @@ class LargeMessageIT {
     }
 
     @Test
+    void eachKindOfCompressionPassesThrough() throws Exception {
+        String topic = cluster.createTopic("LargeMessage", 1);
+        byte[] body = "the same words again and again. ".repeat(4_000).getBytes(StandardCharsets.UTF_8);
+        for (String kind : List.of("LZ4", "ZSTD", "ZLIB")) {
+            System.setProperty("rocketmq.message.compressType", kind);
+            try {
+                cluster.producer().send(new Message(topic, body));
+            } finally {
+                System.clearProperty("rocketmq.message.compressType");
+            }
+        }
+
+        List<MessageExt> stored = cluster.read(topic, 4).subList(1, 4);
+
+        for (int kind = 1; kind <= 3; kind++) {
+            MessageExt message = stored.get(kind - 1);
+            assertEquals(kind, message.getSysFlag() >> 8 & 7, "kind of compression");
+            assertArrayEquals(body, message.getBody());
+            assertTrue(message.getStoreSize() < body.length / 10, "stored bytes: " + message.getStoreSize());
+        }
+    }
+
+    @Test
     void manyLargeMessagesArriveThoughOnePullCannotHoldThem() throws Exception {
         DefaultMQProducer producer = cluster.producer();
         producer.setCompressMsgBodyOverHowmuch(Integer.MAX_VALUE);

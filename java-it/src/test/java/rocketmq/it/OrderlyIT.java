@@ -13,6 +13,7 @@ import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.junit.jupiter.api.Test;
@@ -63,6 +64,38 @@ class OrderlyIT {
         Await.until("5 messages", () -> done.size() >= 5);
 
         assertEquals(Messages.numbered("step", 5), done.textsOf(0));
+        assertEquals(3, attempts.get());
+    }
+
+    @Test
+    void messageThatFailsTooOftenIsDeadAndTheQueueGoesOn() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("Orderly", 1);
+        String group = Cluster.unique("group");
+        for (String text : Messages.numbered("step", 3)) {
+            producer.send(Messages.tagged(topic, "t", text));
+        }
+        AtomicInteger attempts = new AtomicInteger();
+        Order done = new Order();
+        DefaultMQPushConsumer consumer = cluster.pushConsumer(group);
+        consumer.setMaxReconsumeTimes(2);
+        consumer.setSuspendCurrentQueueTimeMillis(50);
+        consumer.subscribe(topic, "t");
+        consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+            if (Messages.text(messages.get(0)).equals("step-001")) {
+                attempts.incrementAndGet();
+                return ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT;
+            }
+            return done.consumeMessage(messages, context);
+        });
+        consumer.start();
+
+        List<MessageExt> dead = cluster.read("%DLQ%" + group, 1);
+
+        assertEquals(List.of("step-001"), Messages.texts(dead));
+        assertEquals(topic, dead.get(0).getProperty(MessageConst.PROPERTY_RETRY_TOPIC));
+        Await.until("the others", () -> done.size() >= 2);
+        assertEquals(List.of("step-000", "step-002"), done.textsOf(0));
         assertEquals(3, attempts.get());
     }
 

@@ -1,6 +1,7 @@
 package rocketmq.it;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -10,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.junit.jupiter.api.Test;
@@ -65,6 +67,20 @@ class PropertiesIT {
         assertEquals(Cluster.queues(producer, topic).get(0).getBrokerName(), stored.getBrokerName());
         assertEquals("true", stored.getProperty("TRACE_ON"));
         assertEquals("DefaultRegion", stored.getProperty("MSG_REGION"));
+    }
+
+    @Test
+    void messageThatDoesNotWaitForTheDiskIsStoredToo() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("Properties", 1);
+        Message message = Messages.message(topic, "no hurry");
+        message.setWaitStoreMsgOK(false);
+
+        assertEquals(SendStatus.SEND_OK, producer.send(message).getSendStatus());
+
+        MessageExt stored = cluster.read(topic, 2).get(1);
+        assertEquals("no hurry", Messages.text(stored));
+        assertFalse(stored.isWaitStoreMsgOK());
     }
 
     @Test

@@ -7,9 +7,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -85,6 +87,45 @@ class PushConcurrentIT {
         assertEquals(Messages.numbered("many", 64), Messages.sortedTexts(received));
         assertTrue(sizes.stream().allMatch(size -> size <= 16), sizes.toString());
         assertTrue(sizes.contains(16), sizes.toString());
+    }
+
+    @Test
+    void slowConsumerIsGivenNoMoreThanItsThreshold() throws Exception {
+        DefaultMQProducer producer = cluster.producer();
+        String topic = cluster.createTopic("PushConcurrent", 1);
+        List<String> texts = Messages.numbered("slow", 50);
+        for (String text : texts) {
+            producer.send(Messages.tagged(topic, "t", text));
+        }
+        CountDownLatch released = new CountDownLatch(1);
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = cluster.pushConsumer(Cluster.unique("group"));
+        consumer.setPullBatchSize(2);
+        consumer.setPullThresholdForQueue(10);
+        consumer.subscribe(topic, "t");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            try {
+                released.await();
+            } catch (InterruptedException e) {
+                return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+            }
+            return inbox.consumeMessage(messages, context);
+        });
+        consumer.start();
+
+        // It stops once there are more than 10.
+        Await.until("12 in its cache", () -> cached(consumer) == 12);
+        released.countDown();
+        Await.until("all 50", () -> {
+            assertTrue(cached(consumer) <= 12);
+            return inbox.received().size() >= 50;
+        });
+        assertEquals(texts, Messages.sortedTexts(inbox.received()));
+    }
+
+    private static long cached(DefaultMQPushConsumer consumer) {
+        return consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().values().stream()
+            .mapToLong(queue -> queue.getMsgCount().get()).sum();
     }
 
     @Test

@@ -23,6 +23,8 @@ final class Wire {
     static final int GET_CONSUMER_RUNNING_INFO = 307;
     static final int CONSUME_MESSAGE_DIRECTLY = 309;
     static final int SEND_MESSAGE_V2 = 310;
+    static final int GET_UNIT_TOPIC_LIST = 311;
+    static final int GET_HAS_UNIT_SUB_TOPIC_LIST = 312;
     static final int CLONE_GROUP_OFFSET = 314;
     static final int RECALL_MESSAGE = 370;
 

@@ -4,6 +4,7 @@
 //! `COMPAT_PLACE=docker` (the default) needs a Docker daemon and the base image that `./test` makes;
 //! `COMPAT_PLACE=process` needs a JDK and runs everything on loopback. Both need the release binaries and Maven.
 
+pub mod counts;
 pub mod dialect;
 pub mod differential;
 pub mod job;

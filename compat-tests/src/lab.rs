@@ -34,7 +34,7 @@ pub const CLIENT_TEST_CONF: [(&str, &str); 5] = [
 
 const IMAGE_OURS: &str = "rocketmq-compat-ours";
 const IMAGE_JAVA: &str = "rocketmq-compat-java";
-const BINARIES: [&str; 3] = ["mqnamesrv", "mqbroker", "mqshutdown"];
+const BINARIES: [&str; 4] = ["mqnamesrv", "mqbroker", "mqshutdown", "mqstore"];
 
 /// Where programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -129,7 +129,8 @@ func TestClusteringSharesTheQueues(t *testing.T) {
 	})
 }
 
-// The application is stopped and started again.
+// The application is stopped and started again. Against Java's broker this fails now and then: it may take in the first one's
+// last heartbeat after its end, and keeps queues for it.
 func TestGroupGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
 	topic := createTopic(t, "GoOffset", 2)

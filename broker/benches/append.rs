@@ -3,31 +3,16 @@
 //! Not a test: numbers depend on the machine. Prints appends a second, CPU per append over all threads of the store, and
 //! the distribution of the time of one call from one thread (an upper bound of the time under the lock).
 
+mod sample;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::store::{Everything, GetRequest, MessageStore, StoreConfig, get, system_clock};
-use remoting::message::Message;
+use sample::{message, start, wait_until_derived};
 
 const RUN: Duration = Duration::from_secs(4);
-
-fn message<'a>(topic: &'a str, queue_id: i32, body: &'a [u8]) -> Message<'a> {
-    Message {
-        topic: topic.into(),
-        queue_id,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp_ms: 1,
-        born_host: "127.0.0.1:1".parse().unwrap(),
-        store_host: "127.0.0.1:10911".parse().unwrap(),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body,
-        properties: "UNIQ_KEY\u{1}C00002020A5E0C387F446FC0730D0000\u{2}CLUSTER\u{1}DefaultCluster\u{2}"
-            .into(),
-    }
-}
 
 /// CPU time of the process so far.
 fn cpu() -> Duration {
@@ -43,8 +28,7 @@ fn main() {
     let body_bytes = numbers.get(1).copied().unwrap_or(256);
     let dir = tempfile::tempdir().unwrap();
     let config = StoreConfig { store_path_root_dir: dir.path().to_owned(), ..StoreConfig::default() };
-    let store = MessageStore::open(config.clone(), system_clock()).unwrap();
-    store.start(Box::new(|_| ())).unwrap();
+    let store = start(&config);
 
     let (count, cpu_before, began) = (Arc::new(AtomicU64::new(0)), cpu(), Instant::now());
     let workers: Vec<_> = (0..threads)
@@ -55,9 +39,7 @@ fn main() {
         .collect();
     let mut times: Vec<u32> = workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect();
     let elapsed = began.elapsed();
-    while store.dispatch_behind_bytes() > 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until_derived(&store);
     let appends = count.load(Ordering::Relaxed);
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize];

@@ -4,13 +4,13 @@ use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
 use crate::consumer_filter::ConsumerFilters;
+use crate::delays::Delays;
 use crate::groups::Groups;
 use crate::handler::pull;
 use crate::locks::Locks;
 use crate::long_poll::{Arrival, LongPoll, Parked};
 use crate::offsets::ConsumerOffsets;
 use crate::registration::Registration;
-use crate::schedule::Schedule;
 use crate::store::{Arrived, MessageStore};
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
@@ -35,7 +35,7 @@ pub struct Broker {
     pub topics: Arc<Topics>,
     pub groups: Groups,
     pub offsets: Arc<ConsumerOffsets>,
-    pub schedule: Arc<Schedule>,
+    pub delays: Delays,
     pub transactions: Arc<Transactions>,
     pub registration: Registration,
     pub clients: Clients,
@@ -99,7 +99,10 @@ impl Broker {
 
     /// New messages can be read. Called by the store's derive thread, once a batch.
     pub fn messages_arrived(self: &Arc<Broker>, arrived: &[Arrived<'_>]) {
-        self.schedule.messages_arrived(arrived);
+        self.delays.schedule.messages_arrived(arrived);
+        if let Some(timer) = &self.delays.timer {
+            timer.messages_arrived(arrived);
+        }
         if self.long_poll.is_empty() {
             return;
         }

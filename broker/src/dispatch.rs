@@ -4,7 +4,7 @@
 use crate::broker::Broker;
 use crate::handler::{
     Handler, call, client, end_transaction, offset, pull, query, queue, reply, reset, send, send_back, store,
-    topic,
+    timer, topic,
 };
 use remoting::RequestCode as Code;
 use remoting::client::unsupported;
@@ -67,8 +67,8 @@ static ROWS: &[Row] = &[
     refused(Code::GET_ALL_CONSUMER_OFFSET),
     refused(Code::GET_ALL_DELAY_OFFSET),
     served(Code::CHECK_CLIENT_CONFIG, client::check_client_config),
-    refused(Code::GET_TIMER_CHECK_POINT),
-    refused(Code::GET_TIMER_METRICS),
+    served(Code::GET_TIMER_CHECK_POINT, timer::get_timer_check_point),
+    served(Code::GET_TIMER_METRICS, timer::get_timer_metrics),
     refused(Code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP),
     refused(Code::GET_ALL_SUBSCRIPTIONGROUP_CONFIG),
     refused(Code::GET_TOPIC_STATS_INFO),
@@ -107,7 +107,7 @@ static ROWS: &[Row] = &[
     refused(Code::CHECK_ROCKSDB_CQ_WRITE_PROGRESS),
     refused(Code::EXPORT_ROCKSDB_CONFIG_TO_JSON),
     served_on_main(Code::LITE_PULL_MESSAGE, pull::lite_pull_message),
-    refused(Code::RECALL_MESSAGE),
+    served(Code::RECALL_MESSAGE, timer::recall_message),
     refused(Code::QUERY_ASSIGNMENT),
     refused(Code::SET_MESSAGE_REQUEST_MODE),
     refused(Code::GET_ALL_MESSAGE_REQUEST_MODE),

@@ -15,16 +15,15 @@ pub mod reset;
 pub mod send;
 pub mod send_back;
 pub mod store;
+pub mod timer;
 pub mod topic;
 
 use crate::broker::Broker;
+use remoting::command::UNSET_REMARK;
 use remoting::header::offset::OffsetResponseHeader;
 use remoting::json::{self, JsonError};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal};
 use std::sync::Arc;
-
-/// The remark of every reply of Java's until a handler sets another, which some forget.
-const UNSET_REMARK: &str = "not set any response code";
 
 /// What every handler is.
 pub type Handler = fn(&Arc<Broker>, &Arc<Peer>, Command) -> Result<Outcome, Refusal>;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! tree (which files) -> log (one walk) -> queue, batch_queue, index: what each record should have there
-//!                                      -> table, timer: what is kept beside
+//!                                      -> checkpoint, table, timer: what is kept beside
 //!                                      -> report
 //! ```
 //!
@@ -14,6 +14,7 @@
 
 mod batch_queue;
 mod check;
+mod checkpoint;
 pub mod cli;
 mod dump;
 mod expected;

@@ -6,6 +6,7 @@ pub mod calls;
 pub mod clients;
 pub mod config;
 pub mod consumer_filter;
+pub mod delays;
 mod dispatch;
 #[cfg(test)]
 mod golden;
@@ -21,6 +22,8 @@ pub mod start;
 pub mod store;
 pub mod subscription;
 mod table_file;
+pub mod timer;
+mod topic_metrics;
 pub mod topic_validator;
 pub mod topics;
 pub mod transaction;

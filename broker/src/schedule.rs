@@ -16,7 +16,9 @@ use process::clock::Clock;
 use process::files::LoadError;
 use remoting::body::{DataVersion, DelayOffsetSerializeWrapper};
 use remoting::json;
-use remoting::message::property::{self, DELAY_TIME_LEVEL, REAL_QUEUE_ID, REAL_TOPIC};
+use remoting::message::property::{
+    self, DELAY_TIME_LEVEL, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
+};
 use remoting::message::{Message, Properties};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -129,6 +131,10 @@ impl Schedule {
         let mut properties = Properties::parse(&message.properties);
         if capped != level {
             properties.put(DELAY_TIME_LEVEL, &capped.to_string());
+        }
+        // A level goes before a time of the message's own.
+        for name in [TIMER_DELIVER_MS, TIMER_DELAY_SEC, TIMER_DELAY_MS] {
+            properties.remove(name);
         }
         properties.put(REAL_TOPIC, &message.topic);
         properties.put(REAL_QUEUE_ID, &message.queue_id.to_string());

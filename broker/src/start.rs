@@ -7,6 +7,7 @@ use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
+use crate::delays::Delays;
 use crate::dispatch::Port;
 use crate::groups::Groups;
 use crate::locks::Locks;
@@ -15,6 +16,7 @@ use crate::offsets::ConsumerOffsets;
 use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
 use crate::store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
+use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
 use crate::transaction::{self, Transactions};
 use filter::bloom::BloomError;
@@ -64,6 +66,8 @@ pub enum StartError {
     },
     Listen(SocketAddr, io::Error),
     Store(OpenError),
+    /// Of messages with a delivery time of their own.
+    Timer(TimerError),
     /// A config file that must not be taken for an empty one.
     Table(LoadError),
     /// The system has no thread left.
@@ -86,6 +90,7 @@ impl std::fmt::Display for StartError {
             StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
             StartError::Store(error) => error.fmt(f),
             StartError::Table(error) => error.fmt(f),
+            StartError::Timer(error) => error.fmt(f),
             StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
             StartError::Bloom(error) => write!(f, "the Bloom filter of consumer filters: {error}"),
             StartError::SystemProperty { name, value } => write!(f, "-D{name}={value} is no number"),
@@ -107,8 +112,11 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
         }
     };
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
-    broker.schedule.start().map_err(StartError::Thread)?;
+    broker.delays.schedule.start().map_err(StartError::Thread)?;
     if !broker.is_slave() {
+        if let Some(timer) = &broker.delays.timer {
+            timer.start().map_err(StartError::Thread)?;
+        }
         broker.transactions.start(asking(&broker)).map_err(StartError::Thread)?;
     }
     let mut listeners = listeners.into_iter();
@@ -173,12 +181,14 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let offsets = Arc::new(offsets.map_err(StartError::Table)?);
     let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
     let schedule = Arc::new(schedule.map_err(StartError::Table)?);
+    let timer = timer(&settings, store.clone(), clock.clone()).map_err(StartError::Timer)?;
+    let delays = Delays { schedule, timer };
     let transactions = Transactions::load(
         &file("transactionMetrics"),
         parts::transaction_config(&settings, store_host),
         transaction::Parts {
             store: store.clone(),
-            schedule: schedule.clone(),
+            delays: delays.clone(),
             topics: topics.clone(),
             offsets: offsets.clone(),
         },
@@ -193,7 +203,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         topics,
         groups: groups.map_err(StartError::Table)?,
         offsets,
-        schedule,
+        delays,
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
         clients: Clients::new(clock.clone(), settings.broker.notify_consumer_ids_changed_enable),
         calls: Calls::default(),
@@ -203,6 +213,18 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         clock,
         settings,
     }))
+}
+
+fn timer(
+    settings: &BrokerSettings,
+    store: Arc<MessageStore>,
+    clock: Clock,
+) -> Result<Option<Arc<Timer>>, TimerError> {
+    if !settings.store.timer_wheel_enable {
+        return Ok(None);
+    }
+    let metrics = settings.store.config_file("timermetrics");
+    Timer::load(&metrics, parts::timer_config(&settings.store), store, clock).map(Arc::new).map(Some)
 }
 
 /// Only an extension of the queues has a place for the bits.
@@ -299,7 +321,10 @@ impl Running {
         let broker = self.broker;
         drop(broker.long_poll.take_all());
         let saved = tokio::task::spawn_blocking(move || {
-            broker.schedule.shutdown();
+            broker.delays.schedule.shutdown();
+            if let Some(timer) = &broker.delays.timer {
+                timer.shutdown();
+            }
             broker.transactions.shutdown();
             broker.store.shutdown();
             broker.offsets.persist();

@@ -18,6 +18,12 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// Bits of [`TopicConfig::topic_sys_flag`]. Java: `TopicSysFlag`.
+pub mod topic_sys_flag {
+    pub const UNIT: i32 = 1;
+    pub const UNIT_SUB: i32 = 2;
+}
+
 /// Bits of [`TopicConfig::perm`]. Java: `PermName`.
 pub mod perm {
     pub const PRIORITY: i32 = 8;

@@ -11,22 +11,22 @@
 
 mod check;
 mod half;
-mod metrics;
 mod ops;
 #[cfg(test)]
 mod tests;
 
+use crate::delays::Delays;
 use crate::offsets::ConsumerOffsets;
-use crate::schedule::Schedule;
 use crate::store::{Appended, MessageStore, PutError};
+use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
 use crate::topics::Topics;
-use metrics::TransactionMetrics;
 use ops::Ops;
 use parking_lot::{Condvar, Mutex};
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::Command;
+use remoting::body::TransactionMetricsSerializeWrapper;
 use remoting::message::{Message, StoredMessage, property};
 use std::collections::BTreeSet;
 use std::io;
@@ -85,7 +85,7 @@ pub type Ask = Box<dyn Fn(&str, Command) + Send>;
 #[derive(Clone)]
 pub struct Parts {
     pub store: Arc<MessageStore>,
-    pub schedule: Arc<Schedule>,
+    pub delays: Delays,
     pub topics: Arc<Topics>,
     pub offsets: Arc<ConsumerOffsets>,
 }
@@ -94,7 +94,7 @@ pub struct Transactions {
     config: TransactionConfig,
     parts: Parts,
     clock: Clock,
-    metrics: TransactionMetrics,
+    metrics: TopicMetrics<TransactionMetricsSerializeWrapper>,
     ops: Ops,
     /// Queue and offset of half messages whose end came after the check had passed them; see `check`.
     late_ends: Mutex<BTreeSet<(i32, i64)>>,
@@ -121,7 +121,7 @@ impl Transactions {
         Ok(Transactions {
             config,
             parts,
-            metrics: TransactionMetrics::load(metrics_path, clock.clone())?,
+            metrics: TopicMetrics::load(metrics_path, clock.clone())?,
             clock,
             ops: Ops::default(),
             late_ends: Mutex::default(),
@@ -214,7 +214,7 @@ impl Transactions {
 
     /// Java: `DefaultMessageStore.putMessage` with its hooks.
     fn put(&self, mut message: Message<'_>) -> Result<Appended, PutError> {
-        self.parts.schedule.rewrite(&mut message);
+        self.parts.delays.rewrite(&mut message)?;
         self.parts.store.append(&message)
     }
 

@@ -20,12 +20,13 @@ use crate::{checkout, oracle, target, until};
 /// Java needs some 7 s for the first accepted request on an idle machine of two cores.
 pub const START_WAIT: Duration = Duration::from_secs(90);
 /// Name servers hear from a broker at once, clients of Java's brokers after a poll or two.
-pub const REGISTER_WAIT: Duration = Duration::from_secs(60);
+const REGISTER_WAIT: Duration = Duration::from_secs(60);
 
-/// For a broker under a client's tests: filters by SQL92, and checks transactions soon and gives them up soon, so that tests
+/// For a broker under a client's tests: filters by SQL92, recalls, and checks transactions soon and gives them up soon, so that tests
 /// can wait for it.
-pub const CLIENT_TEST_CONF: [(&str, &str); 5] = [
+pub const CLIENT_TEST_CONF: [(&str, &str); 6] = [
     ("enablePropertyFilter", "true"),
+    ("recallMessageEnable", "true"),
     ("transactionTimeOut", "1000"),
     ("transactionCheckInterval", "500"),
     ("transactionCheckMax", "3"),

@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::client::{Pull, Send};
 use crate::record::{self, Record};
 use crate::until;
 use crate::wire::{Command, Connection};
 
-const SEND_MESSAGE: i32 = 10;
-const PULL_MESSAGE: i32 = 11;
 const QUERY_MESSAGE: i32 = 12;
 const VIEW_MESSAGE_BY_ID: i32 = 33;
 const GET_MAX_OFFSET: i32 = 30;
@@ -60,21 +59,14 @@ impl Ledger {
         let body = format!("{}/{index} {}", self.topic, "x".repeat(index * 37 % 900));
         let (key, unique_key) = (format!("key{index}"), format!("7F000001{index:024X}"));
         let tag = format!("Tag{}", index % 3);
-        let properties =
-            record::properties_string(&[("KEYS", &key), ("UNIQ_KEY", &unique_key), ("TAGS", &tag)]);
-        let (queue, queues) = (queue_id.to_string(), self.queues.to_string());
-        let ext = [
-            ("producerGroup", "PID_Ledger"),
-            ("topic", self.topic.as_str()),
-            ("defaultTopic", "TBW102"),
-            ("defaultTopicQueueNums", queues.as_str()),
-            ("queueId", queue.as_str()),
-            ("sysFlag", "0"),
-            ("bornTimestamp", "1"),
-            ("flag", "0"),
-            ("properties", properties.as_str()),
-        ];
-        let reply = connection.ask(&Command::request(SEND_MESSAGE, &ext, body.as_bytes()))?;
+        let message = Send::plain(&self.topic)
+            .queue_nums(self.queues)
+            .queue(queue_id)
+            .property("KEYS", &key)
+            .property("UNIQ_KEY", &unique_key)
+            .property("TAGS", &tag)
+            .body(body.as_bytes());
+        let reply = connection.ask(&message.v1())?;
         if reply.code != 0 {
             return Err(io::Error::other(format!("{reply:?}")));
         }
@@ -190,21 +182,8 @@ impl Ledger {
 
 /// One pull that does not wait.
 pub fn pull(connection: &mut Connection, topic: &str, queue_id: i32, offset: i64) -> Command {
-    let (queue, offset) = (queue_id.to_string(), offset.to_string());
-    let ext = [
-        ("consumerGroup", "CID_Ledger"),
-        ("topic", topic),
-        ("queueId", queue.as_str()),
-        ("queueOffset", offset.as_str()),
-        ("maxMsgNums", "32"),
-        ("sysFlag", "4"),
-        ("commitOffset", "0"),
-        ("suspendTimeoutMillis", "0"),
-        ("subscription", "*"),
-        ("subVersion", "0"),
-        ("expressionType", "TAG"),
-    ];
-    connection.ask(&Command::request(PULL_MESSAGE, &ext, b"")).expect("an answer to a pull")
+    let pull = Pull::of("CID_Ledger", topic).set("queueId", queue_id).set("queueOffset", offset);
+    connection.ask(&pull.set("suspendTimeoutMillis", 0).command()).expect("an answer to a pull")
 }
 
 /// Max offset of a queue.

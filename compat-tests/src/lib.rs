@@ -4,6 +4,7 @@
 //! `COMPAT_PLACE=docker` (the default) needs a Docker daemon and the base image that `./test` makes;
 //! `COMPAT_PLACE=process` needs a JDK and runs everything on loopback. Both need the release binaries, Maven and Go.
 
+pub mod client;
 pub mod counts;
 pub mod dialect;
 pub mod differential;
@@ -28,6 +29,23 @@ pub fn until<T>(wait: Duration, what: impl Fn() -> String, mut ask: impl FnMut()
         }
         assert!(Instant::now() < deadline, "not within {wait:?}: {}", what());
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Numbers without a pattern, the same ones for the same seed, which is not 0: Marsaglia's xorshift.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn any(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// From 0 to `end` - 1.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.any() % end
     }
 }
 

@@ -61,7 +61,7 @@ impl Command {
         self
     }
 
-    pub fn is_reply(&self) -> bool {
+    fn is_reply(&self) -> bool {
         self.flag & FLAG_RESPONSE != 0
     }
 
@@ -266,18 +266,6 @@ impl Connection {
         let mut frame = vec![0; length as usize];
         self.stream.read_exact(&mut frame)?;
         Command::decode(&frame)
-    }
-
-    /// True when the server closes within `wait` without sending anything first.
-    pub fn closed_within(&mut self, wait: Duration) -> bool {
-        self.stream.set_read_timeout(Some(wait)).expect("a timeout above zero");
-        let mut byte = [0];
-        let closed = match self.stream.read(&mut byte) {
-            Ok(read) => read == 0,
-            Err(e) => !matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
-        };
-        self.stream.set_read_timeout(Some(REPLY_WAIT)).expect("a timeout above zero");
-        closed
     }
 
     /// Gives the server time to answer what it has, then tells it that nothing more comes. Java forgets its answer when the

@@ -3,16 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use compat_tests::client::{Pull, Send, consumer_heartbeat, fill, subscription};
 use compat_tests::differential::{Case, Script, Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 use compat_tests::wire::Command;
-
-// Half of its helpers are for other cases.
-#[allow(dead_code)]
-#[path = "differential_broker/client.rs"]
-mod client;
-
-use client::{Pull, consumer_heartbeat, fill, subscription};
 
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -81,7 +75,7 @@ const CASES: &[Case] = &[
         codes: &[1, 0],
         script: |s| {
             let topic = s.unique("T");
-            let mut reply = client::Send::to(&topic).v2();
+            let mut reply = Send::to(&topic).v2();
             reply.code = 325;
             s.ask_command(reply);
             s.ask(30, &[("topic", &topic), ("queueId", "0")]);

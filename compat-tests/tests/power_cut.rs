@@ -13,9 +13,8 @@ use std::time::Duration;
 use compat_tests::lab::free_ports;
 use compat_tests::ledger::Ledger;
 use compat_tests::power::{Image, Watched};
-use compat_tests::target;
-use compat_tests::until;
 use compat_tests::wire::Connection;
+use compat_tests::{Numbers, target, until};
 
 const TOPIC: &str = "PowerCut";
 const QUEUES: i32 = 4;
@@ -26,20 +25,12 @@ const LOOKED_AT_AGAIN: i64 = 200;
 struct Bench {
     dir: tempfile::TempDir,
     port: u16,
-    seed: u64,
+    numbers: Numbers,
 }
 
 impl Bench {
     fn root(&self) -> PathBuf {
         self.dir.path().join("root")
-    }
-
-    fn random(&mut self, below: u64) -> u64 {
-        // xorshift64.
-        self.seed ^= self.seed << 13;
-        self.seed ^= self.seed >> 7;
-        self.seed ^= self.seed << 17;
-        self.seed % below
     }
 
     fn start(&self) -> Watched {
@@ -94,17 +85,17 @@ fn no_acknowledged_message_is_lost_to_a_power_cut() {
     let cuts: usize = std::env::var("POWER_CUTS").map_or(12, |text| text.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("root")).unwrap();
-    let mut bench = Bench { dir, port: free_ports(), seed: 0x9E37_79B9_7F4A_7C15 };
+    let mut bench = Bench { dir, port: free_ports(), numbers: Numbers(0x9E37_79B9_7F4A_7C15) };
     let ledger = Ledger::new(TOPIC, QUEUES);
     for _ in 0..cuts {
         let broker = bench.start();
         // Some cuts meet a broker that is still starting.
-        let image = if bench.random(4) == 0 {
-            thread::sleep(Duration::from_millis(bench.random(60)));
+        let image = if bench.numbers.below(4) == 0 {
+            thread::sleep(Duration::from_millis(bench.numbers.below(60)));
             broker.cut().unwrap()
         } else {
             ledger.verify_queues(&mut bench.connect(), LOOKED_AT_AGAIN);
-            let run_for = Duration::from_millis(20 + bench.random(300));
+            let run_for = Duration::from_millis(20 + bench.numbers.below(300));
             send_until_cut(&bench, broker, &ledger, run_for)
         };
         bench.replace_root(&image);

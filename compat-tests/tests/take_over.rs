@@ -2,12 +2,14 @@
 //!
 //! `mqstore` looks at the directory between two owners: the judge shares no broker with either.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command as Process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use compat_tests::client::Send;
 use compat_tests::lab::{Edition, JAVA_4, JAVA_5, Lab, Running};
 use compat_tests::ledger::{self, Ledger};
 use compat_tests::record;
@@ -18,11 +20,14 @@ const STOP_WAIT: Duration = Duration::from_secs(60);
 const DELIVERY_WAIT: Duration = Duration::from_secs(60);
 const QUEUES: i32 = 3;
 /// Small, so that a test fills several files.
-const CONF: [(&str, &str); 4] = [
+const CONF: [(&str, &str); 6] = [
     ("mapedFileSizeCommitLog", "262144"),
     ("mapedFileSizeConsumeQueue", "4000"),
     ("maxHashSlotNum", "1000"),
     ("maxIndexNum", "4000"),
+    // So that messages which wait for their time roll, from one owner to the next. Means nothing to 4.9.7.
+    ("timerRollWindowSlot", "4"),
+    ("recallMessageEnable", "true"),
 ];
 const EXIT_SOUND: i32 = 0;
 const EXIT_REPAIRED_BY_A_START: i32 = 1;
@@ -68,6 +73,9 @@ fn clean_there_and_back(java: Edition) {
             ledger.verify_queries(&mut connection, 7);
             assert_eq!(committed(&mut connection), turn as i64 * 10, "turn {turn}");
             assert_delivered(&mut connection, turn);
+            if java == JAVA_5 {
+                assert_timed(&mut connection, turn);
+            }
             commit_half(&mut connection, turn, half.as_ref().expect("the owner before left one"));
         }
         turns.verify(&mut connection);
@@ -76,6 +84,9 @@ fn clean_there_and_back(java: Edition) {
         ledger.verify_queries(&mut connection, 31);
         commit(&mut connection, (turn as i64 + 1) * 10);
         delay(&mut connection, turn);
+        if java == JAVA_5 {
+            leave_timed(&mut connection, turn);
+        }
         half = Some(prepare(&mut connection, turn));
         let store = broker.home.join("store");
         stop(broker, "TERM");
@@ -94,6 +105,9 @@ fn killed_under_load(java: Edition) {
         ledger.verify_queries(&mut broker.connect(), ledger.len() / 40 + 1);
         // A killed broker's topic may not have reached its file: that is Java's too.
         ledger.send_all(&mut broker.connect(), QUEUES as usize);
+        if java == JAVA_5 {
+            time(&mut broker.connect(), turn, "", "6");
+        }
         let (stop_sending, addr) = (AtomicBool::new(false), broker.addr);
         let store = broker.home.join("store");
         let before = ledger.len();
@@ -109,6 +123,9 @@ fn killed_under_load(java: Edition) {
     let broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &CONF);
     ledger.verify_queues(&mut broker.connect(), i64::MAX);
     ledger.verify_queries(&mut broker.connect(), ledger.len() / 100 + 1);
+    if java == JAVA_5 {
+        assert_all_timed(&mut broker.connect(), 4);
+    }
     let store = broker.home.join("store");
     stop(broker, "TERM");
     let (status, said) = judge(&store);
@@ -148,40 +165,68 @@ fn committed(connection: &mut Connection) -> i64 {
 
 /// Sends one message to be delivered after 5 s: most likely by the next owner.
 fn delay(connection: &mut Connection, turn: usize) {
-    let properties = record::properties_string(&[("DELAY", "2"), ("UNIQ_KEY", &format!("D{turn}"))]);
-    let ext = [
-        ("producerGroup", "PID_Ledger"),
-        ("topic", "Delayed"),
-        ("defaultTopic", "TBW102"),
-        ("defaultTopicQueueNums", "1"),
-        ("queueId", "0"),
-        ("sysFlag", "0"),
-        ("bornTimestamp", "1"),
-        ("flag", "0"),
-        ("properties", properties.as_str()),
-    ];
-    let reply = connection.ask(&Command::request(10, &ext, format!("delayed {turn}").as_bytes())).unwrap();
+    let message = Send::plain("Delayed")
+        .queue_nums(1)
+        .property("DELAY", "2")
+        .property("UNIQ_KEY", &format!("D{turn}"))
+        .body(format!("delayed {turn}").as_bytes());
+    let reply = connection.ask(&message.v1()).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");
+}
+
+/// Sends one message to be delivered after `seconds`. The key is made of turn and `more`.
+fn time(connection: &mut Connection, turn: usize, more: &str, seconds: &str) -> Command {
+    let message = Send::plain("Timed")
+        .queue_nums(1)
+        .property("TIMER_DELAY_SEC", seconds)
+        .property("UNIQ_KEY", &format!("T{turn}{more}"))
+        .body(format!("timed {turn}{more}").as_bytes());
+    let reply = connection.ask(&message.v1()).unwrap();
+    assert_eq!(reply.code, 0, "{reply:?}");
+    reply
+}
+
+/// Leaves a message that rolls and a recalled one, most likely to the next owner. The recalled one does not roll: a stop
+/// over its roll and its time would let it pass its recall, with Java's broker as with ours.
+fn leave_timed(connection: &mut Connection, turn: usize) {
+    time(connection, turn, "", "6");
+    let recalled = time(connection, turn, "-recalled", "3");
+    let ext = [("topic", "Timed"), ("recallHandle", recalled.ext["recallHandle"].as_str())];
+    let reply = connection.ask(&Command::request(370, &ext, b"")).unwrap();
+    assert_eq!(reply.code, 0, "{reply:?}");
+}
+
+/// The timed messages of all owners before `turn` are there, once each and in order, without the recalled ones.
+fn assert_timed(connection: &mut Connection, turn: usize) {
+    assert_bodies(connection, "Timed", "timed", turn);
+}
+
+/// The timed messages of `count` owners have come; killed ones may have sent some twice.
+fn assert_all_timed(connection: &mut Connection, count: usize) {
+    until(
+        DELIVERY_WAIT,
+        || format!("{count} timed messages"),
+        || {
+            let reply = ledger::pull(&mut *connection, "Timed", 0, 0);
+            let bodies: HashSet<_> =
+                record::decode_all(&reply.body).unwrap().into_iter().map(|record| record.body).collect();
+            (bodies.len() == count).then_some(())
+        },
+    );
 }
 
 /// Leaves a half message to the next owner.
 fn prepare(connection: &mut Connection, turn: usize) -> Command {
-    let unique_key = format!("H{turn}");
-    let properties =
-        record::properties_string(&[("TRAN_MSG", "true"), ("PGROUP", "PID_Half"), ("UNIQ_KEY", &unique_key)]);
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().to_string();
-    let ext = [
-        ("producerGroup", "PID_Half"),
-        ("topic", "Committed"),
-        ("defaultTopic", "TBW102"),
-        ("defaultTopicQueueNums", "1"),
-        ("queueId", "0"),
-        ("sysFlag", "4"),
-        ("bornTimestamp", now_ms.as_str()),
-        ("flag", "0"),
-        ("properties", properties.as_str()),
-    ];
-    let reply = connection.ask(&Command::request(10, &ext, format!("half {turn}").as_bytes())).unwrap();
+    let message = Send::plain("Committed")
+        .queue_nums(1)
+        .property("TRAN_MSG", "true")
+        .property("PGROUP", "PID_Half")
+        .property("UNIQ_KEY", &format!("H{turn}"))
+        .ext("sysFlag", "4")
+        .ext("bornTimestamp", &now_ms)
+        .body(format!("half {turn}").as_bytes());
+    let reply = connection.ask(&message.v1()).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");
     reply
 }

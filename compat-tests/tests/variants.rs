@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use compat_tests::client::{Send, batch_item};
 use compat_tests::lab::{Edition, JAVA_4, JAVA_5, Lab, Running};
 use compat_tests::ledger::{max_offset, pull};
 use compat_tests::record::{self, Record};
@@ -105,7 +106,7 @@ impl Account {
     /// An inner batch, then a message alone.
     fn send_batches(&mut self, connection: &mut Connection, num: usize) {
         let unique_key = format!("7F000001{:024X}", self.batches.len());
-        let body = batch_item(b"inner").repeat(num);
+        let body = batch_item(b"inner", &[]).repeat(num);
         for (code, properties, body, num) in
             [(320, &[("UNIQ_KEY", unique_key.as_str())][..], body, num), (10, &[], b"alone".to_vec(), 1)]
         {
@@ -160,44 +161,17 @@ fn send(
     connection: &mut Connection,
     code: i32,
     topic: &str,
-    properties: &[(&str, &str)],
+    properties: &[(&'static str, &str)],
     body: &[u8],
 ) -> Command {
-    let properties = record::properties_string(properties);
-    // A batch has the short names of the second version.
-    let names = match code {
-        320 => ["a", "b", "c", "d", "e", "f", "g", "h", "i", "m"],
-        _ => [
-            "producerGroup",
-            "topic",
-            "defaultTopic",
-            "defaultTopicQueueNums",
-            "queueId",
-            "sysFlag",
-            "bornTimestamp",
-            "flag",
-            "properties",
-            "batch",
-        ],
-    };
-    let is_batch = if code == 320 { "true" } else { "false" };
-    let values = ["PID", topic, "TBW102", "1", "0", "0", "1", "0", properties.as_str(), is_batch];
-    let ext: Vec<_> = names.into_iter().zip(values).collect();
-    let reply = connection.ask(&Command::request(code, &ext, body)).unwrap();
+    let mut message = Send::plain(topic).queue_nums(1).body(body);
+    for (name, value) in properties {
+        message = message.property(name, value);
+    }
+    let request = if code == 320 { message.batch() } else { message.v1() };
+    let reply = connection.ask(&request).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");
     reply
-}
-
-/// `size | magic | crc | flag | bodyLen | body | propertiesLen | properties`.
-fn batch_item(body: &[u8]) -> Vec<u8> {
-    let bytes = 4 * 5 + body.len() + 2;
-    let mut item = Vec::with_capacity(bytes);
-    for number in [bytes as i32, 0, 0, 0, body.len() as i32] {
-        item.extend_from_slice(&number.to_be_bytes());
-    }
-    item.extend_from_slice(body);
-    item.extend_from_slice(&[0, 0]);
-    item
 }
 
 fn make_batch_topic(connection: &mut Connection) {

@@ -5,13 +5,13 @@
 
 pub mod connection;
 pub mod heartbeat;
+pub mod metrics;
 pub mod offset;
 pub mod queue;
 pub mod register_broker;
 pub mod route;
 pub mod subscription_group;
 pub mod topic;
-pub mod transaction;
 
 pub use connection::{
     Connection, ConsumerConnection, GroupList, ProducerConnection, QuerySubscriptionResponseBody,
@@ -19,6 +19,9 @@ pub use connection::{
 pub use heartbeat::{
     CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody,
     HeartbeatData, MessageModel, ProducerData, SubscriptionData,
+};
+pub use metrics::{
+    TimerMetricsSerializeWrapper, TopicCounts, TopicMetric, TransactionMetricsSerializeWrapper,
 };
 pub use offset::{
     ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, GetConsumerStatusBody, MessageQueueForC,
@@ -38,4 +41,3 @@ pub use topic::{
     DataVersion, LogicQueueMappingItem, TopicConfig, TopicConfigAndMappingSerializeWrapper,
     TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingDetail, TopicQueueMappingInfo,
 };
-pub use transaction::{TransactionMetric, TransactionMetricsSerializeWrapper};

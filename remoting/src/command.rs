@@ -11,6 +11,10 @@ use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 
+/// The remark of every reply of Java's until a handler sets another, which some forget (quirks.md A14). Java:
+/// `RemotingCommand.createResponseCommand`.
+pub const UNSET_REMARK: &str = "not set any response code";
+
 /// The version that we present ourselves as. Java: ordinal of `MQVersion.V5_5_0`.
 pub const CURRENT_VERSION: i32 = 513;
 

@@ -80,6 +80,9 @@ settings! {
         pub trace_on: bool = "traceOn",
         /// The `MSG_REGION` of replies and stored messages.
         pub region_id: String = "regionId",
+        /// Timed messages may be recalled.
+        pub recall_message_enable: bool = "recallMessageEnable",
+        pub allow_recall_when_broker_not_writeable: bool = "allowRecallWhenBrokerNotWriteable",
         pub reject_transaction_message: bool = "rejectTransactionMessage",
         /// Age from which a producer is asked about its half message.
         pub transaction_time_out_ms: i64 = "transactionTimeOut",
@@ -256,8 +259,26 @@ settings! {
 
         /// Delays by level from 1, such as `1s 5s 10s`; see [`MessageStoreConfig::delay_levels_ms`].
         pub message_delay_level: String = "messageDelayLevel",
-        /// The broker has the topic of messages with a delivery time of their own.
+        /// Messages with a delivery time of their own are taken.
         pub timer_wheel_enable: bool = "timerWheelEnable",
+        /// Their delivery times are rounded up to a multiple of this.
+        pub timer_precision_ms: i64 = "timerPrecisionMs",
+        /// Slots of that length after which a message is put into its topic again.
+        pub timer_roll_window_slot: i64 = "timerRollWindowSlot",
+        pub timer_max_delay_sec: i64 = "timerMaxDelaySec",
+        pub timer_flush_interval_ms: u64 = "timerFlushIntervalMs",
+        pub mapped_file_size_timer_log_bytes: usize = "mappedFileSizeTimerLog",
+        pub timer_wheel_snapshot_flush: bool = "timerWheelSnapshotFlush",
+        pub timer_stop_enqueue: bool = "timerStopEnqueue",
+        pub timer_stop_dequeue: bool = "timerStopDequeue",
+        /// Messages of a slot from which sends are refused at random; from twice as many, all are.
+        pub timer_congest_num_each_slot: i64 = "timerCongestNumEachSlot",
+        /// A recall names topic and key, not the key alone.
+        pub append_topic_for_timer_delete_key: bool = "appendTopicForTimerDeleteKey",
+        pub timer_enable_check_metrics: bool = "timerEnableCheckMetrics",
+        /// Hours such as `05;17`.
+        pub timer_check_metrics_when: String = "timerCheckMetricsWhen",
+        pub timer_metric_small_threshold: i64 = "timerMetricSmallThreshold",
         /// Write `delayOffset.json` this often.
         pub flush_delay_offset_interval_ms: u64 = "flushDelayOffsetInterval",
 
@@ -284,6 +305,11 @@ impl MessageStoreConfig {
                 (split(paths), read_only.map(split).unwrap_or_default())
             }
         }
+    }
+
+    /// Hours at which the counts of waiting messages are made anew; a word that is no number is none.
+    pub fn timer_check_metrics_hours(&self) -> Vec<i32> {
+        self.timer_check_metrics_when.split(';').filter_map(|hour| hour.trim().parse().ok()).collect()
     }
 
     /// `None` if a word is no number: Java would never remove a file, whatever its age.

@@ -1,11 +1,12 @@
 //! Clients come, stay and leave. Java: `ClientManageProcessor`, `ConsumerManageProcessor`.
 
-use super::{json_body, ok, ok_with_body, ok_with_header, pull, send};
+use super::{json_body, ok, ok_with_body, ok_with_header, pull};
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::consumer_filter::SQL92;
 use crate::subscription::is_tag_type;
 use crate::topic_validator;
+use crate::topics::topic_sys_flag;
 use filter::Expression;
 use remoting::body::{
     CheckClientRequestBody, Connection, ConsumerConnection, ConsumerData, GetConsumerListByGroupResponseBody,
@@ -50,7 +51,7 @@ fn consumer_beat(
         return Ok(false);
     };
     let has_order_topic = data.subscription_data_set.iter().any(|s| broker.topics.is_order_topic(&s.topic));
-    let sys_flag = if data.unit_mode { send::UNIT_SUB_FLAG } else { 0 };
+    let sys_flag = if data.unit_mode { topic_sys_flag::UNIT_SUB } else { 0 };
     let topic = topic_validator::retry_topic(group_name);
     broker.group_topic(&topic, group.retry_queue_nums, has_order_topic, sys_flag);
     let notify = group.notify_consumer_ids_changed_enable;

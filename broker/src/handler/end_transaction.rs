@@ -1,6 +1,6 @@
 //! The end of a transaction. Java: `EndTransactionProcessor`.
 
-use super::ok;
+use super::{UNSET_REMARK, ok, send};
 use crate::broker::Broker;
 use crate::store::PutError;
 use crate::transaction::NotHalf;
@@ -9,9 +9,6 @@ use remoting::header::transaction::{EndTransactionRequestHeader, ResumeCheckHalf
 use remoting::message::{Record, StoredMessage, id, property, sys_flag};
 use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
-
-/// What Java's answers say where nobody has set a remark.
-const UNSET_REMARK: &str = "not set any response code";
 
 pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
     let header = EndTransactionRequestHeader::decode(&request.ext);
@@ -84,6 +81,7 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             );
             (ResponseCode::MESSAGE_ILLEGAL, remark)
         }
+        PutError::WheelTimer(why) => return send::timer_refusal(broker, why),
         PutError::OsPageCacheBusy => {
             (ResponseCode::SYSTEM_ERROR, "OS page cache busy, please try another machine".to_owned())
         }

@@ -1,11 +1,11 @@
 //! A consumer gives a message back, to have it again later. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
 
 use super::ok;
-use super::send::{self, DLQ_QUEUE_NUMS, V3_4_9, dead_letter_topic, random_below};
+use super::send::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, random_below, reconsume_times_max};
 use crate::broker::Broker;
-use crate::store::PutError;
+use crate::store::{PutError, WheelTimerError};
 use crate::topic_validator;
-use crate::topics::perm;
+use crate::topics::{perm, topic_sys_flag};
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::header::required;
 use remoting::header::send::ConsumerSendMsgBackRequestHeader;
@@ -29,7 +29,7 @@ pub fn consumer_send_msg_back(
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     }
     let group = required(header.group, "group")?;
-    let group_config = broker.group(group).ok_or_else(|| send::no_group(group))?;
+    let group_config = broker.group(group).ok_or_else(|| no_group(group))?;
     let settings = &broker.settings.broker;
     if !perm::is_writeable(settings.broker_permission) {
         let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
@@ -48,10 +48,7 @@ pub fn consumer_send_msg_back(
         return Err(missing());
     };
     let delay_level = required(header.delay_level, "delayLevel")?;
-    let times_max = match header.max_reconsume_times {
-        Some(times) if request.version >= V3_4_9 => times,
-        _ => group_config.retry_max_times,
-    };
+    let times_max = reconsume_times_max(&request, header.max_reconsume_times, &group_config);
     let is_dead = stored.message.reconsume_times >= times_max || delay_level < 0;
     let (topic, queue_id, level) = if is_dead {
         let (topic, _) = dead_letter_topic(broker, group)?;
@@ -65,10 +62,8 @@ pub fn consumer_send_msg_back(
         (retry_topic, random_below(group_config.retry_queue_nums), level)
     };
     let mut message = again(broker, &stored, topic, queue_id, level);
-    if level > 0 {
-        broker.schedule.rewrite(&mut message);
-    }
-    match broker.store.append(&message) {
+    let put = broker.delays.rewrite(&mut message).and_then(|()| broker.store.append(&message));
+    match put {
         Ok(_) => ok(),
         Err(error) => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, put_status(&error))),
     }
@@ -82,7 +77,7 @@ fn retry_topic(
     unit_mode: bool,
 ) -> Result<(String, Arc<TopicConfig>), Refusal> {
     let topic = topic_validator::retry_topic(group);
-    let sys_flag = if unit_mode { send::UNIT_SUB_FLAG } else { 0 };
+    let sys_flag = if unit_mode { topic_sys_flag::UNIT_SUB } else { 0 };
     let queue_nums = group_config.retry_queue_nums;
     let config = broker.group_topic(&topic, queue_nums, false, sys_flag);
     let missing = || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("topic[{topic}] not exist"));
@@ -132,6 +127,9 @@ fn put_status(error: &PutError) -> &'static str {
         PutError::MessageIllegal(_) | PutError::BatchIllegal(_) => "MESSAGE_ILLEGAL",
         PutError::PropertiesSizeExceeded => "PROPERTIES_SIZE_EXCEEDED",
         PutError::LmqConsumeQueueNumExceeded => "LMQ_CONSUME_QUEUE_NUM_EXCEEDED",
+        PutError::WheelTimer(WheelTimerError::NotEnable) => "WHEEL_TIMER_NOT_ENABLE",
+        PutError::WheelTimer(WheelTimerError::MsgIllegal) => "WHEEL_TIMER_MSG_ILLEGAL",
+        PutError::WheelTimer(WheelTimerError::FlowControl) => "WHEEL_TIMER_FLOW_CONTROL",
         PutError::OsPageCacheBusy => "OS_PAGE_CACHE_BUSY",
     }
 }

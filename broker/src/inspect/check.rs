@@ -3,24 +3,22 @@
 use std::io;
 use std::path::Path;
 
-use remoting::message::record::StoredMessage;
-use remoting::message::{crc32, property};
+use remoting::message::property_crc::{self, PROPERTY_CRC32};
+use remoting::message::{StoredMessage, property};
 
 use super::batch_queue::BatchQueues;
+use super::checkpoint;
 use super::expected::{self, Levels};
 use super::index::Index;
 use super::log::{self, Fault, Found, Probe, Span, Visitor};
 use super::queue::{self, Queues, Start};
 use super::report::{Kind, Report, Severity};
-use super::table::{Checkpoint, Tables};
+use super::table::Tables;
 use super::timer;
 use super::tree::{self, Options, SeqFile, Tree};
+use crate::store::layout::checkpoint::Fields;
 use crate::store::layout::{self, CHECKPOINT_FILE};
 
-/// `CommitLog.CRC32_RESERVED_LEN`, 5.5.0: the name, a separator, ten digits, a separator.
-const PROPERTY_CRC_BYTES: usize = 20;
-/// `MessageConst.PROPERTY_CRC32`.
-const PROPERTY_CRC: &str = "__CRC32#";
 /// Files that a start looks at to find where recovery begins (`commitLogRecoverMaxNum`).
 const RECOVERED_LOG_FILES: usize = 10;
 
@@ -34,7 +32,7 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
     let log_bytes = tree::common_size(tree.commit_log.files.iter().map(|file| file.bytes));
     tree::check_sequence(&tree, &tree.commit_log, log_bytes, Severity::Wrong, &mut report);
     check_queue_files(&tree, &mut report);
-    let checkpoint = Checkpoint::read(&tree, &mut report);
+    let checkpoint = checkpoint::read(&tree, &mut report);
     let tables = Tables::read(&tree, &mut report)?;
     let start = start_of(&tree, checkpoint.unwrap_or_default())?;
     let levels = Levels::read(options);
@@ -73,13 +71,9 @@ fn check_queue_files(tree: &Tree, report: &mut Report) {
 }
 
 /// Where a start dispatches from (`recoverNormally`, `recoverAbnormally`); the later place where Java's and ours differ.
-fn start_of(tree: &Tree, checkpoint: Checkpoint) -> io::Result<Start> {
+fn start_of(tree: &Tree, checkpoint: Fields) -> io::Result<Start> {
     let (running, unclean) = (tree.holder.is_some(), tree.has_abort);
-    let mut known = -1;
-    for files in tree.queues.values() {
-        known = known.max(queue::last_known(files)?);
-    }
-    let redo_from = match known {
+    let redo_from = match queue::last_known(tree)? {
         -1 => 0,
         known if !unclean => known,
         _ => recovery_from(tree, checkpoint)?,
@@ -87,7 +81,7 @@ fn start_of(tree: &Tree, checkpoint: Checkpoint) -> io::Result<Start> {
     Ok(Start { redo_from, unclean, running })
 }
 
-fn recovery_from(tree: &Tree, checkpoint: Checkpoint) -> io::Result<i64> {
+fn recovery_from(tree: &Tree, checkpoint: Fields) -> io::Result<i64> {
     let files = &tree.commit_log.files;
     let oldest = files.len().saturating_sub(RECOVERED_LOG_FILES);
     let mut probe = Probe::new(&tree.commit_log);
@@ -194,7 +188,7 @@ impl Checker<'_> {
         let bad_checksum = if !stored.body_is_intact() {
             Some(format!("{}: body does not match its checksum", whose()))
         } else if property_crc_fails(stored, found.bytes) {
-            Some(format!("{}: record does not match its {PROPERTY_CRC}", whose()))
+            Some(format!("{}: record does not match its {PROPERTY_CRC32}", whose()))
         } else {
             None
         };
@@ -230,7 +224,7 @@ impl Checker<'_> {
         mut self,
         span: Span,
         log_bytes: u64,
-        checkpoint: Option<Checkpoint>,
+        checkpoint: Option<Fields>,
         tables: &Tables,
     ) -> io::Result<Report> {
         self.told_checksum(true);
@@ -242,8 +236,8 @@ impl Checker<'_> {
         self.index.finish(span.end, &mut report)?;
         let mut ranges = self.queues.finish(span, |topic| tables.has_topic(topic), &mut report)?;
         ranges.extend(self.batch_queues.finish(span, &mut report)?);
-        if let Some(checkpoint) = checkpoint {
-            checkpoint.check(span, self.last_store_ms, start, &mut report);
+        if let Some(fields) = checkpoint {
+            checkpoint::check(&fields, span, self.last_store_ms, start, &mut report);
         }
         tables.check(&ranges, &mut report);
         timer::check(tree, span, start, &mut report)?;
@@ -284,11 +278,8 @@ impl Checker<'_> {
 
 /// Whether the checksum over the whole record, if it has one (`enabledAppendPropCRC`), fails.
 fn property_crc_fails(stored: &StoredMessage<'_>, bytes: &[u8]) -> bool {
-    let Some(digits) = property::find(&stored.message.properties, PROPERTY_CRC) else { return false };
-    let Some(covered) = bytes.len().checked_sub(PROPERTY_CRC_BYTES) else { return true };
-    // The lowest digit comes first.
-    let stated: String = digits.chars().rev().collect();
-    stated.parse() != Ok(crc32(&bytes[..covered]))
+    let properties = &*stored.message.properties;
+    property::find(properties, PROPERTY_CRC32).is_some() && !property_crc::is_intact(bytes, properties)
 }
 
 /// What is not well-formed in topic or properties.

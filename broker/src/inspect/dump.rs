@@ -6,12 +6,12 @@ use std::path::Path;
 
 use remoting::message::{StoredMessage, crc32, property};
 
+use super::checkpoint;
 use super::index::IndexReader;
 use super::log::{self, Fault, Found, Visitor};
 use super::report::Report;
 use super::source;
 use super::stat::time;
-use super::table::Checkpoint;
 use super::tree::{FileSeq, Options, SeqFile, Tree};
 use crate::store::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry, QUEUE_ENTRY_BYTES, QueueEntry};
 
@@ -235,10 +235,10 @@ fn dump_index(tree: &Tree, options: &Options, wanted: &Wanted, out: &mut dyn Wri
                 "{} slots={} used={} entries={} stored={begin}..{end} at={}..{}",
                 file.name,
                 file.slots,
-                header.hash_slot_count,
-                header.index_count - 1,
-                header.begin_phy_offset,
-                header.end_phy_offset
+                header.used_slots,
+                header.count.saturating_sub(1),
+                header.begin_offset,
+                header.end_offset
             ),
         )?;
         while left > 0
@@ -261,10 +261,10 @@ fn dump_index(tree: &Tree, options: &Options, wanted: &Wanted, out: &mut dyn Wri
 
 fn dump_checkpoint(tree: &Tree, out: &mut dyn Write) -> Result<(), Failed> {
     let mut report = Report::new(1);
-    let Some(checkpoint) = Checkpoint::read(tree, &mut report) else {
+    let Some(fields) = checkpoint::read(tree, &mut report) else {
         return put(out, report.to_text().trim_end());
     };
-    for (name, _, value) in checkpoint.fields() {
+    for (name, _, value) in checkpoint::named(&fields) {
         let read = if name.ends_with("Timestamp") { format!(" ({})", time(value)) } else { String::new() };
         put(out, &format!("{name}={value}{read}"))?;
     }

@@ -1,132 +1,19 @@
 //! Index files against the log. Their entries stand in the order of the log, so both are read side by side, once.
 
+mod reader;
+
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 
 use remoting::message::{StoredMessage, java_string_hash, property, sys_flag};
 
 use super::queue::Start;
 use super::report::{Kind, Report, Severity};
-use super::source::Reader;
 use super::tree::{Options, Tree};
-use crate::store::layout::index::{self as at, ENTRY_BYTES, HEADER_BYTES, SLOT_BYTES};
+use crate::store::layout::index::{self as at, HEADER_BYTES, SLOT_BYTES};
 use crate::store::layout::{IndexEntry, index_key_hash};
 
-const PIECE_BYTES: usize = 1 << 20;
-/// Positions in a file are 31-bit numbers in Java. Also bounds the slots kept in memory while a file is read.
-const FILE_BYTES_MAX: u64 = i32::MAX as u64;
-/// `MessageStoreConfig.maxHashSlotNum` and `maxIndexNum`.
-const DEFAULT_GEOMETRY: (u64, u64) = (5_000_000, 20_000_000);
-
-/// A file's header (`IndexHeader`).
-#[derive(Clone, Copy, Debug)]
-pub struct Header {
-    pub begin_timestamp_ms: i64,
-    pub end_timestamp_ms: i64,
-    pub begin_phy_offset: i64,
-    pub end_phy_offset: i64,
-    /// Slots in use.
-    pub hash_slot_count: i32,
-    /// The number that the next entry gets.
-    pub index_count: i32,
-}
-
-impl Header {
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let long = |at: usize| bytes.get(at..)?.first_chunk().map(|bytes| i64::from_be_bytes(*bytes));
-        let int = |at: usize| bytes.get(at..)?.first_chunk().map(|bytes| i32::from_be_bytes(*bytes));
-        Some(Self {
-            begin_timestamp_ms: long(at::BEGIN_TIMESTAMP)?,
-            end_timestamp_ms: long(at::END_TIMESTAMP)?,
-            begin_phy_offset: long(at::BEGIN_PHY_OFFSET)?,
-            end_phy_offset: long(at::END_PHY_OFFSET)?,
-            hash_slot_count: int(at::HASH_SLOT_COUNT)?,
-            index_count: int(at::INDEX_COUNT)?,
-        })
-    }
-}
-
-/// One file being read, entry by entry.
-pub struct IndexReader {
-    pub name: String,
-    pub header: Header,
-    pub slots: u64,
-    /// Number of the next entry read.
-    next: u64,
-    reader: Reader,
-}
-
-impl IndexReader {
-    /// `Err` with the reason if the file is none that can be read.
-    pub fn open(tree: &Tree, name: &str, options: &Options) -> io::Result<Result<Self, String>> {
-        let path: PathBuf = tree.root.join("index").join(name);
-        let mut reader = Reader::open(&path, PIECE_BYTES)?;
-        let header = Header::decode(reader.bytes(0, HEADER_BYTES)?);
-        let len = reader.len();
-        let Some(header) = header.filter(|_| len <= FILE_BYTES_MAX) else {
-            return Ok(Err(format!("an index file of {len} bytes")));
-        };
-        let Some(slots) = geometry(&mut reader, &header, options)? else {
-            return Ok(Err(format!(
-                "{len} bytes are no whole number of slots and entries: maxHashSlotNum is needed (--config)"
-            )));
-        };
-        Ok(Ok(Self { name: format!("index/{name}"), header, slots, next: 1, reader }))
-    }
-
-    pub fn place_of(&self, number: u64) -> u64 {
-        HEADER_BYTES as u64 + self.slots * SLOT_BYTES as u64 + number * ENTRY_BYTES as u64
-    }
-
-    /// Entries that fit, the unused one of number 0 included.
-    pub fn capacity(&self) -> u64 {
-        self.reader.len().saturating_sub(self.place_of(0)) / ENTRY_BYTES as u64
-    }
-
-    /// The next entry and its number.
-    pub fn next_entry(&mut self) -> io::Result<Option<(u64, IndexEntry)>> {
-        let number = self.next;
-        if number >= (self.header.index_count.max(0) as u64).min(self.capacity()) {
-            return Ok(None);
-        }
-        self.next += 1;
-        let place = self.place_of(number);
-        Ok(IndexEntry::decode(self.reader.bytes(place, ENTRY_BYTES)?).map(|entry| (number, entry)))
-    }
-
-    fn slot(&mut self, slot: u64) -> io::Result<i32> {
-        let bytes = self.reader.bytes(HEADER_BYTES as u64 + slot * SLOT_BYTES as u64, SLOT_BYTES)?;
-        Ok(bytes.first_chunk().map_or(0, |bytes| i32::from_be_bytes(*bytes)))
-    }
-}
-
-/// The number of slots: what the configuration says, Java's default, or four entries a slot as there. The first one that the
-/// file's first entry agrees with.
-fn geometry(reader: &mut Reader, header: &Header, options: &Options) -> io::Result<Option<u64>> {
-    let room = reader.len().saturating_sub(HEADER_BYTES as u64);
-    let ratio = (SLOT_BYTES + 4 * ENTRY_BYTES) as u64;
-    let guesses = [
-        options.number("maxHashSlotNum"),
-        Some(DEFAULT_GEOMETRY.0),
-        room.is_multiple_of(ratio).then_some(room / ratio),
-    ];
-    let fits = |slots: &u64| {
-        let entries = room.checked_sub(slots.saturating_mul(SLOT_BYTES as u64));
-        *slots > 0 && entries.is_some_and(|bytes| bytes > 0 && bytes.is_multiple_of(ENTRY_BYTES as u64))
-    };
-    let guesses: Vec<u64> = guesses.into_iter().flatten().filter(fits).collect();
-    for &slots in &guesses {
-        let place = HEADER_BYTES as u64 + slots * SLOT_BYTES as u64 + ENTRY_BYTES as u64;
-        let entry = IndexEntry::decode(reader.bytes(place, ENTRY_BYTES)?);
-        if header.index_count <= 1
-            || entry.is_some_and(|entry| entry.physical_offset == header.begin_phy_offset)
-        {
-            return Ok(Some(slots));
-        }
-    }
-    Ok(guesses.first().copied())
-}
+pub use reader::IndexReader;
 
 /// A hash that a record should or may have in the index.
 struct Key {
@@ -307,8 +194,8 @@ impl<'t> Index<'t> {
                 entry.physical_offset
             )),
         }
-        if number == 1 && entry.physical_offset != current.file.header.begin_phy_offset {
-            let says = current.file.header.begin_phy_offset;
+        if number == 1 && entry.physical_offset != current.file.header.begin_offset {
+            let says = current.file.header.begin_offset;
             report.add(severity, Kind::IndexHeader, name, Some(at::BEGIN_PHY_OFFSET as u64), || {
                 format!("begins at {says}, entry 1 points to {}", entry.physical_offset)
             });
@@ -330,13 +217,12 @@ impl<'t> Index<'t> {
             let header = file.header;
             let rebuilt = self.start.unclean && header.end_timestamp_ms > self.index_msg_timestamp_ms;
             let severity = if rebuilt { Severity::Repair } else { Severity::Wrong };
-            if header.index_count < 0 || header.index_count as u64 > file.capacity().max(1) {
+            if header.count < 0 || header.count as u64 > file.capacity().max(1) {
                 report.add(severity, Kind::IndexHeader, &file.name, Some(at::INDEX_COUNT as u64), || {
-                    format!("{} entries, room is for {}", header.index_count, file.capacity())
+                    format!("{} entries, room is for {}", header.count, file.capacity())
                 });
             }
-            if header.begin_timestamp_ms > header.end_timestamp_ms
-                || header.begin_phy_offset > header.end_phy_offset
+            if header.begin_timestamp_ms > header.end_timestamp_ms || header.begin_offset > header.end_offset
             {
                 report.add(severity, Kind::IndexHeader, &file.name, Some(0), || {
                     format!("ends before it begins: {header:?}")
@@ -433,24 +319,21 @@ impl Current {
         let mut wrong = |at: usize, text: String| {
             report.add(severity, Kind::IndexHeader, &self.file.name, Some(at as u64), || text);
         };
-        if header.hash_slot_count != self.used_slots {
+        if header.used_slots != self.used_slots {
             wrong(
                 at::HASH_SLOT_COUNT,
-                format!("{} slots in use, there are {}", header.hash_slot_count, self.used_slots),
+                format!("{} slots in use, there are {}", header.used_slots, self.used_slots),
             );
         }
-        if let Some(last) = self.last.filter(|last| last.physical_offset != header.end_phy_offset) {
+        if let Some(last) = self.last.filter(|last| last.physical_offset != header.end_offset) {
             wrong(
                 at::END_PHY_OFFSET,
-                format!(
-                    "ends at {}, its last entry points to {}",
-                    header.end_phy_offset, last.physical_offset
-                ),
+                format!("ends at {}, its last entry points to {}", header.end_offset, last.physical_offset),
             );
         }
         let seconds = (header.end_timestamp_ms.saturating_sub(header.begin_timestamp_ms)) / 1000;
         if let Some(last) = self.last.filter(|last| {
-            header.index_count > 2 && header.begin_timestamp_ms > 0 && i64::from(last.seconds) != seconds
+            header.count > 2 && header.begin_timestamp_ms > 0 && i64::from(last.seconds) != seconds
         }) {
             wrong(
                 at::END_TIMESTAMP,

@@ -11,7 +11,7 @@ use super::tree::{FileSeq, SeqFile};
 /// Bytes read at once.
 const PIECE_BYTES: usize = 4 << 20;
 /// A longer record is taken for damage; bounds the memory of a walk. Java's default body is at most 4 MiB.
-pub const RECORD_BYTES_MAX: usize = 128 << 20;
+const RECORD_BYTES_MAX: usize = 128 << 20;
 /// Shortest record: no topic, no body, no properties, IPv4 hosts.
 const RECORD_BYTES_MIN: usize = 91;
 /// Fields of a record up to and with its stated physical offset.

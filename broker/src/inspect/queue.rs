@@ -1,6 +1,9 @@
 //! Consume queues against the log: the log's walk says which entry each record should have, and afterwards what is left in
 //! the queues belongs to no record.
 
+mod rest;
+mod seen;
+
 use std::collections::HashMap;
 use std::io;
 
@@ -13,56 +16,20 @@ use super::report::{Kind, Report, Severity};
 use super::source::{self, Reader};
 use super::tree::{FileSeq, Options, Tree};
 use crate::store::layout::{self, QUEUE_ENTRY_BYTES, QueueEntry};
+use rest::Rest;
+use seen::Seen;
 
 const ENTRY_BYTES: i64 = QUEUE_ENTRY_BYTES as i64;
 /// Entries read at once for the records that come by.
 const WINDOW_ENTRIES: usize = 128;
 /// Windows kept at once: with [`WINDOW_ENTRIES`] some 40 MiB.
 const WINDOWS_MAX: usize = 16_384;
-/// Gaps remembered in the offsets of one queue; what lies in further ones is not looked at.
-const SPANS_MAX: usize = 256;
 /// Topics without a queue that are told apart.
 const UNKNOWN_QUEUES_MAX: usize = 10_000;
 /// Read at once when a queue is read from end to end.
 const PIECE_BYTES: usize = 256 << 10;
 /// Files that a start reads from the end (`ConsumeQueue.recover`).
 const RECOVERED_FILES: usize = 3;
-
-/// The queue offsets of the records that were seen, as spans `from..to`.
-#[derive(Clone, Debug, Default)]
-struct Seen(Vec<(i64, i64)>);
-
-impl Seen {
-    fn put(&mut self, offset: i64) {
-        let to = offset.saturating_add(1);
-        let is_full = self.0.len() >= SPANS_MAX;
-        match self.0.last_mut() {
-            Some(last) if last.1 == offset => last.1 = to,
-            Some(last) if last.0 <= offset && offset < last.1 => {}
-            Some(last) if is_full => *last = (last.0.min(offset), last.1.max(to)),
-            _ => self.0.push((offset, to)),
-        }
-    }
-
-    /// Ascending and without overlaps.
-    fn settle(&mut self) {
-        self.0.sort_unstable();
-        let mut settled: Vec<(i64, i64)> = Vec::new();
-        for &(from, to) in &self.0 {
-            match settled.last_mut() {
-                Some(last) if last.1 >= from => last.1 = last.1.max(to),
-                _ => settled.push((from, to)),
-            }
-        }
-        self.0 = settled;
-    }
-
-    /// The end of the span that holds `offset`.
-    fn end_of(&self, offset: i64) -> Option<i64> {
-        let index = self.0.partition_point(|span| span.0 <= offset);
-        self.0[..index].last().map(|span| span.1).filter(|end| offset < *end)
-    }
-}
 
 /// One queue while the log is walked.
 struct Queue<'t> {
@@ -342,102 +309,13 @@ fn entry_in(window: &Window, offset: i64) -> Option<QueueEntry> {
     QueueEntry::decode(window.bytes.get(index.checked_mul(QUEUE_ENTRY_BYTES)?..)?)
 }
 
-/// The entries of a queue that no record asked for.
-struct Rest<'a> {
-    queue: &'a Queue<'a>,
-    files: &'a FileSeq,
-    span: Span,
-    start: Start,
-    tree: &'a Tree,
+/// First byte of the log behind the last message that any queue's leading entries know, which is what a start takes for
+/// known; -1 for none.
+pub fn last_known(tree: &Tree) -> io::Result<i64> {
+    tree.queues.values().try_fold(-1, |known, files| Ok(last_known_in(files)?.max(known)))
 }
 
-impl Rest<'_> {
-    /// Min and max queue offset as a start would find them.
-    fn check(&self, report: &mut Report) -> io::Result<(i64, i64)> {
-        let mut range = self.queue.seen.0.first().map_or((0, 0), |first| (first.0, 0));
-        range.1 = self.queue.seen.0.last().map_or(0, |last| last.1);
-        for file in &self.files.files {
-            let path = self.files.path(file);
-            let mut reader = Reader::open(&path, PIECE_BYTES)?;
-            let name = self.tree.name(&path);
-            let entries = reader.len() / QUEUE_ENTRY_BYTES as u64;
-            if file.start % ENTRY_BYTES != 0 {
-                report
-                    .add(Severity::Wrong, Kind::FileGap, &name, None, || "starts within an entry".to_owned());
-                continue;
-            }
-            let first = file.start / ENTRY_BYTES;
-            let mut index = 0;
-            while index < entries {
-                let offset = first.saturating_add_unsigned(index);
-                if let Some(end) = self.queue.seen.end_of(offset) {
-                    index = end.saturating_sub(first).max(0) as u64;
-                    continue;
-                }
-                let place = index * QUEUE_ENTRY_BYTES as u64;
-                let Some(nonzero) = reader.first_nonzero(place)? else { break };
-                if nonzero >= place + QUEUE_ENTRY_BYTES as u64 {
-                    index = nonzero / QUEUE_ENTRY_BYTES as u64;
-                    continue;
-                }
-                if let Some(entry) = QueueEntry::decode(reader.bytes(place, QUEUE_ENTRY_BYTES)?) {
-                    self.entry(offset, entry, &name, place, report);
-                }
-                index += 1;
-            }
-        }
-        Ok(range)
-    }
-
-    fn entry(&self, offset: i64, entry: QueueEntry, name: &str, place: u64, report: &mut Report) {
-        let whose = || format!("{}/{} at {offset}", self.queue.topic, self.queue.queue_id);
-        let Some((first, _)) = self.queue.seen.0.first().copied() else {
-            return self.entry_of_no_record(entry, offset, name, place, report);
-        };
-        if entry == QueueEntry::PRE_BLANK && offset < first {
-            return;
-        }
-        if !entry.is_written() {
-            report.add(Severity::Wrong, Kind::Entry, name, Some(place), || {
-                format!("{}: {entry:?} is no entry", whose())
-            });
-            return;
-        }
-        // Its message was deleted with its log file.
-        if offset < first && entry.physical_offset < self.span.min {
-            return;
-        }
-        self.entry_of_no_record(entry, offset, name, place, report);
-    }
-
-    fn entry_of_no_record(
-        &self,
-        entry: QueueEntry,
-        offset: i64,
-        name: &str,
-        place: u64,
-        report: &mut Report,
-    ) {
-        let whose = format!("{}/{} at {offset}", self.queue.topic, self.queue.queue_id);
-        let at = entry.physical_offset;
-        if entry == QueueEntry::PRE_BLANK || (at < self.span.min && entry.is_written()) {
-            return;
-        }
-        if at >= self.span.end {
-            let severity = if self.start.running { Severity::Note } else { Severity::Repair };
-            report.add(severity, Kind::Orphan, name, Some(place), || {
-                format!("{whose}: points to {at}, the log ends at {}", self.span.end)
-            });
-            return;
-        }
-        report.add(Severity::Wrong, Kind::Orphan, name, Some(place), || {
-            format!("{whose}: points to {at}, where no message of this queue and offset is")
-        });
-    }
-}
-
-/// First byte of the log behind the last message that the queue's leading entries know: what a start takes for known.
-pub fn last_known(files: &FileSeq) -> io::Result<i64> {
+fn last_known_in(files: &FileSeq) -> io::Result<i64> {
     let from = files.files.len().saturating_sub(RECOVERED_FILES);
     let mut known = -1;
     for file in &files.files[from..] {
@@ -457,21 +335,4 @@ pub fn last_known(files: &FileSeq) -> io::Result<i64> {
         }
     }
     Ok(known)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seen_offsets_are_spans() {
-        let mut seen = Seen::default();
-        [5, 6, 7, 10, 11, 0, 1, 6].into_iter().for_each(|offset| seen.put(offset));
-        seen.settle();
-        assert_eq!(seen.0, [(0, 2), (5, 8), (10, 12)]);
-        assert_eq!(
-            [4, 5, 7, 8, 11].map(|offset| seen.end_of(offset)),
-            [None, Some(8), Some(8), None, Some(12)]
-        );
-    }
 }

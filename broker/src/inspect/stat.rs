@@ -7,11 +7,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::checkpoint;
 use super::expected::{self, Target};
 use super::log::{self, Fault, Found, Visitor};
 use super::queue;
 use super::report::Report;
-use super::table::{Checkpoint, Tables};
+use super::table::Tables;
 use super::tree::{Options, SeqFile, Tree};
 
 /// Queues told apart; those of further topics are counted as one.
@@ -92,7 +93,7 @@ pub fn stat(root: &Path, options: &Options) -> io::Result<String> {
     let mut report = Report::new(0);
     let tree = Tree::read(root, options, &mut report)?;
     let tables = Tables::read(&tree, &mut report)?;
-    let checkpoint = Checkpoint::read(&tree, &mut report);
+    let checkpoint = checkpoint::read(&tree, &mut report);
     let multi_dispatch = tree.queues.keys().any(|key| key.0.starts_with("%LMQ%"));
     let mut counter = Counter { multi_dispatch, ..Counter::default() };
     let span = log::walk(&tree.commit_log, None, &mut counter)?;
@@ -103,10 +104,7 @@ pub fn stat(root: &Path, options: &Options) -> io::Result<String> {
     for (kind, space) in spaces(&tree)? {
         let _ = writeln!(text, "{kind:<30}{:>9}{:>18}{:>18}", space.files, space.bytes, space.allocated);
     }
-    let mut dispatched = -1;
-    for files in tree.queues.values() {
-        dispatched = dispatched.max(queue::last_known(files)?);
-    }
+    let dispatched = queue::last_known(&tree)?;
     let _ = writeln!(
         text,
         "\nlog          {}..{}, {} records, {} bytes",

@@ -1,4 +1,4 @@
-//! The small files: `checkpoint`, and the JSON tables under `config/`.
+//! The JSON tables under `config/`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -8,111 +8,16 @@ use remoting::json;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::log::Span;
-use super::queue::Start;
 use super::report::{Kind, Report, Severity};
 use super::source;
 use super::tree::Tree;
 use crate::store::SCHEDULE_TOPIC;
-use crate::store::layout::{CHECKPOINT_FILE, checkpoint as at};
 
 /// Larger tables are not read: some 10 million offsets.
 const TABLE_BYTES_MAX: u64 = 1 << 30;
 
 /// Min and max queue offset of each queue.
 pub type Ranges = HashMap<(String, i32), (i64, i64)>;
-
-/// The checkpoint's fields; `None` if there is no file that holds them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Checkpoint {
-    pub physic_msg_timestamp: i64,
-    pub logics_msg_timestamp: i64,
-    pub index_msg_timestamp: i64,
-    pub master_flushed_offset: i64,
-    pub confirm_phy_offset: i64,
-    pub logics_physical_offset: i64,
-}
-
-impl Checkpoint {
-    /// Each field with its Java name.
-    pub fn fields(&self) -> [(&'static str, usize, i64); 6] {
-        [
-            ("physicMsgTimestamp", at::PHYSIC_MSG_TIMESTAMP, self.physic_msg_timestamp),
-            ("logicsMsgTimestamp", at::LOGICS_MSG_TIMESTAMP, self.logics_msg_timestamp),
-            ("indexMsgTimestamp", at::INDEX_MSG_TIMESTAMP, self.index_msg_timestamp),
-            ("masterFlushedOffset", at::MASTER_FLUSHED_OFFSET, self.master_flushed_offset),
-            ("confirmPhyOffset", at::CONFIRM_PHY_OFFSET, self.confirm_phy_offset),
-            ("logicsPhysicalOffset", at::LOGICS_PHYSICAL_OFFSET, self.logics_physical_offset),
-        ]
-    }
-
-    pub fn read(tree: &Tree, report: &mut Report) -> Option<Self> {
-        let path = tree.root.join(CHECKPOINT_FILE);
-        let mut add = |severity, offset, text: String| {
-            report.add(severity, Kind::Checkpoint, CHECKPOINT_FILE, offset, || text);
-        };
-        let bytes = match source::read_small(&path, 1 << 20) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let severity =
-                    if tree.commit_log.files.is_empty() { Severity::Note } else { Severity::Repair };
-                add(severity, None, "is missing, a start makes it anew".to_owned());
-                return None;
-            }
-            Err(error) => {
-                add(Severity::Wrong, None, format!("cannot be read: {error}"));
-                return None;
-            }
-        };
-        if bytes.len() != at::FILE_BYTES {
-            add(Severity::Repair, None, format!("{} bytes, Java's have {}", bytes.len(), at::FILE_BYTES));
-        }
-        let fields_end = at::LOGICS_PHYSICAL_OFFSET + 8;
-        let ours =
-            bytes.get(at::DURABLE..).is_some_and(|rest| rest.starts_with(&at::DURABLE_MARK.to_be_bytes()));
-        let unused_end = if ours { at::DURABLE } else { bytes.len() };
-        let unused = bytes.get(fields_end..unused_end).unwrap_or_default();
-        if let Some(place) = unused.iter().position(|&byte| byte != 0) {
-            add(Severity::Note, Some((fields_end + place) as u64), "bytes behind the last field".to_owned());
-        }
-        let field = |at: usize| {
-            bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| i64::from_be_bytes(*bytes))
-        };
-        Some(Self {
-            physic_msg_timestamp: field(at::PHYSIC_MSG_TIMESTAMP),
-            logics_msg_timestamp: field(at::LOGICS_MSG_TIMESTAMP),
-            index_msg_timestamp: field(at::INDEX_MSG_TIMESTAMP),
-            master_flushed_offset: field(at::MASTER_FLUSHED_OFFSET),
-            confirm_phy_offset: field(at::CONFIRM_PHY_OFFSET),
-            logics_physical_offset: field(at::LOGICS_PHYSICAL_OFFSET),
-        })
-    }
-
-    /// Against what was found in the log. `last_store_ms`: the latest store time there.
-    pub fn check(&self, span: Span, last_store_ms: i64, start: Start, report: &mut Report) {
-        // After a crash the checkpoint says where recovery may begin: too far on, and messages stay out of their queues.
-        let severity = match (start.running, start.unclean) {
-            (true, _) => Severity::Note,
-            (_, true) => Severity::Wrong,
-            _ => Severity::Repair,
-        };
-        for (name, place, value) in self.fields() {
-            let is_time = name.ends_with("Timestamp");
-            let limit = if is_time { last_store_ms } else { span.end };
-            let what = if is_time { "the last record was stored at" } else { "the log ends at" };
-            let severity = if name == "masterFlushedOffset" { Severity::Note } else { severity };
-            if value > limit.max(0) {
-                report.add(severity, Kind::Checkpoint, CHECKPOINT_FILE, Some(place as u64), || {
-                    format!("{name} {value}, {what} {limit}")
-                });
-            } else if value < -1 {
-                report.add(Severity::Repair, Kind::Checkpoint, CHECKPOINT_FILE, Some(place as u64), || {
-                    format!("{name} {value}")
-                });
-            }
-        }
-    }
-}
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

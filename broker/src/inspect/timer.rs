@@ -141,8 +141,6 @@ fn check_wheel(tree: &Tree, log_end: i64, start: Start, report: &mut Report) -> 
                 "slot {index}: places {} to {}, the timer log ends at {log_end}",
                 slot.first, slot.last
             ))
-        } else if slot.count < 0 {
-            Some(format!("slot {index}: {} messages", slot.count))
         } else {
             None
         };

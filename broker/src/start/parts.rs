@@ -7,6 +7,7 @@ use crate::groups::GroupsConfig;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
 use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
+use crate::timer::TimerConfig;
 use crate::topics::TopicsConfig;
 use crate::transaction::TransactionConfig;
 use std::net::SocketAddr;
@@ -77,6 +78,25 @@ pub(super) fn transaction_config(settings: &BrokerSettings, store_host: SocketAd
     }
 }
 
+pub(super) fn timer_config(settings: &MessageStoreConfig) -> TimerConfig {
+    TimerConfig {
+        store_path_root_dir: settings.store_path_root_dir.clone(),
+        timer_precision_ms: settings.timer_precision_ms.max(1),
+        timer_roll_window_slot: settings.timer_roll_window_slot,
+        timer_max_delay_sec: settings.timer_max_delay_sec,
+        timer_flush_interval: Duration::from_millis(settings.timer_flush_interval_ms.max(1)),
+        mapped_file_size_timer_log: settings.mapped_file_size_timer_log_bytes,
+        timer_wheel_snapshot_flush: settings.timer_wheel_snapshot_flush,
+        timer_stop_enqueue: settings.timer_stop_enqueue,
+        timer_stop_dequeue: settings.timer_stop_dequeue,
+        timer_congest_num_each_slot: settings.timer_congest_num_each_slot,
+        append_topic_for_timer_delete_key: settings.append_topic_for_timer_delete_key,
+        timer_enable_check_metrics: settings.timer_enable_check_metrics,
+        timer_check_metrics_when: settings.timer_check_metrics_hours(),
+        timer_metric_small_threshold: settings.timer_metric_small_threshold,
+    }
+}
+
 fn file_reserved_time(settings: &MessageStoreConfig) -> Duration {
     Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600)
 }
@@ -91,22 +111,21 @@ mod system_property {
     pub const CLEAN_FORCIBLY_RATIO: &str = "rocketmq.broker.diskSpaceCleanForciblyRatio";
 }
 
+fn ratio(settings: &BrokerSettings, name: &'static str) -> Result<Option<f64>, StartError> {
+    let value = settings.environment.system_properties().get(name).filter(|value| !value.is_empty());
+    let invalid = |value: &String| StartError::SystemProperty { name, value: value.clone() };
+    value.map(|value| value.trim().parse().map_err(|_| invalid(value))).transpose()
+}
+
 pub(super) fn store_config(
     settings: &BrokerSettings,
     delay_levels_ms: Vec<i64>,
     batch_topics: BatchTopics,
     filter_bits: FilterBits,
 ) -> Result<StoreConfig, StartError> {
+    let warning_level_ratio = ratio(settings, system_property::WARNING_LEVEL_RATIO)?;
+    let clean_forcibly_ratio = ratio(settings, system_property::CLEAN_FORCIBLY_RATIO)?;
     let properties = settings.environment.system_properties();
-    let ratio = |name: &'static str| match properties.get(name).filter(|value| !value.is_empty()) {
-        None => Ok(None),
-        Some(value) => {
-            let invalid = || StartError::SystemProperty { name, value: value.clone() };
-            value.trim().parse::<f64>().map(Some).map_err(|_| invalid())
-        }
-    };
-    let warning_level_ratio = ratio(system_property::WARNING_LEVEL_RATIO)?;
-    let clean_forcibly_ratio = ratio(system_property::CLEAN_FORCIBLY_RATIO)?;
     let splitter = properties.get(system_property::MULTI_PATH_SPLITTER).map_or(",", String::as_str);
     let settings = &settings.store;
     let (store_path_commit_log, read_only_commit_log_store_paths) = settings.commit_log_dirs(splitter);

@@ -15,7 +15,7 @@ use super::Boundary;
 use super::error::OpenError;
 use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
 use super::mapped_file::MappedFile;
-use super::probe::{Probe, RECOVERED_FILES_MAX, Trust};
+use super::probe::{Trust, load_entries};
 use super::sparse_files::{SparseDir, SparseFiles};
 
 const ENTRY_BYTES: i64 = BATCH_QUEUE_ENTRY_BYTES as i64;
@@ -89,10 +89,8 @@ impl BatchConsumeQueue {
     }
 
     fn at(&self, index: i64) -> Option<BatchQueueEntry> {
-        let position = index * ENTRY_BYTES;
-        let start = self.files.floor(position);
-        let file = self.files.mapped(start).ok()??;
-        BatchQueueEntry::decode(file.read((position - start) as usize, BATCH_QUEUE_ENTRY_BYTES)?)
+        let (file, at) = self.files.locate(index * ENTRY_BYTES)?;
+        BatchQueueEntry::decode(file.read(at, BATCH_QUEUE_ENTRY_BYTES)?)
     }
 
     /// How many entries from the front of `within` on are as `holds` says, given that none is behind one that is not.
@@ -129,22 +127,7 @@ impl BatchConsumeQueue {
 
     /// Loads the files of a queue and finds its end.
     pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
-        let starts = self.files.load()?;
-        let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
-        let mut end = starts.get(from).copied().unwrap_or(0);
-        for &start in &starts[from..] {
-            if start != end {
-                break;
-            }
-            let path = self.files.file_path(start);
-            let (count, _) = Probe::open(&path, self.files.file_bytes())
-                .and_then(|mut probe| probe.written_entries(trust, |_: &BatchQueueEntry| true))
-                .map_err(OpenError::io(path))?;
-            end = start + count * ENTRY_BYTES;
-            if count < self.file_entries() {
-                break;
-            }
-        }
+        let (end, _) = load_entries(&self.files, trust, |_: &BatchQueueEntry| true)?;
         self.end_at(end / ENTRY_BYTES, trust != Trust::All)
     }
 
@@ -244,11 +227,10 @@ impl BatchConsumeQueue {
         }
         let indexes = self.indexes();
         let not_behind = self.partition(indexes.clone(), |entry| entry.base_offset <= offset);
-        let position = (indexes.start + not_behind.checked_sub(1).filter(|index| *index >= 0)?) * ENTRY_BYTES;
-        let start = self.files.floor(position);
-        let file = self.files.mapped(start).ok()??;
-        let end = (indexes.end * ENTRY_BYTES - start).min(self.files.file_bytes()) as usize;
-        Some(BatchEntries { file, at: (position - start) as usize, end })
+        let first = indexes.start + not_behind.checked_sub(1).filter(|index| *index >= 0)?;
+        let (file, at) = self.files.locate(first * ENTRY_BYTES)?;
+        let end = (indexes.end * ENTRY_BYTES - file.start()).min(self.files.file_bytes()) as usize;
+        Some(BatchEntries { file, at, end })
     }
 
     /// The first offset of a record stored at `timestamp_ms` or close to it, found as Java finds it

@@ -14,7 +14,7 @@ use super::config::{BatchTopics, StoreConfig};
 use super::consume_queue::RETIRED;
 use super::derive::Dispatch;
 use super::error::OpenError;
-use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry, QueueEntry};
+use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
 use super::probe::Trust;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
 
@@ -101,11 +101,7 @@ impl BatchQueues {
             error!(offset, topic = &*message.topic, "no offset or number of messages, record left out");
             return Ok(());
         };
-        let entry = QueueEntry {
-            physical_offset: stored.physical_offset,
-            size: stored.size as i32,
-            tags_code: dispatch.tags_code,
-        };
+        let entry = dispatch.entry();
         let store_timestamp_ms = stored.store_timestamp_ms;
         let queue = self.find_or_create(&message.topic, message.queue_id);
         queue

@@ -7,42 +7,9 @@ use std::path::Path;
 
 use parking_lot::Mutex;
 
-use super::layout::checkpoint as at;
-
-/// The fields of the file. Times in milliseconds since the epoch, offsets in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fields {
-    pub physic_msg_timestamp: i64,
-    pub logics_msg_timestamp: i64,
-    pub index_msg_timestamp: i64,
-    pub master_flushed_offset: i64,
-    pub confirm_phy_offset: i64,
-    /// Start of the last message whose queue entry is on disk. 0 in stores of 4.9.7.
-    pub logics_physical_offset: i64,
-    /// Start of the last message which is on disk itself, with all before it, in log and queues. Ours; 0 where unknown.
-    durable_offset: i64,
-}
+use super::layout::checkpoint::{FILE_BYTES, Fields};
 
 impl Fields {
-    /// Reads a file's bytes; what is missing counts as 0.
-    pub fn decode(bytes: &[u8]) -> Self {
-        let field = |at: usize| {
-            bytes.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| i64::from_be_bytes(*bytes))
-        };
-        Self {
-            physic_msg_timestamp: field(at::PHYSIC_MSG_TIMESTAMP),
-            logics_msg_timestamp: field(at::LOGICS_MSG_TIMESTAMP),
-            index_msg_timestamp: field(at::INDEX_MSG_TIMESTAMP),
-            master_flushed_offset: field(at::MASTER_FLUSHED_OFFSET),
-            confirm_phy_offset: field(at::CONFIRM_PHY_OFFSET),
-            logics_physical_offset: field(at::LOGICS_PHYSICAL_OFFSET),
-            durable_offset: match field(at::DURABLE) {
-                at::DURABLE_MARK => field(at::DURABLE + 8),
-                _ => 0,
-            },
-        }
-    }
-
     /// Notes that messages up to the one that starts at `offset` are on disk, in log and queues.
     pub fn all_durable(&mut self, offset: i64, store_timestamp_ms: i64) {
         self.logics_msg_timestamp = store_timestamp_ms;
@@ -54,23 +21,6 @@ impl Fields {
     pub fn durable(&self) -> Option<i64> {
         (self.durable_offset > 0 && self.durable_offset == self.logics_physical_offset)
             .then_some(self.durable_offset)
-    }
-
-    /// The file.
-    pub fn encode(&self) -> [u8; at::FILE_BYTES] {
-        let mut bytes = [0; at::FILE_BYTES];
-        let mut put = |at: usize, value: i64| bytes[at..at + 8].copy_from_slice(&value.to_be_bytes());
-        put(at::PHYSIC_MSG_TIMESTAMP, self.physic_msg_timestamp);
-        put(at::LOGICS_MSG_TIMESTAMP, self.logics_msg_timestamp);
-        put(at::INDEX_MSG_TIMESTAMP, self.index_msg_timestamp);
-        put(at::MASTER_FLUSHED_OFFSET, self.master_flushed_offset);
-        put(at::CONFIRM_PHY_OFFSET, self.confirm_phy_offset);
-        put(at::LOGICS_PHYSICAL_OFFSET, self.logics_physical_offset);
-        if self.durable_offset > 0 {
-            put(at::DURABLE, at::DURABLE_MARK);
-            put(at::DURABLE + 8, self.durable_offset);
-        }
-        bytes
     }
 }
 
@@ -90,10 +40,10 @@ impl Checkpoint {
     /// Opens or makes the file.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        if file.metadata()?.len() < at::FILE_BYTES as u64 {
-            file.set_len(at::FILE_BYTES as u64)?;
+        if file.metadata()?.len() < FILE_BYTES as u64 {
+            file.set_len(FILE_BYTES as u64)?;
         }
-        let mut bytes = [0; at::FILE_BYTES];
+        let mut bytes = [0; FILE_BYTES];
         file.read_exact_at(&mut bytes, 0)?;
         let fields = Fields::decode(&bytes);
         Ok(Self { file, state: Mutex::new(State { now: fields, on_disk: fields }) })
@@ -126,6 +76,7 @@ impl Checkpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::checkpoint::LOGICS_PHYSICAL_OFFSET;
     use super::*;
 
     #[test]
@@ -140,7 +91,7 @@ mod tests {
         });
         checkpoint.flush().unwrap();
         let bytes = std::fs::read(&path).unwrap();
-        assert_eq!((bytes.len(), bytes[7], bytes[47]), (at::FILE_BYTES, 1, 6));
+        assert_eq!((bytes.len(), bytes[7], bytes[47]), (FILE_BYTES, 1, 6));
         assert_eq!(Checkpoint::open(&path).unwrap().fields(), checkpoint.fields());
         let old = Fields::decode(&bytes[..24]);
         assert_eq!((old.physic_msg_timestamp, old.logics_physical_offset), (1, 0));
@@ -153,7 +104,7 @@ mod tests {
         fields.all_durable(600, 2);
         let mut bytes = fields.encode();
         assert_eq!(Fields::decode(&bytes).durable(), Some(600));
-        bytes[at::LOGICS_PHYSICAL_OFFSET + 7] += 1;
+        bytes[LOGICS_PHYSICAL_OFFSET + 7] += 1;
         assert_eq!(Fields::decode(&bytes).durable(), None);
     }
 }

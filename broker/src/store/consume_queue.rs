@@ -258,17 +258,9 @@ impl ConsumeQueue {
         if offset < self.min_offset() || offset >= max_offset {
             return None;
         }
-        let position = offset * ENTRY_BYTES;
-        let start = self.files.floor(position);
-        let file = match self.files.mapped(start) {
-            Ok(file) => file?,
-            Err(error) => {
-                error!(%error, path = %self.files.file_path(start).display(), "cannot read a consume queue file");
-                return None;
-            }
-        };
-        let end = (max_offset * ENTRY_BYTES - start).min(self.files.file_bytes()) as usize;
-        Some(Entries { file, offset, at: (position - start) as usize, end })
+        let (file, at) = self.files.locate(offset * ENTRY_BYTES)?;
+        let end = (max_offset * ENTRY_BYTES - file.start()).min(self.files.file_bytes()) as usize;
+        Some(Entries { file, offset, at, end })
     }
 
     pub fn entry(&self, offset: i64) -> Option<QueueEntry> {
@@ -282,9 +274,7 @@ impl ConsumeQueue {
 
     /// An entry wherever it stands, even before the min offset.
     fn raw_entry(&self, offset: i64) -> Option<QueueEntry> {
-        let position = offset * ENTRY_BYTES;
-        let start = self.files.floor(position);
-        let file = self.files.mapped(start).ok()??;
-        QueueEntry::decode(file.read((position - start) as usize, QUEUE_ENTRY_BYTES)?)
+        let (file, at) = self.files.locate(offset * ENTRY_BYTES)?;
+        QueueEntry::decode(file.read(at, QUEUE_ENTRY_BYTES)?)
     }
 }

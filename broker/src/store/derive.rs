@@ -42,6 +42,11 @@ impl<'a> Dispatch<'a> {
         let tags_code = tags_code_of(config, &stored);
         Self { stored, tags_code }
     }
+
+    pub fn entry(&self) -> QueueEntry {
+        let StoredMessage { physical_offset, size, .. } = self.stored;
+        QueueEntry { physical_offset, size: size as i32, tags_code: self.tags_code }
+    }
 }
 
 fn tags_code_of(config: &StoreConfig, stored: &StoredMessage<'_>) -> i64 {
@@ -81,11 +86,7 @@ impl Dispatcher for Queues {
             );
             return Ok(());
         };
-        let entry = QueueEntry {
-            physical_offset: stored.physical_offset,
-            size: stored.size as i32,
-            tags_code: dispatch.tags_code,
-        };
+        let entry = dispatch.entry();
         let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
         let unit = ExtUnit {
             tags_code: dispatch.tags_code,

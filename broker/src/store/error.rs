@@ -19,6 +19,8 @@ pub enum PutError {
     LmqConsumeQueueNumExceeded,
     /// Another append has held the lock too long. [OS_PAGE_CACHE_BUSY]
     OsPageCacheBusy,
+    /// The timer does not take it. The store itself knows none.
+    WheelTimer(WheelTimerError),
     /// A batch body that does not split, or beyond `max_message_size`: Java throws, its caller answers SYSTEM_ERROR with
     /// this text.
     BatchIllegal(String),
@@ -32,12 +34,36 @@ impl fmt::Display for PutError {
             Self::MessageIllegal(why) | Self::BatchIllegal(why) => f.write_str(why),
             Self::PropertiesSizeExceeded => f.write_str("properties longer than 32767 bytes"),
             Self::LmqConsumeQueueNumExceeded => f.write_str("too many LMQs"),
+            Self::WheelTimer(why) => why.fmt(f),
             Self::OsPageCacheBusy => f.write_str("page cache busy"),
         }
     }
 }
 
 impl std::error::Error for PutError {}
+
+/// Why a message with a delivery time of its own is not taken. Each is one of Java's `PutMessageStatus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WheelTimerError {
+    /// The timer is off. [WHEEL_TIMER_NOT_ENABLE]
+    NotEnable,
+    /// A time that is no number or too far off, or a recall that comes too late. [WHEEL_TIMER_MSG_ILLEGAL]
+    MsgIllegal,
+    /// Too many messages want that time. [WHEEL_TIMER_FLOW_CONTROL]
+    FlowControl,
+}
+
+impl fmt::Display for WheelTimerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotEnable => "timed messages are switched off",
+            Self::MsgIllegal => "no time at which a message can be delivered",
+            Self::FlowControl => "too many messages for that time",
+        })
+    }
+}
+
+impl std::error::Error for WheelTimerError {}
 
 /// Why a store does not open or start.
 #[derive(Debug)]

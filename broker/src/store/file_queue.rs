@@ -152,13 +152,8 @@ pub fn file_starts(dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
 
 /// Start offsets of the files of a directory, in no order.
 fn named_files(dir: &Path) -> Result<Vec<i64>, OpenError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(OpenError::io(dir))?,
-    };
     let mut starts = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(OpenError::io(dir))?;
+    for entry in entries(dir)? {
         match entry.file_name().to_str().and_then(layout::parse_file_name) {
             Some(start) => starts.push(start),
             None => warn!(path = %entry.path().display(), "not a file of the store, left alone"),
@@ -183,6 +178,14 @@ fn check_sizes(paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenErro
         }
     }
     Ok(())
+}
+
+/// What a directory has in it; nothing if it is missing.
+pub fn entries(dir: &Path) -> Result<Vec<fs::DirEntry>, OpenError> {
+    match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.and_then(Iterator::collect).map_err(OpenError::io(dir)),
+    }
 }
 
 /// Makes names that were added to or removed from a directory survive a power cut.

@@ -12,7 +12,16 @@ use tracing::error;
 use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::{FlushDiskType, StoreConfig};
-use super::{FlushCallback, FlushOutcome};
+
+/// How waiting for the disk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushOutcome {
+    Flushed,
+    /// `FLUSH_DISK_TIMEOUT`: not within `sync_flush_timeout`, or the disk refused. The message may or may not survive.
+    TimedOut,
+}
+
+pub type FlushCallback = Box<dyn FnOnce(FlushOutcome) + Send>;
 
 /// How often a watched wait is looked at: a wait that the disk does not end is ended at most so much too late.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);

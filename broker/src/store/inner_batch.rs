@@ -6,7 +6,8 @@ use remoting::message::{Message, PropertyCrc, RecordPatch, property, sys_flag};
 
 use super::append::Placed;
 use super::derive::is_for_queue;
-use super::{Appended, MessageStore, PutError, illegal_record, with_buffer};
+use super::put::{has_delay_level, illegal_record, with_buffer};
+use super::{Appended, MessageStore, PutError};
 
 impl MessageStore {
     /// Appends one record that holds the `INNER_NUM` messages of a batch body; it takes as many offsets, the first of
@@ -16,8 +17,7 @@ impl MessageStore {
         let illegal = |why: &str| PutError::MessageIllegal(why.to_owned());
         let num = property::find(&message.properties, property::INNER_NUM).map_or(Ok(1), str::parse::<i16>);
         let num = num.ok().filter(|num| *num > 0).ok_or_else(|| illegal("INNER_NUM is no number"))?;
-        let delay_level = property::find(&message.properties, property::DELAY_TIME_LEVEL);
-        if delay_level.and_then(|level| level.parse::<i32>().ok()).is_some_and(|level| level > 0) {
+        if has_delay_level(message) {
             return Err(illegal("an inner batch cannot be delayed"));
         }
         if !is_for_queue(message.sys_flag) || message.body.len() > self.config().max_message_size {
@@ -36,12 +36,7 @@ impl MessageStore {
             let record = message.encode(crc, buffer).map_err(illegal_record)?;
             let placed = self.parts.log.append(buffer, &[record], Some(&queue.next_offset))?;
             queue.next_offset.store(base + i64::from(num), Ordering::Relaxed);
-            let appended = Appended {
-                physical_offset: placed.physical_offset,
-                size: record.size,
-                queue_offset: placed.queue_offset,
-                store_timestamp_ms: placed.store_timestamp_ms,
-            };
+            let appended = Appended::of(placed, record.size);
             self.announce(appended.end_offset());
             Ok(appended)
         })

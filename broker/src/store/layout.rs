@@ -1,12 +1,17 @@
 //! Where each thing lies in the store's files. All numbers are big-endian. The record of a message is in
 //! [`remoting::message::record`].
 
+pub mod checkpoint;
+pub mod index;
+
+pub use index::{IndexEntry, IndexHeader, index_key_hash};
+
 /// `CommitLog.DefaultAppendMessageCallback.END_FILE_MIN_BLANK_LENGTH`, 5.5.0: room that every log file keeps at its end
 /// for `remaining size i32 | MAGIC_BLANK`.
 pub const BLANK_BYTES: usize = 8;
 
 /// `MappedFileQueue`, `UtilAll.offset2FileName`, 5.5.0: a file's name is its start offset in 20 digits.
-pub const FILE_NAME_DIGITS: usize = 20;
+const FILE_NAME_DIGITS: usize = 20;
 
 /// The name of the file that starts at `offset`.
 pub fn file_name(offset: i64) -> String {
@@ -170,66 +175,6 @@ pub mod ext {
     }
 }
 
-/// An index file (`IndexHeader`, `IndexFile`, 5.5.0): header, `maxHashSlotNum` slots of i32, `maxIndexNum` entries. A slot
-/// holds the number of the newest entry of its chain, 0 for none. Entries count from 1: the place of number 0 is never used.
-pub mod index {
-    pub const BEGIN_TIMESTAMP: usize = 0;
-    pub const END_TIMESTAMP: usize = 8;
-    pub const BEGIN_PHY_OFFSET: usize = 16;
-    pub const END_PHY_OFFSET: usize = 24;
-    /// Slots in use.
-    pub const HASH_SLOT_COUNT: usize = 32;
-    /// The number that the next entry gets.
-    pub const INDEX_COUNT: usize = 36;
-    pub const HEADER_BYTES: usize = 40;
-    pub const SLOT_BYTES: usize = 4;
-    pub const ENTRY_BYTES: usize = 20;
-    /// `UtilAll.timeMillisToHumanString`, 5.5.0: a file is named by the local time at which it was made, as
-    /// `yyyyMMddHHmmssSSS`.
-    pub const NAME_DIGITS: usize = 17;
-}
-
-/// One entry of an index file (`IndexFile.putKey`, 5.5.0): `keyHash i32 | physicalOffset i64 | seconds i32 | previous i32`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// See [`index_key_hash`].
-    pub key_hash: i32,
-    pub physical_offset: i64,
-    /// From the file's begin timestamp to the message's.
-    pub seconds: i32,
-    /// Number of the entry before it in the chain; 0: none.
-    pub previous: i32,
-}
-
-impl IndexEntry {
-    pub fn encode(&self) -> [u8; index::ENTRY_BYTES] {
-        let mut bytes = [0; index::ENTRY_BYTES];
-        bytes[..4].copy_from_slice(&self.key_hash.to_be_bytes());
-        bytes[4..12].copy_from_slice(&self.physical_offset.to_be_bytes());
-        bytes[12..16].copy_from_slice(&self.seconds.to_be_bytes());
-        bytes[16..].copy_from_slice(&self.previous.to_be_bytes());
-        bytes
-    }
-
-    /// The entry at the start of `bytes`.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (key_hash, rest) = bytes.split_first_chunk()?;
-        let (physical_offset, rest) = rest.split_first_chunk()?;
-        let (seconds, rest) = rest.split_first_chunk()?;
-        Some(Self {
-            key_hash: i32::from_be_bytes(*key_hash),
-            physical_offset: i64::from_be_bytes(*physical_offset),
-            seconds: i32::from_be_bytes(*seconds),
-            previous: i32::from_be_bytes(*rest.first_chunk()?),
-        })
-    }
-}
-
-/// `IndexFile.indexKeyHashMethod`, 5.5.0, of a key's `String.hashCode`: never negative.
-pub fn index_key_hash(java_hash: i32) -> i32 {
-    java_hash.checked_abs().unwrap_or(0)
-}
-
 /// A record of the timer log (`TimerLog`, `TimerMessageStore.doEnqueue`, 5.5.0): `size i32 | previous i64 | magic i32 |
 /// writeTime i64 | delay i32 | physicalOffset i64 | messageSize i32 | topicHash i32 | reserved i64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,6 +226,56 @@ impl TimerLogRecord {
             reserved: i64::from_be_bytes(*rest.first_chunk()?),
         })
     }
+
+    pub fn encode(&self) -> [u8; TIMER_LOG_RECORD_BYTES] {
+        let mut bytes = [0; TIMER_LOG_RECORD_BYTES];
+        let fields: [&[u8]; 9] = [
+            &self.size.to_be_bytes(),
+            &self.previous.to_be_bytes(),
+            &self.magic.to_be_bytes(),
+            &self.write_time_ms.to_be_bytes(),
+            &self.delay_ms.to_be_bytes(),
+            &self.physical_offset.to_be_bytes(),
+            &self.message_bytes.to_be_bytes(),
+            &self.topic_hash.to_be_bytes(),
+            &self.reserved.to_be_bytes(),
+        ];
+        let mut rest = &mut bytes[..];
+        for field in fields {
+            let (head, tail) = rest.split_at_mut(field.len());
+            head.copy_from_slice(field);
+            rest = tail;
+        }
+        bytes
+    }
+
+    /// `TimerMessageStore.isMagicOK`, and the size: whether it can be a record.
+    pub fn is_record(&self) -> bool {
+        self.size as usize == TIMER_LOG_RECORD_BYTES && (0..=0xf).contains(&self.magic)
+    }
+
+    /// The slot it is in: when the message is due, or rolls on.
+    pub fn slot_ms(&self) -> i64 {
+        self.write_time_ms.saturating_add(self.delay_ms.into())
+    }
+
+    pub fn rolls(&self) -> bool {
+        self.magic & timer_magic::ROLL != 0
+    }
+
+    /// Recalls another message, instead of being one.
+    pub fn deletes(&self) -> bool {
+        self.magic & timer_magic::DELETE != 0
+    }
+}
+
+/// What ends a file of the timer log that has no room for another record: `rest of the file i32 | 0 i64 | kind i32`
+/// (`TimerLog.append`, 5.5.0).
+pub mod timer_blank {
+    /// `TimerLog.MIN_BLANK_LEN`: a record needs so many bytes behind it.
+    pub const BYTES: usize = 16;
+    /// Where the kind stands, as in a record.
+    pub const MAGIC_AT: usize = 12;
 }
 
 /// A slot of the timer wheel (`Slot`, 5.5.0): `time i64 | first i64 | last i64 | count i32 | magic i32`. First and last are
@@ -297,6 +292,26 @@ pub struct TimerSlot {
 
 /// `Slot.SIZE`, 5.5.0.
 pub const TIMER_SLOT_BYTES: usize = 32;
+
+/// `TimerMessageStore.TIMER_WHEEL_TTL_DAY`, twice, 5.5.0: whatever the precision, the wheel has so many slots.
+pub const TIMER_SLOTS: i64 = 2 * 7 * 24 * 3600;
+
+/// Where a slot's fields lie in it.
+pub mod timer_slot {
+    pub const TIME: usize = 0;
+    pub const FIRST: usize = 8;
+    pub const LAST: usize = 16;
+    pub const COUNT: usize = 24;
+    pub const MAGIC: usize = 28;
+}
+
+/// `config/timercheck` (`TimerCheckpoint`, 5.5.0): seven `i64`, the rest of the page is zero.
+pub mod timer_checkpoint {
+    pub const FILE_BYTES: usize = 4096;
+    pub const FIELDS: usize = 7;
+    /// All fields, which are also the body of `GET_TIMER_CHECK_POINT`.
+    pub const BYTES: usize = FIELDS * 8;
+}
 
 impl TimerSlot {
     /// The slot at the start of `bytes`.
@@ -315,22 +330,6 @@ impl TimerSlot {
     }
 }
 
-/// The `checkpoint` file (`StoreCheckpoint`, 5.5.0; 4.9.7 has the first three fields).
-pub mod checkpoint {
-    /// `DefaultMappedFile.OS_PAGE_SIZE`.
-    pub const FILE_BYTES: usize = 4096;
-    pub const PHYSIC_MSG_TIMESTAMP: usize = 0;
-    pub const LOGICS_MSG_TIMESTAMP: usize = 8;
-    pub const INDEX_MSG_TIMESTAMP: usize = 16;
-    pub const MASTER_FLUSHED_OFFSET: usize = 24;
-    pub const CONFIRM_PHY_OFFSET: usize = 32;
-    pub const LOGICS_PHYSICAL_OFFSET: usize = 40;
-    /// Ours, in the part of the page that Java neither reads nor writes: [`DURABLE_MARK`], then the start of a message
-    /// up to which log and queues are on disk. Java notes its offsets without having flushed its log.
-    pub const DURABLE: usize = FILE_BYTES - 16;
-    pub const DURABLE_MARK: i64 = i64::from_be_bytes(*b"durable\x01");
-}
-
 /// `StorePathConfigHelper.getAbortFile`, 5.5.0: there while a broker runs; holds its process id.
 pub const ABORT_FILE: &str = "abort";
 /// `StorePathConfigHelper.getLockFile`, 5.5.0: holds [`LOCK_TEXT`] and carries the lock.
@@ -343,9 +342,6 @@ pub const CHECKPOINT_FILE: &str = "checkpoint";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FACTS_KEY_A: [u8; index::ENTRY_BYTES] =
-        [4, 0xa6, 0xff, 0x7d, 0, 0, 0, 0, 0x26, 0xab, 0x82, 0x43, 0, 0, 0xb, 0xe1, 0, 0x14, 0x6c, 0x17];
 
     #[test]
     fn names() {
@@ -365,12 +361,5 @@ mod tests {
         assert_eq!(entry.encode(), bytes);
         assert_eq!(QueueEntry::decode(&bytes[..19]), None);
         assert!(QueueEntry::PRE_BLANK.is_written());
-        // FactsTopic#KeyA of store-files.tsv.
-        let (entry, offset) = (IndexEntry::decode(&FACTS_KEY_A), 648_774_211);
-        let expected =
-            IndexEntry { key_hash: 78_053_245, physical_offset: offset, seconds: 3041, previous: 1_338_391 };
-        assert_eq!(entry, Some(expected));
-        assert_eq!(expected.encode(), FACTS_KEY_A);
-        assert_eq!([i32::MIN, -5, 7].map(index_key_hash), [0, 5, 7]);
     }
 }

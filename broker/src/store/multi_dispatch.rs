@@ -9,7 +9,8 @@ use tracing::{error, warn};
 
 use super::config::StoreConfig;
 use super::derive::{SCHEDULE_TOPIC, is_for_queue};
-use super::{Appended, MessageStore, PutError, RETRY_TOPIC_PREFIX};
+use super::put::RETRY_TOPIC_PREFIX;
+use super::{Appended, MessageStore, PutError};
 
 /// `MixAll.LMQ_PREFIX`.
 pub const LMQ_PREFIX: &str = "%LMQ%";

@@ -17,7 +17,7 @@ use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::{Clock, FlushDiskType, StoreConfig};
 use super::consume_queue::Trust;
-use super::derive::{Derive, Dispatcher, Line};
+use super::derive::{Derive, Line};
 use super::error::OpenError;
 use super::expire::Expire;
 use super::file_queue::{create_dir, sync_dir};
@@ -59,16 +59,7 @@ impl MessageStore {
             queued_to: queues.last_entry().map(|last| last.physical_offset),
         };
         let index = Index::load(&config, Arc::clone(&clock), &before_index)?;
-        let dispatchers: [&dyn Dispatcher; 1] = [&queues];
-        Recovery {
-            config: &config,
-            log: &log,
-            queues: &queues,
-            dispatchers: &dispatchers,
-            checkpoint: &checkpoint,
-            clean,
-        }
-        .run()?;
+        Recovery { config: &config, log: &log, queues: &queues, checkpoint: &checkpoint, clean }.run()?;
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
         index.catch_up(&line, &before_index)?;
         let opened_at = log.max_offset();
@@ -94,6 +85,7 @@ impl MessageStore {
             parts: Arc::new(parts),
             memory_bytes: i64::try_from(memory_bytes).unwrap_or(i64::MAX),
             opened_at,
+            was_clean: clean,
             running: AtomicBool::new(false),
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::error::OpenError;
 use super::layout::{BatchQueueEntry, QueueEntry};
+use super::sparse_files::SparseFiles;
 
 /// Files read from the end, at most, as `ConsumeQueue.recover` does.
 pub const RECOVERED_FILES_MAX: usize = 3;
@@ -55,9 +57,36 @@ impl Entry for BatchQueueEntry {
     }
 }
 
+/// Loads the files of a queue. Where the entries in the last of them end, in bytes from the queue's first ever, and the last
+/// entry, if these files have one. For `is_whole` see [`Probe::written_entries`].
+pub fn load_entries<E: Entry>(
+    files: &SparseFiles,
+    trust: Trust,
+    is_whole: impl Fn(&E) -> bool,
+) -> Result<(i64, Option<E>), OpenError> {
+    let starts = files.load()?;
+    let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
+    let (mut end, mut last) = (starts.get(from).copied().unwrap_or(0), None);
+    for &start in &starts[from..] {
+        if start != end {
+            break;
+        }
+        let path = files.file_path(start);
+        let (count, last_here) = Probe::open(&path, files.file_bytes())
+            .and_then(|mut probe| probe.written_entries(trust, &is_whole))
+            .map_err(OpenError::io(path))?;
+        let bytes = count * E::BYTES as i64;
+        (end, last) = (start + bytes, last_here.or(last));
+        if bytes < files.file_bytes() {
+            break;
+        }
+    }
+    Ok((end, last))
+}
+
 /// Looks at entries of a file. Reads instead of mapping: 100,000 short-lived mappings cost more, and the threads that load
 /// queues would wait for each other.
-pub struct Probe {
+struct Probe {
     file: File,
     file_bytes: usize,
     block: [u8; BLOCK_BYTES_MAX],
@@ -68,7 +97,7 @@ pub struct Probe {
 const BLOCK_BYTES_MAX: usize = 1280;
 
 impl Probe {
-    pub fn open(path: &Path, file_bytes: i64) -> io::Result<Self> {
+    fn open(path: &Path, file_bytes: i64) -> io::Result<Self> {
         let file_bytes = file_bytes as usize;
         Ok(Self { file: File::open(path)?, file_bytes, block: [0; BLOCK_BYTES_MAX], block_at: None })
     }
@@ -87,7 +116,7 @@ impl Probe {
 
     /// How many entries stand in the file without a gap, and the last of them. Of those that `trust` does not cover, `is_whole`
     /// says whether they count.
-    pub fn written_entries<E: Entry>(
+    fn written_entries<E: Entry>(
         &mut self,
         trust: Trust,
         is_whole: impl Fn(&E) -> bool,

@@ -19,8 +19,6 @@ pub struct Recovery<'a> {
     pub config: &'a StoreConfig,
     pub log: &'a CommitLog,
     pub queues: &'a Queues,
-    /// What is derived from the log, the queues included.
-    pub dispatchers: &'a [&'a dyn Dispatcher],
     pub checkpoint: &'a Checkpoint,
     /// The last broker stopped as it should.
     pub clean: bool,
@@ -161,11 +159,8 @@ impl Recovery<'_> {
             end.last_record = Some(end.offset);
             end.offset += record.size as i64;
             if record.physical_offset >= dispatch_from {
-                let dispatch = Dispatch::new(self.config, record);
-                let mut dispatchers = self.dispatchers.iter();
-                dispatchers
-                    .try_for_each(|one| one.dispatch(&dispatch))
-                    .map_err(OpenError::io(self.config.root()))?;
+                let told = self.queues.dispatch(&Dispatch::new(self.config, record));
+                told.map_err(OpenError::io(self.config.root()))?;
             }
         }
     }

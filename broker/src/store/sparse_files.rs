@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
+use tracing::error;
 
 use super::error::OpenError;
-use super::file_queue::{file_starts, sync_dir};
+use super::file_queue::{entries, file_starts, sync_dir};
 use super::layout;
 use super::mapped_file::{self, MappedFile, PAGE_BYTES, Reserve};
 
@@ -165,6 +166,18 @@ impl SparseFiles {
         Ok(Some(file))
     }
 
+    /// The file that holds a position, mapped, and the place in it. `None` if there is no such file or it cannot be read.
+    pub fn locate(self: &Arc<Self>, position: i64) -> Option<(Arc<MappedFile>, usize)> {
+        let start = self.floor(position);
+        match self.mapped(start) {
+            Ok(file) => Some((file?, (position - start) as usize)),
+            Err(error) => {
+                error!(%error, path = %self.file_path(start).display(), "cannot read a file of a queue");
+                None
+            }
+        }
+    }
+
     fn unmap(&self, start: i64) {
         self.state.lock().mapped.retain(|file| file.start() != start);
     }
@@ -313,14 +326,9 @@ impl Mappings {
 }
 
 /// Names of the directories in a directory; none if it is missing.
-pub fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(OpenError::io(dir))?,
-    };
+fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(OpenError::io(dir))?;
+    for entry in entries(dir)? {
         if entry.file_type().map_err(OpenError::io(dir))?.is_dir()
             && let Ok(name) = entry.file_name().into_string()
         {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use remoting::message::{Message, property};
+use remoting::message::{Message, Record, property, sys_flag};
 
 use super::*;
 
@@ -65,6 +65,11 @@ impl Scratch {
         store.start(Box::new(|_| ())).unwrap();
         store
     }
+}
+
+/// Stops the store as a broker does, and lets it go.
+pub fn stop(store: Arc<MessageStore>) {
+    store.shutdown();
 }
 
 pub fn message<'a>(topic: &'a str, queue_id: i32, body: &'a [u8], tags: &str) -> Message<'a> {
@@ -179,8 +184,7 @@ fn queues_are_rebuilt_from_the_log() {
     let scratch = Scratch::new();
     let store = scratch.start();
     fill(&store, 0, 300);
-    store.shutdown();
-    drop(store);
+    stop(store);
     std::fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
     let store = scratch.open();
     check(&store, 300);
@@ -191,8 +195,7 @@ fn an_empty_log_has_no_queues() {
     let scratch = Scratch::new();
     let store = scratch.start();
     fill(&store, 0, 3);
-    store.shutdown();
-    drop(store);
+    stop(store);
     std::fs::remove_dir_all(scratch.config.commit_log_dir()).unwrap();
     let store = scratch.start();
     assert_eq!((store.min_phy_offset(), store.max_phy_offset()), (-1, 0));
@@ -349,8 +352,7 @@ fn a_store_of_another_geometry_is_refused() {
     let mut scratch = Scratch::new();
     let store = scratch.start();
     fill(&store, 0, 1);
-    store.shutdown();
-    drop(store);
+    stop(store);
     scratch.config.mapped_file_size_commit_log *= 2;
     assert!(matches!(scratch.try_open(), Err(OpenError::WrongFileSize { .. })));
     scratch.config.mapped_file_size_commit_log = 0;

@@ -1,7 +1,7 @@
 use super::check::GROUP;
 use super::*;
 use crate::offsets::OffsetsConfig;
-use crate::schedule::ScheduleConfig;
+use crate::schedule::{Schedule, ScheduleConfig};
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{Everything, GetRequest, StoreConfig};
 use crate::topic_validator::{RMQ_SYS_TRANS_OP_HALF_TOPIC, SCHEDULE_TOPIC_XXXX, TRANS_CHECK_MAX_TIME_TOPIC};
@@ -62,7 +62,7 @@ impl Lab {
             ConsumerOffsets::load(&file("consumerOffset.json"), OffsetsConfig::default(), clock()).unwrap();
         let parts = Parts {
             store: self.store.clone(),
-            schedule: Arc::new(schedule.unwrap()),
+            delays: Delays { schedule: Arc::new(schedule.unwrap()), timer: None },
             topics: Arc::new(Topics::load(&file("topics.json"), &TopicsConfig::default(), clock()).unwrap()),
             offsets: Arc::new(offsets),
         };

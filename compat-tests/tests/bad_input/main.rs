@@ -3,6 +3,8 @@
 
 use std::process::ExitCode;
 
+use compat_tests::Numbers;
+use compat_tests::client::Send;
 use compat_tests::differential::{Case, Script, Side, Table, run};
 use compat_tests::lab::{Edition, Lab, Server};
 use compat_tests::wire::{Command, frame};
@@ -25,21 +27,6 @@ fn others_are_served(side: &Side) {
     let broker = side.broker.as_ref().expect("started with one");
     assert_eq!(broker.ask(30, &[("topic", "TBW102"), ("queueId", "0")], b"").code, 0);
 }
-
-const SEND_FIELDS: &[(&str, &str)] = &[
-    ("a", "g"),
-    ("b", "BadInput"),
-    ("c", "TBW102"),
-    ("d", "4"),
-    ("e", "0"),
-    ("f", "0"),
-    ("g", "1700000000000"),
-    ("h", "0"),
-    ("i", ""),
-    ("j", "0"),
-    ("k", "false"),
-    ("m", "false"),
-];
 
 const CASES: &[Case] = &[
     Case { name: "length_zero", codes: &[], script: |s| both(s, &[0, 0, 0, 0]) },
@@ -201,16 +188,10 @@ const CASES: &[Case] = &[
         name: "random_bytes",
         codes: &[],
         script: |s| {
-            let mut state = 0x2545_F491_4F6C_DD1Du64;
-            let mut next = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            };
+            let mut numbers = Numbers(0x2545_F491_4F6C_DD1D);
             for _ in 0..60 {
-                let length = (next() % 300) as usize;
-                let mut bytes: Vec<u8> = (0..length).map(|_| next() as u8).collect();
+                let length = numbers.below(300) as usize;
+                let mut bytes: Vec<u8> = (0..length).map(|_| numbers.any() as u8).collect();
                 // 0x16 would begin a TLS hello, which is not what this is about.
                 if bytes.first() == Some(&0x16) {
                     bytes[0] = 0x17;
@@ -223,17 +204,11 @@ const CASES: &[Case] = &[
         name: "random_headers",
         codes: &[],
         script: |s| {
-            let mut state = 0x9E37_79B9_7F4A_7C15u64;
-            let mut next = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            };
+            let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
             for _ in 0..60 {
-                let length = (next() % 100) as usize;
-                let header: Vec<u8> = (0..length).map(|_| next() as u8).collect();
-                both(s, &frame((next() % 2) as u8, &header, b""));
+                let length = numbers.below(100) as usize;
+                let header: Vec<u8> = (0..length).map(|_| numbers.any() as u8).collect();
+                both(s, &frame(numbers.below(2) as u8, &header, b""));
             }
         },
     },
@@ -277,7 +252,7 @@ const CASES: &[Case] = &[
             for body in
                 [&b"x"[..], &[0, 0, 0, 0], &[0x7F, 0xFF, 0xFF, 0xFF, 0, 0], &[0xFF; 40], &[0, 0, 0, 40, 1, 2]]
             {
-                let reply = s.quietly(Command::request(320, SEND_FIELDS, body));
+                let reply = s.quietly(Send::plain("BadInput").body(body).batch());
                 s.note("refused", &(reply.code != 0).to_string());
             }
         },
@@ -285,11 +260,8 @@ const CASES: &[Case] = &[
 ];
 
 /// A send (310) to a new topic with one field set by hand.
-fn send_with(topic: &str, field: &str, value: &str) -> Command {
-    let mut command = Command::request(310, SEND_FIELDS, b"x");
-    command.ext.insert("b".into(), topic.into());
-    command.ext.insert(field.into(), value.into());
-    command
+fn send_with(topic: &str, field: &'static str, value: &str) -> Command {
+    Send::plain(topic).ext(field, value).v2()
 }
 
 /// The ROCKETMQ header of a request with one ext field: code, language, version, opaque, flag, remark, ext fields.

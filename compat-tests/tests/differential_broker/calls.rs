@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use compat_tests::client::{Send, consumer_heartbeat, subscription, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::record;
 use compat_tests::wire::Command;
-
-use crate::client::{Send, consumer_heartbeat, subscription, wait_for_max};
 
 const WAIT: Duration = Duration::from_secs(10);
 

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use compat_tests::client::{consumer_heartbeat, subscription};
 use compat_tests::differential::{Case, Script};
 use compat_tests::until;
 use compat_tests::wire::{Command, VERSION_4_9_7};
-
-use crate::client::{consumer_heartbeat, subscription};
 
 const WAIT: Duration = Duration::from_secs(10);
 

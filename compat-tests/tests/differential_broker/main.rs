@@ -6,7 +6,6 @@ use compat_tests::differential::{Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 
 mod calls;
-mod client;
 mod clients;
 mod offsets;
 mod pull;
@@ -15,6 +14,7 @@ mod reset;
 mod retry;
 mod send;
 mod space;
+mod timer;
 mod transaction;
 
 static TABLE: Table = Table {
@@ -30,6 +30,7 @@ static TABLE: Table = Table {
         query::CASES,
         space::CASES,
         transaction::CASES,
+        timer::CASES,
     ],
     start,
     settle: |_| (),
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
 /// Each broker is registered, since a broker that is not may behave otherwise.
 fn start(lab: &Lab, edition: Edition) -> Side {
     let name_server = lab.name_server(edition, "namesrv");
-    let broker = lab.broker(edition, "broker-a", &[&name_server], &transaction::CONF);
+    let broker =
+        lab.broker(edition, "broker-a", &[&name_server], &[&transaction::CONF[..], &[timer::CONF]].concat());
     Side { edition, name_server, broker: Some(broker) }
 }

@@ -1,9 +1,8 @@
 //! Consumer offsets and queue bounds: codes 14, 15, 29, 30, 31, 32.
 
+use compat_tests::client::{Pull, fill, filled, query_offset};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, fill};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -18,9 +17,8 @@ pub const CASES: &[Case] = &[
         name: "offset_of_new_group",
         codes: &[0, 22, 22],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 2);
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            let (topic, group) = filled(s, 2);
+            query_offset(s, &group, &topic);
             s.ask(
                 14,
                 &[
@@ -38,44 +36,40 @@ pub const CASES: &[Case] = &[
         name: "offset_update_and_query",
         codes: &[0, 0, 0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 5);
+            let (topic, group) = filled(s, 5);
             s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, &topic, "0", "3");
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
             // Offsets may go back.
             update(s, &group, &topic, "0", "1");
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
         },
     },
     Case {
         name: "offset_update_beyond_the_end",
         codes: &[0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, &topic, "0", "1000");
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
         },
     },
     Case {
         name: "offset_update_negative",
         codes: &[0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, &topic, "0", "-5");
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
         },
     },
     Case {
         name: "offset_update_unknown_group",
         codes: &[26, 26],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             update(s, &group, &topic, "0", "1");
             s.ask(15, &[("topic", &topic), ("queueId", "0"), ("commitOffset", "1")]);
         },
@@ -84,8 +78,7 @@ pub const CASES: &[Case] = &[
         name: "offset_update_unknown_topic",
         codes: &[17],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.quietly(Pull::of(&group, &topic).command());
             update(s, &group, "NoSuchTopic", "0", "3");
         },
@@ -94,8 +87,7 @@ pub const CASES: &[Case] = &[
         name: "offset_update_missing_fields",
         codes: &[29, 29],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.quietly(Pull::of(&group, &topic).command());
             for field in ["queueId", "commitOffset"] {
                 let mut fields = vec![("consumerGroup", group.as_str()), ("topic", &topic)];
@@ -109,8 +101,7 @@ pub const CASES: &[Case] = &[
         name: "offset_update_oneway",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.quietly(Pull::of(&group, &topic).command());
             let fields = [
                 ("consumerGroup", group.as_str()),

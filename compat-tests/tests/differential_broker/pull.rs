@@ -1,19 +1,18 @@
 //! PULL_MESSAGE and LITE_PULL_MESSAGE: found, not found, refused, filtered, parked and woken.
 
+use compat_tests::client::{
+    COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, filled, query_offset, subscription,
+    wait_for_max,
+};
 use compat_tests::differential::Case;
 use compat_tests::wire::Codec;
-
-use crate::client::{
-    COMMIT, Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, fill, subscription, wait_for_max,
-};
 
 pub const CASES: &[Case] = &[
     Case {
         name: "pull_from_start",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.ask_command(Pull::of(&group, &topic).command());
         },
     },
@@ -21,8 +20,7 @@ pub const CASES: &[Case] = &[
         name: "pull_binary_header",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             let mut request = Pull::of(&group, &topic).command();
             request.codec = Codec::RocketMq;
             s.ask_command(request);
@@ -32,8 +30,7 @@ pub const CASES: &[Case] = &[
         name: "pull_from_the_middle",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.ask_command(Pull::of(&group, &topic).set("queueOffset", 2).command());
         },
     },
@@ -41,8 +38,7 @@ pub const CASES: &[Case] = &[
         name: "pull_at_the_end",
         codes: &[19],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.ask_command(Pull::of(&group, &topic).set("queueOffset", 3).command());
         },
     },
@@ -50,8 +46,7 @@ pub const CASES: &[Case] = &[
         name: "pull_behind_the_end",
         codes: &[21],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.ask_command(Pull::of(&group, &topic).set("queueOffset", 9).command());
         },
     },
@@ -59,8 +54,7 @@ pub const CASES: &[Case] = &[
         name: "pull_negative_offset",
         codes: &[21],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.ask_command(Pull::of(&group, &topic).set("queueOffset", -1).command());
         },
     },
@@ -68,8 +62,7 @@ pub const CASES: &[Case] = &[
         name: "pull_empty_queue",
         codes: &[19, 21],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.ask_command(Pull::of(&group, &topic).set("queueId", 1).command());
             s.ask_command(Pull::of(&group, &topic).set("queueId", 1).set("queueOffset", 5).command());
         },
@@ -78,8 +71,7 @@ pub const CASES: &[Case] = &[
         name: "pull_batch_size",
         codes: &[0, 0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 5);
+            let (topic, group) = filled(s, 5);
             s.ask_command(Pull::of(&group, &topic).set("maxMsgNums", 2).command());
             s.ask_command(Pull::of(&group, &topic).set("maxMsgNums", 2).set("queueOffset", 2).command());
             s.ask_command(Pull::of(&group, &topic).set("maxMsgNums", 100).command());
@@ -90,8 +82,7 @@ pub const CASES: &[Case] = &[
         codes: &[0],
         script: |s| {
             // maxTransferCountOnMessageInMemory: 32
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 40);
+            let (topic, group) = filled(s, 40);
             s.ask_command(Pull::of(&group, &topic).set("maxMsgNums", 1000).command());
         },
     },
@@ -100,8 +91,7 @@ pub const CASES: &[Case] = &[
         codes: &[0],
         script: |s| {
             // maxTransferBytesOnMessageInMemory: 256 KiB
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             for _ in 0..4 {
                 s.quietly(Send::to(&topic).body(&[b'x'; 100 * 1024]).v2());
             }
@@ -120,8 +110,7 @@ pub const CASES: &[Case] = &[
         name: "pull_queue_out_of_range",
         codes: &[29, 29],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             // The remark holds Java's form of a socket address ("/1.2.3.4:5"), as it is.
             s.ask_command(Pull::of(&group, &topic).set("queueId", 4).command());
             s.ask_command(Pull::of(&group, &topic).set("queueId", -1).command());
@@ -147,8 +136,7 @@ pub const CASES: &[Case] = &[
         name: "pull_tag_that_matches_nothing",
         codes: &[20],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             s.ask_command(Pull::of(&group, &topic).set("subscription", "TagZ").command());
         },
     },
@@ -156,8 +144,7 @@ pub const CASES: &[Case] = &[
         name: "pull_null_subscription",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.ask_command(
                 Pull::of(&group, &topic).without("subscription").without("expressionType").command(),
             );
@@ -167,8 +154,7 @@ pub const CASES: &[Case] = &[
         name: "pull_sql_is_off",
         codes: &[1],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.ask_command(
                 Pull::of(&group, &topic)
                     .set("expressionType", "SQL92")
@@ -181,8 +167,7 @@ pub const CASES: &[Case] = &[
         name: "pull_broken_sql",
         codes: &[23],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.ask_command(
                 Pull::of(&group, &topic).set("expressionType", "SQL92").set("subscription", "").command(),
             );
@@ -192,8 +177,7 @@ pub const CASES: &[Case] = &[
         name: "pull_without_subscription_flag",
         codes: &[24, 0, 24, 0, 25],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.ask_command(Pull::of(&group, &topic).set("sysFlag", 0).command());
             s.ask_command(consumer_heartbeat("c1", &group, "CLUSTERING", &[subscription("Other", "*", 5)]));
             s.ask_command(Pull::of(&group, &topic).set("sysFlag", 0).command());
@@ -206,22 +190,20 @@ pub const CASES: &[Case] = &[
         name: "pull_commits_offset",
         codes: &[0, 0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             let pull = Pull::of(&group, &topic).set("queueOffset", 2).set("commitOffset", 2);
             s.ask_command(pull.set("sysFlag", COMMIT | SUBSCRIPTION).command());
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
             // Without the flag the field means nothing.
             s.quietly(Pull::of(&group, &topic).set("commitOffset", 1).command());
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
         },
     },
     Case {
         name: "pull_missing_fields",
         codes: &[1, 1, 1],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             for field in ["queueId", "queueOffset", "maxMsgNums"] {
                 let reply = s.quietly(Pull::of(&group, &topic).without(field).command());
                 s.note_code(reply.code);
@@ -232,8 +214,7 @@ pub const CASES: &[Case] = &[
         name: "pull_parked_is_woken_by_a_send",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("sysFlag", SUSPEND | SUBSCRIPTION);
             let parked = s.send(pull.command());
             s.client(1);
@@ -246,8 +227,7 @@ pub const CASES: &[Case] = &[
         name: "pull_parked_ignores_other_tags",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("subscription", "Mine");
             let parked = s.send(pull.set("sysFlag", SUSPEND | SUBSCRIPTION).command());
             s.client(1);
@@ -261,8 +241,7 @@ pub const CASES: &[Case] = &[
         name: "pull_parked_times_out",
         codes: &[19],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("sysFlag", SUSPEND | SUBSCRIPTION);
             let parked = s.send(pull.set("suspendTimeoutMillis", 1000).command());
             s.reply_to(parked);
@@ -272,8 +251,7 @@ pub const CASES: &[Case] = &[
         name: "pull_parked_does_not_block_its_connection",
         codes: &[0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             let pull = Pull::of(&group, &topic).set("queueOffset", 1).set("sysFlag", SUSPEND | SUBSCRIPTION);
             let parked = s.send(pull.command());
             s.ask(30, &[("topic", &topic), ("queueId", "0")]);
@@ -287,8 +265,7 @@ pub const CASES: &[Case] = &[
         name: "lite_pull",
         codes: &[0, 19],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 3);
+            let (topic, group) = filled(s, 3);
             let lite = Pull { code: 361, ..Pull::of(&group, &topic).set("sysFlag", 16 | SUBSCRIPTION) };
             s.ask_command(lite.command());
             s.ask_command(lite.set("queueOffset", 3).command());
@@ -298,8 +275,7 @@ pub const CASES: &[Case] = &[
         name: "pull_creates_group",
         codes: &[0, 0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 1);
+            let (topic, group) = filled(s, 1);
             s.ask_command(Pull::of(&group, &topic).command());
             // An unknown group could not.
             s.ask(

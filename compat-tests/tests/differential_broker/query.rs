@@ -1,10 +1,9 @@
 //! Messages by key and by where they lie: codes 12 and 33.
 
+use compat_tests::client::{Pull, Send, WAIT, filled, first_physical_offset, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::until;
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, Send, WAIT, fill, first_physical_offset, wait_for_max};
 
 const UNIQUE: &str = "_UNIQUE_KEY_QUERY";
 
@@ -96,8 +95,7 @@ pub const CASES: &[Case] = &[
         name: "view_message",
         codes: &[0],
         script: |s| {
-            let (topic, group) = (s.unique("T"), s.unique("g"));
-            fill(s, &topic, 2);
+            let (topic, group) = filled(s, 2);
             let pulled = s.quietly(Pull::of(&group, &topic).set("queueOffset", 1).command());
             let offset = first_physical_offset(&pulled.body);
             s.ask(33, &[("offset", &offset)]);

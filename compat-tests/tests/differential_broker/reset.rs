@@ -1,9 +1,8 @@
 //! Groups set to other offsets by the broker, copied to other groups, and looked at.
 
+use compat_tests::client::{Pull, consumer_heartbeat, fill, query_offset, subscription};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, consumer_heartbeat, fill, subscription};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -18,7 +17,7 @@ pub const CASES: &[Case] = &[
             commit(s, &group, &topic, "2");
             s.ask_command(Pull::of(&group, &topic).set("queueOffset", 3).command());
             commit(s, &group, &topic, "1");
-            s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "0")]);
+            query_offset(s, &group, &topic);
             s.ask(14, &[("consumerGroup", &group), ("topic", &topic), ("queueId", "1")]);
         },
     },

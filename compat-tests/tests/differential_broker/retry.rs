@@ -2,7 +2,7 @@
 
 use compat_tests::differential::{Case, Script};
 
-use crate::client::{
+use compat_tests::client::{
     Pull, Send, consumer_heartbeat, fill, first_physical_offset, subscription, wait_for_max,
 };
 

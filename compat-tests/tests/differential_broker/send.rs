@@ -1,9 +1,8 @@
 //! SEND_MESSAGE, SEND_MESSAGE_V2, SEND_BATCH_MESSAGE, and what comes out of a pull afterwards.
 
+use compat_tests::client::{Pull, Send, batch_item, fill, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::{Codec, VERSION_4_9_7};
-
-use crate::client::{Pull, Send, batch_item, fill, wait_for_max};
 
 pub const CASES: &[Case] = &[
     Case {

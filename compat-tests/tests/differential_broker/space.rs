@@ -1,8 +1,7 @@
 //! Making room: codes 306, 316, 329. What they remove is in `broker/src/store/tests/space.rs`.
 
+use compat_tests::client::fill;
 use compat_tests::differential::Case;
-
-use crate::client::fill;
 
 pub const CASES: &[Case] = &[Case {
     name: "space_nothing_to_remove",

@@ -4,12 +4,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use compat_tests::client::{Pull, Send, WAIT, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::record::{self, Record};
 use compat_tests::until;
 use compat_tests::wire::Command;
-
-use crate::client::{Pull, Send, WAIT, wait_for_max};
 
 /// Checks come soon, so that cases can wait for them.
 pub const CONF: [(&str, &str); 3] = [

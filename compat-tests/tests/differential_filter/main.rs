@@ -2,16 +2,10 @@
 
 use std::process::ExitCode;
 
+use compat_tests::client::{Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, fill, wait_for_max};
 use compat_tests::differential::{Case, Script, Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 use compat_tests::wire::Command;
-
-// Half of its helpers are for other cases.
-#[allow(dead_code)]
-#[path = "../differential_broker/client.rs"]
-mod client;
-
-use client::{Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, fill, wait_for_max};
 
 static TABLE: Table = Table { area: "filter", cases: &[CASES], start, settle: |_| () };
 

@@ -2,7 +2,7 @@
 
 use compat_tests::differential::{Case, Script};
 
-use crate::registration::Broker;
+use crate::broker::Broker;
 
 pub const CASES: &[Case] = &[
     Case {
@@ -58,8 +58,7 @@ pub const CASES: &[Case] = &[
         name: "order_topic_config_in_route",
         codes: &[0, 0, 0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             let topic = &broker.topics[0].name;
             let value = format!("{}:4", broker.name);
             s.ask(100, &[("namespace", "ORDER_TOPIC_CONFIG"), ("key", topic), ("value", &value)]);

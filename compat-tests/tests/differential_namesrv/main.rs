@@ -7,6 +7,7 @@ use compat_tests::differential::{Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 use compat_tests::until;
 
+mod broker;
 mod config;
 mod registration;
 mod routes;

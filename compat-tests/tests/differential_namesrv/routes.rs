@@ -3,7 +3,7 @@
 use compat_tests::differential::Case;
 use compat_tests::wire::{Codec, Command, VERSION_4_9_7};
 
-use crate::registration::{Broker, topic};
+use crate::broker::{Broker, topic};
 
 /// `MQVersion.V4_9_3`, the last to get Java's dialect of JSON.
 const VERSION_4_9_3: i32 = 399;
@@ -28,8 +28,7 @@ pub const CASES: &[Case] = &[
         name: "route_in_dialect_for_old_clients",
         codes: &[0, 0, 0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             for version in [VERSION_4_9_3, VERSION_4_9_4, VERSION_4_9_7] {
                 let mut request = Command::request(105, &[("topic", &broker.topics[0].name)], b"");
                 request.version = version;
@@ -42,8 +41,7 @@ pub const CASES: &[Case] = &[
         name: "route_standard_json_on_request",
         codes: &[0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             let ext = [("topic", broker.topics[0].name.as_str()), ("acceptStandardJsonOnly", "true")];
             let mut request = Command::request(105, &ext, b"");
             request.version = VERSION_4_9_3;
@@ -55,9 +53,8 @@ pub const CASES: &[Case] = &[
         name: "route_bytes",
         codes: &[0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
-            let reply = s.ask(105, &[("topic", &broker.topics[0].name)]);
+            let broker = Broker::registered(s);
+            let reply = broker.ask_route(s);
             s.note("bytes", &String::from_utf8_lossy(&reply.body));
         },
     },
@@ -65,8 +62,7 @@ pub const CASES: &[Case] = &[
         name: "route_in_binary_header",
         codes: &[0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             let mut request = Command::request(105, &[("topic", &broker.topics[0].name)], b"");
             request.codec = Codec::RocketMq;
             s.ask_command(request);
@@ -91,12 +87,11 @@ pub const CASES: &[Case] = &[
         name: "wipe_and_add_write_permission",
         codes: &[0, 0, 0, 0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             s.ask(205, &[("brokerName", &broker.name)]);
-            s.ask(105, &[("topic", &broker.topics[0].name)]);
+            broker.ask_route(s);
             s.ask(327, &[("brokerName", &broker.name)]);
-            s.ask(105, &[("topic", &broker.topics[0].name)]);
+            broker.ask_route(s);
         },
     },
     Case {
@@ -111,10 +106,9 @@ pub const CASES: &[Case] = &[
         name: "delete_topic",
         codes: &[0, 0, 17, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             s.ask(216, &[("topic", &broker.topics[0].name)]);
-            s.ask(105, &[("topic", &broker.topics[0].name)]);
+            broker.ask_route(s);
             s.ask(206, &[]);
         },
     },
@@ -122,12 +116,11 @@ pub const CASES: &[Case] = &[
         name: "delete_topic_in_cluster",
         codes: &[0, 0, 0, 0, 17],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             s.ask(216, &[("topic", &broker.topics[0].name), ("clusterName", "Nowhere")]);
-            s.ask(105, &[("topic", &broker.topics[0].name)]);
+            broker.ask_route(s);
             s.ask(216, &[("topic", &broker.topics[0].name), ("clusterName", &broker.cluster)]);
-            s.ask(105, &[("topic", &broker.topics[0].name)]);
+            broker.ask_route(s);
         },
     },
     Case {
@@ -141,8 +134,7 @@ pub const CASES: &[Case] = &[
         name: "register_topic",
         codes: &[0, 0, 0],
         script: |s| {
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             let fresh = s.unique("Fresh");
             let body = format!(
                 r#"{{"brokerDatas":[],"filterServerTable":{{}},"queueDatas":[{{"brokerName":"{}","perm":6,"readQueueNums":3,"topicSysFlag":0,"writeQueueNums":2}}]}}"#,
@@ -176,8 +168,7 @@ pub const CASES: &[Case] = &[
         codes: &[0, 0, 0, 0, 0, 0],
         script: |s| {
             s.ask(206, &[]);
-            let broker = Broker::new(s);
-            broker.register(s);
+            let broker = Broker::registered(s);
             s.ask(206, &[]);
             s.ask(224, &[("cluster", &broker.cluster)]);
             s.ask(224, &[("cluster", "Nowhere")]);

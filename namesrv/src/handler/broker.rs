@@ -7,6 +7,7 @@ use crate::server::NameServer;
 use remoting::body::{
     DataVersion, GetBrokerMemberGroupResponseBody, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper,
 };
+use remoting::command::UNSET_REMARK;
 use remoting::connection::Peer;
 use remoting::header::namesrv::*;
 use remoting::header::required;
@@ -153,7 +154,7 @@ pub fn get_broker_member_group(
     let group = server.routes().read().member_group(header.cluster_name, header.broker_name);
     let body = GetBrokerMemberGroupResponseBody { broker_member_group: Some(group) };
     // Java forgets to take back the remark that it starts with (quirks.md A14).
-    Ok(Command::success().with_remark("not set any response code").with_body(json::to_bytes(&body)))
+    Ok(Command::success().with_remark(UNSET_REMARK).with_body(json::to_bytes(&body)))
 }
 
 pub fn wipe_write_perm_of_broker(

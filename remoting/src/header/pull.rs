@@ -41,7 +41,6 @@ pub mod pull_sys_flag {
     pub const COMMIT_OFFSET: i32 = 1;
     pub const SUSPEND: i32 = 1 << 1;
     pub const SUBSCRIPTION: i32 = 1 << 2;
-    pub const CLASS_FILTER: i32 = 1 << 3;
     pub const LITE_PULL_MESSAGE: i32 = 1 << 4;
 }
 

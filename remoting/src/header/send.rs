@@ -49,6 +49,18 @@ headers! {
         recall_handle: str = "recallHandle",
     }
 
+    /// Code 370. The handle is what the answer to the send said.
+    RecallMessageRequestHeader {
+        producer_group: str = "producerGroup",
+        topic: str = "topic",
+        recall_handle: str = "recallHandle",
+    }
+
+    /// The unique key of the message.
+    RecallMessageResponseHeader {
+        msg_id: str = "msgId",
+    }
+
     /// Code 326: a reply on its way to the client that waits for it.
     ReplyMessageRequestHeader {
         producer_group: str = "producerGroup",

@@ -1,7 +1,7 @@
 //! Writes values as fastjson2 does.
 
 use super::JsonError;
-use serde::ser::{self, Serialize};
+use serde::ser::{self, Serialize, SerializeMap as _};
 use std::io::Write as _;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,12 +107,20 @@ fn unwanted<T>(what: &str) -> Result<T, JsonError> {
     Err(JsonError::Unfit(format!("the dialect has no {what}")))
 }
 
+macro_rules! numbers {
+    ($write:ident: $($method:ident $number:ty),+) => {
+        $(fn $method(self, value: $number) -> Result<(), JsonError> {
+            self.$write(value)
+        })+
+    };
+}
+
 impl<'w> ser::Serializer for &'w mut Writer {
     type Ok = ();
     type Error = JsonError;
     type SerializeSeq = List<'w>;
-    type SerializeTuple = List<'w>;
-    type SerializeTupleStruct = List<'w>;
+    type SerializeTuple = ser::Impossible<(), JsonError>;
+    type SerializeTupleStruct = ser::Impossible<(), JsonError>;
     type SerializeTupleVariant = ser::Impossible<(), JsonError>;
     type SerializeMap = Object<'w>;
     type SerializeStruct = Object<'w>;
@@ -123,45 +131,9 @@ impl<'w> ser::Serializer for &'w mut Writer {
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_i16(self, value: i16) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_i32(self, value: i32) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_i64(self, value: i64) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_u8(self, value: u8) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_u16(self, value: u16) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_u32(self, value: u32) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_u64(self, value: u64) -> Result<(), JsonError> {
-        self.integer(value)
-    }
-
-    fn serialize_f32(self, value: f32) -> Result<(), JsonError> {
-        self.float(value)
-    }
-
-    fn serialize_f64(self, value: f64) -> Result<(), JsonError> {
-        self.float(value)
-    }
+    numbers! { integer: serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64 }
+    numbers! { integer: serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64 }
+    numbers! { float: serialize_f32 f32, serialize_f64 f64 }
 
     fn serialize_char(self, value: char) -> Result<(), JsonError> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
@@ -221,12 +193,16 @@ impl<'w> ser::Serializer for &'w mut Writer {
         Ok(List { writer: self, empty: true, numbers: false })
     }
 
-    fn serialize_tuple(self, length: usize) -> Result<List<'w>, JsonError> {
-        self.serialize_seq(Some(length))
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, JsonError> {
+        unwanted("tuple")
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, length: usize) -> Result<List<'w>, JsonError> {
-        self.serialize_seq(Some(length))
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, JsonError> {
+        unwanted("tuple")
     }
 
     fn serialize_tuple_variant(
@@ -267,8 +243,11 @@ struct List<'w> {
     numbers: bool,
 }
 
-impl List<'_> {
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+impl ser::SerializeSeq for List<'_> {
+    type Ok = ();
+    type Error = JsonError;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
         let writer = &mut *self.writer;
         if !self.empty {
             writer.out.push(b',');
@@ -288,7 +267,7 @@ impl List<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), JsonError> {
+    fn end(self) -> Result<(), JsonError> {
         self.writer.close(b']', !self.empty && !self.numbers);
         Ok(())
     }
@@ -303,8 +282,11 @@ struct Object<'w> {
     is_bean: bool,
 }
 
-impl Object<'_> {
-    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), JsonError> {
+impl ser::SerializeMap for Object<'_> {
+    type Ok = ();
+    type Error = JsonError;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), JsonError> {
         let writer = &mut *self.writer;
         self.member_at = writer.out.len();
         if !self.empty {
@@ -321,7 +303,7 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
         value.serialize(&mut *self.writer)?;
         if std::mem::take(&mut self.writer.null) {
             self.writer.out.truncate(self.member_at);
@@ -331,68 +313,12 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), JsonError> {
+    fn end(self) -> Result<(), JsonError> {
         if self.empty && self.is_bean {
             self.writer.new_line();
         }
         self.writer.close(b'}', !self.empty || self.is_bean);
         Ok(())
-    }
-}
-
-impl ser::SerializeSeq for List<'_> {
-    type Ok = ();
-    type Error = JsonError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), JsonError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTuple for List<'_> {
-    type Ok = ();
-    type Error = JsonError;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), JsonError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeTupleStruct for List<'_> {
-    type Ok = ();
-    type Error = JsonError;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), JsonError> {
-        self.finish()
-    }
-}
-
-impl ser::SerializeMap for Object<'_> {
-    type Ok = ();
-    type Error = JsonError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), JsonError> {
-        self.key(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
-        self.value(value)
-    }
-
-    fn end(self) -> Result<(), JsonError> {
-        self.finish()
     }
 }
 
@@ -405,11 +331,10 @@ impl ser::SerializeStruct for Object<'_> {
         key: &'static str,
         value: &T,
     ) -> Result<(), JsonError> {
-        self.key(key)?;
-        self.value(value)
+        self.serialize_entry(key, value)
     }
 
     fn end(self) -> Result<(), JsonError> {
-        self.finish()
+        ser::SerializeMap::end(self)
     }
 }

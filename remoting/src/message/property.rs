@@ -16,11 +16,7 @@ pub const REAL_TOPIC: &str = "REAL_TOPIC";
 pub const REAL_QUEUE_ID: &str = "REAL_QID";
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
 pub const PRODUCER_GROUP: &str = "PGROUP";
-pub const MIN_OFFSET: &str = "MIN_OFFSET";
-pub const MAX_OFFSET: &str = "MAX_OFFSET";
 pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
-pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
-pub const MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
 pub const MSG_REGION: &str = "MSG_REGION";
 pub const TRACE_SWITCH: &str = "TRACE_ON";
 pub const UNIQ_KEY: &str = "UNIQ_KEY";
@@ -35,8 +31,18 @@ pub const TRANSACTION_ID: &str = "__transactionId__";
 pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
 pub const TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
 pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
-pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
-pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
+pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
+/// When a message asks to be delivered: after seconds, after milliseconds, at a moment.
+pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
+pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
+pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+/// The slot of the timer wheel that must be over then.
+pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
+pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
+pub const TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
+pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
+/// Makes a message the recall of another, whose key this is.
+pub const TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
 
 /// The entries of a properties string in order, duplicates included.
 pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {

@@ -15,12 +15,6 @@ pub const STORE_HOST_V6: i32 = 0x20;
 pub const NEED_UNWRAP: i32 = 0x40;
 pub const INNER_BATCH: i32 = 0x80;
 
-/// Compression type bits; with `COMPRESSED` set and type 0, zlib (clients before 5.0).
-pub const COMPRESSION_MASK: i32 = 0x700;
-pub const COMPRESSION_LZ4: i32 = 0x100;
-pub const COMPRESSION_ZSTD: i32 = 0x200;
-pub const COMPRESSION_ZLIB: i32 = 0x300;
-
 /// One of the four `TRANSACTION_*` values.
 pub const fn transaction(sys_flag: i32) -> i32 {
     sys_flag & TRANSACTION_MASK

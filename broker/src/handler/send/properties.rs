@@ -15,9 +15,6 @@ pub(super) struct Additions<'a> {
 
 /// Properties that a client may not set. Java: `SendMessageProcessor.clearReservedProperties`.
 const POP_CK: &str = "POP_CK";
-const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
-const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
-const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
 
 /// What the properties say, read in one pass, and their text as it is stored.
 pub(super) struct SentProperties {
@@ -48,7 +45,9 @@ impl SentProperties {
                 property::DELAY_TIME_LEVEL => read.delay_level = value.parse().unwrap_or(0),
                 property::TRANSACTION_PREPARED => read.is_prepared = value.eq_ignore_ascii_case("true"),
                 property::WAIT_STORE_MSG_OK => read.wait_store_msg_ok = value.eq_ignore_ascii_case("true"),
-                TIMER_DELIVER_MS | TIMER_DELAY_MS | TIMER_DELAY_SEC => read.is_timed = true,
+                property::TIMER_DELIVER_MS | property::TIMER_DELAY_MS | property::TIMER_DELAY_SEC => {
+                    read.is_timed = true;
+                }
                 _ => {}
             }
             property::append(&mut read.text, name, value);

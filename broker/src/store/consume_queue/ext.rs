@@ -16,7 +16,6 @@ use crate::store::error::OpenError;
 use crate::store::layout::ext::{
     ADDRESS_BASE, ADDRESS_MAX, END_BLANK_BYTES, END_MARK, UNIT_BYTES_MAX, UNIT_BYTES_MIN, UnitHead,
 };
-use crate::store::mapped_file::MappedFile;
 use crate::store::sparse_files::{SparseDir, SparseFiles};
 
 /// What a unit says of its message (`ConsumeQueueExt.CqExtUnit`).
@@ -124,17 +123,9 @@ impl ConsumeQueueExt {
         let position = position_of(address)?;
         // What lies behind may be written right now.
         let written = usize::try_from(self.end() - position).ok()?;
-        let (file, at) = self.locate(position)?;
+        let (file, at) = self.files.locate(position)?;
         let (unit, _) = ExtUnit::decode(file.read(at, written.min(file.len() - at))?)?;
         Some(look(unit))
-    }
-
-    fn locate(&self, position: i64) -> Option<(Arc<MappedFile>, usize)> {
-        let start = self.files.floor(position);
-        let file = self.files.mapped(start).inspect_err(|error| {
-            error!(%error, path = %self.files.file_path(start).display(), "cannot read a queue extension");
-        });
-        Some((file.ok()??, (position - start) as usize))
     }
 
     /// Whether all of a unit stands behind an address: for entries that a power cut may have separated from it.
@@ -144,7 +135,7 @@ impl ConsumeQueueExt {
 
     /// Where the unit at a position ends, even before the end is known.
     fn unit_end(&self, position: i64) -> Option<i64> {
-        let (file, at) = self.locate(position)?;
+        let (file, at) = self.files.locate(position)?;
         let (unit, size) = ExtUnit::decode(file.read(at, file.len() - at)?)?;
         (unit.store_timestamp_ms > 0).then_some(position + size as i64)
     }
@@ -166,7 +157,7 @@ impl ConsumeQueueExt {
     /// Behind the last unit of the last file.
     fn walked_end(&self) -> i64 {
         let Some(&last) = self.files.starts().last() else { return 0 };
-        let Some((file, _)) = self.locate(last) else { return last };
+        let Some((file, _)) = self.files.locate(last) else { return last };
         let mut at = 0;
         while let Some(size) = file.read(at, file.len() - at).and_then(size_of_unit) {
             at += size;

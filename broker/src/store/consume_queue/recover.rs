@@ -7,35 +7,18 @@ use tracing::warn;
 use super::{ConsumeQueue, ENTRY_BYTES, Trust};
 use crate::store::error::OpenError;
 use crate::store::layout::{QueueEntry, ext};
-use crate::store::probe::{Probe, RECOVERED_FILES_MAX};
+use crate::store::probe::{RECOVERED_FILES_MAX, load_entries};
 
 impl ConsumeQueue {
     /// Loads the files of a queue and finds its end.
     pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
-        let starts = self.files.load()?;
         if let Some(ext) = &self.ext {
             ext.files().load()?;
         }
-        let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
-        let mut end = starts.get(from).copied().unwrap_or(0);
-        for &start in &starts[from..] {
-            if start != end {
-                break;
-            }
-            let path = self.files.file_path(start);
-            let (count, last) = Probe::open(&path, self.files.file_bytes())
-                .and_then(|mut probe| probe.written_entries(trust, |entry| self.has_its_ext(entry)))
-                .map_err(OpenError::io(path))?;
-            end = start + count * ENTRY_BYTES;
-            if let Some(last) = last {
-                self.max_physical_offset.store(last.physical_end(), Ordering::Release);
-            }
-            if count * ENTRY_BYTES < self.files.file_bytes() {
-                break;
-            }
-        }
-        let cleared = trust != Trust::All;
-        self.end_at(end, cleared)
+        let is_whole = |entry: &QueueEntry| self.has_its_ext(entry);
+        let (end, last) = load_entries(&self.files, trust, is_whole)?;
+        self.max_physical_offset.store(last.map_or(-1, |last| last.physical_end()), Ordering::Release);
+        self.end_at(end, trust != Trust::All)
     }
 
     /// Makes `end` (in bytes) the end, with `cleared` whatever may stand behind it.

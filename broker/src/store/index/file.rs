@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tracing::error;
 
-use super::super::layout::{IndexEntry, index as at};
+use super::super::layout::{IndexEntry, IndexHeader, index as at};
 use super::super::mapped_file::{self, MappedFile, PAGE_BYTES, Reserve};
 
 /// Disk blocks for entries are reserved in steps that grow with the file up to this many bytes: a full disk shows when
@@ -54,19 +54,6 @@ impl Geometry {
     }
 }
 
-/// The header, as one look found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    pub begin_timestamp_ms: i64,
-    pub end_timestamp_ms: i64,
-    pub begin_offset: i64,
-    pub end_offset: i64,
-    /// Slots in use.
-    pub used_slots: i32,
-    /// The number that the next entry gets: 1 in an empty file.
-    pub count: i32,
-}
-
 /// Seconds as an entry has them.
 pub fn seconds_between(begin_ms: i64, timestamp_ms: i64) -> i32 {
     if begin_ms <= 0 {
@@ -89,13 +76,13 @@ pub struct IndexFile {
 
 impl IndexFile {
     /// Makes an empty file that goes on where `before` ends.
-    pub fn create(path: &Path, geometry: Geometry, before: Option<Header>) -> io::Result<Self> {
+    pub fn create(path: &Path, geometry: Geometry, before: Option<IndexHeader>) -> io::Result<Self> {
         let map = MappedFile::create(path, 0, geometry.file_bytes(), Reserve::Nothing)?;
         let file = Self::over(path, geometry, map);
         let begun = file.reserve_up_to(geometry.entries_at()).map(|()| {
             let (offset, timestamp_ms) =
                 before.map_or((0, 0), |before| (before.end_offset, before.end_timestamp_ms));
-            file.write_header(Header {
+            file.write_header(IndexHeader {
                 begin_timestamp_ms: timestamp_ms,
                 end_timestamp_ms: timestamp_ms,
                 begin_offset: offset,
@@ -127,8 +114,9 @@ impl IndexFile {
         &self.path
     }
 
-    pub fn header(&self) -> Header {
-        Header {
+    /// As one look finds it.
+    pub fn header(&self) -> IndexHeader {
+        IndexHeader {
             begin_timestamp_ms: self.map.load_i64(at::BEGIN_TIMESTAMP),
             end_timestamp_ms: self.map.load_i64(at::END_TIMESTAMP),
             begin_offset: self.map.load_i64(at::BEGIN_PHY_OFFSET),
@@ -146,7 +134,7 @@ impl IndexFile {
         }
     }
 
-    pub(super) fn write_header(&self, header: Header) {
+    pub(super) fn write_header(&self, header: IndexHeader) {
         self.map.store_i64(at::BEGIN_TIMESTAMP, header.begin_timestamp_ms);
         self.map.store_i64(at::END_TIMESTAMP, header.end_timestamp_ms);
         self.map.store_i64(at::BEGIN_PHY_OFFSET, header.begin_offset);
@@ -199,7 +187,7 @@ impl IndexFile {
         }
     }
 
-    /// Header and slots get their blocks at once, entries in steps. What Java left as holes in front of the next entry is
+    /// IndexHeader and slots get their blocks at once, entries in steps. What Java left as holes in front of the next entry is
     /// never written to. In whole pages, as in `CommitLog::reserve_tail`.
     pub(super) fn reserve_up_to(&self, end: usize) -> io::Result<()> {
         let whole_pages = |end: usize| end.next_multiple_of(PAGE_BYTES).min(self.geometry.file_bytes());
@@ -230,7 +218,7 @@ impl IndexFile {
 
     /// Whether messages of the time from `begin_ms` to `end_ms` may be in the file (`isTimeMatched`).
     pub fn is_time_matched(&self, begin_ms: i64, end_ms: i64) -> bool {
-        let Header { begin_timestamp_ms, end_timestamp_ms, .. } = self.header();
+        let IndexHeader { begin_timestamp_ms, end_timestamp_ms, .. } = self.header();
         let own = begin_timestamp_ms..=end_timestamp_ms;
         begin_ms < begin_timestamp_ms && end_ms > end_timestamp_ms
             || own.contains(&begin_ms)

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{error, info, warn};
 
 use super::super::derive::{self, Line};
+use super::super::file_queue::entries;
 use super::file::{Geometry, IndexFile};
 use super::{Clock, Index, Named, OpenError, Progress, StoreConfig, at};
 
@@ -145,13 +146,8 @@ impl Index {
 
 /// The names of index files in a directory, ascending; none if it is missing.
 fn names(dir: &Path) -> Result<Vec<u64>, OpenError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(OpenError::io(dir))?,
-    };
     let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(OpenError::io(dir))?;
+    for entry in entries(dir)? {
         let name = entry.file_name();
         let digits = name
             .to_str()

@@ -6,8 +6,8 @@ use std::os::unix::fs::FileExt as _;
 
 use tracing::warn;
 
-use super::super::layout::{IndexEntry, index as at};
-use super::file::{Header, IndexFile, seconds_between};
+use super::super::layout::{IndexEntry, IndexHeader, index as at};
+use super::file::{IndexFile, seconds_between};
 
 /// What is read at once, of slots or of entries.
 const READ_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ impl IndexFile {
             && (header.count == 2 || last.seconds == seconds)
     }
 
-    fn has_possible_header(&self, header: &Header) -> bool {
+    fn has_possible_header(&self, header: &IndexHeader) -> bool {
         (1..=self.geometry.entries as i64).contains(&i64::from(header.count))
             && (0..header.count).contains(&header.used_slots)
             && (0..=header.end_offset).contains(&header.begin_offset)
@@ -61,7 +61,7 @@ impl IndexFile {
         }
         self.write_slots(&file, &replay.slots)?;
         let Some(first) = self.entry(1) else { return Ok(false) };
-        let repaired = Header {
+        let repaired = IndexHeader {
             begin_offset: first.physical_offset,
             used_slots: replay.slots.iter().filter(|&&newest| newest != 0).count() as i32,
             ..self.ending_with(&header, replay.count, &last)
@@ -72,7 +72,7 @@ impl IndexFile {
     }
 
     /// The header of the file when it ends with another entry. Its end time is then known to the second.
-    fn ending_with(&self, header: &Header, count: i32, last: &IndexEntry) -> Header {
+    fn ending_with(&self, header: &IndexHeader, count: i32, last: &IndexEntry) -> IndexHeader {
         let seconds = seconds_between(header.begin_timestamp_ms, header.end_timestamp_ms);
         let is_its_time =
             last.physical_offset == header.end_offset && (count == 2 || last.seconds == seconds);
@@ -80,7 +80,7 @@ impl IndexFile {
             true => header.end_timestamp_ms,
             false => header.begin_timestamp_ms + i64::from(last.seconds) * 1000,
         };
-        Header { count, end_offset: last.physical_offset, end_timestamp_ms, ..*header }
+        IndexHeader { count, end_offset: last.physical_offset, end_timestamp_ms, ..*header }
     }
 
     fn write_slots(&self, file: &File, slots: &[i32]) -> io::Result<()> {
@@ -117,7 +117,7 @@ impl IndexFile {
             count -= 1;
         }
         if let Some(last) = self.entry(count - 1) {
-            self.write_header(Header { used_slots, ..self.ending_with(&header, count, &last) });
+            self.write_header(IndexHeader { used_slots, ..self.ending_with(&header, count, &last) });
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use remoting::message::{Message, Record, property, sys_flag};
 
 use super::super::layout::{IndexEntry, index as at};
-use super::super::tests::{Scratch, derived, message, wait_until};
+use super::super::tests::{Scratch, derived, message, stop, wait_until};
 use super::super::{KeyKind, KeyQuery, MessageStore};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -132,8 +132,7 @@ fn stopped_and_started_nothing_is_put_twice() {
         let store = scratch.start();
         fill(&store, round * 30..round * 30 + 30);
         store.append(&message("T", 0, b"no key", "")).unwrap();
-        store.shutdown();
-        drop(store);
+        stop(store);
         let before = files(&scratch);
         let store = scratch.open();
         check(&store, round * 30 + 30);
@@ -148,8 +147,7 @@ fn a_crash_at_any_entry_is_mended() {
     let store = scratch.start();
     fill(&store, 0..30);
     derived(&store);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let whole = files(&scratch);
     let (path, bytes) = whole.iter().next_back().unwrap();
     let count = i32::from_be_bytes(bytes[at::INDEX_COUNT..][..4].try_into().unwrap());
@@ -177,8 +175,7 @@ fn what_is_damaged_or_missing_is_rebuilt() {
     let scratch = scratch();
     let store = scratch.start();
     fill(&store, 0..60);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let whole = files(&scratch);
     let paths: Vec<_> = whole.keys().cloned().collect();
     assert_eq!(paths.len(), 4);
@@ -214,8 +211,7 @@ fn any_flipped_bit_is_survived() {
     let scratch = Scratch::new();
     let store = scratch.start();
     fill(&store, 0..10);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let (path, whole) = files(&scratch).pop_first().unwrap();
     let used = at::HEADER_BYTES + 100 * at::SLOT_BYTES + 31 * at::ENTRY_BYTES;
     for position in (0..used * 8).step_by(13) {
@@ -259,8 +255,7 @@ fn a_log_that_was_cut_takes_its_entries_along() {
     let store = scratch.start();
     fill(&store, 0..60);
     let min_offset = store.min_phy_offset();
-    store.shutdown();
-    drop(store);
+    stop(store);
     let last =
         fs::read_dir(scratch.config.commit_log_dir()).unwrap().map(|entry| entry.unwrap().path()).max();
     fs::remove_file(last.unwrap()).unwrap();
@@ -296,16 +291,14 @@ fn switched_off_it_is_read_but_not_written() {
     let mut scratch = Scratch::new();
     let store = scratch.start();
     fill(&store, 0..3);
-    store.shutdown();
-    drop(store);
+    stop(store);
     scratch.config.message_index_enable = false;
     let store = scratch.start();
     fill(&store, 3..4);
     derived(&store);
     check(&store, 3);
     assert!(find(&store, "U3").is_empty());
-    store.shutdown();
-    drop(store);
+    stop(store);
     scratch.config.index_file_read_enable = false;
     assert!(find(&scratch.open(), "U0").is_empty());
 }

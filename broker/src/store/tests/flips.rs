@@ -88,8 +88,7 @@ fn a_flipped_bit_in_any_file_shows_nothing_that_was_not_sent() {
     let store = scratch.start();
     fill_with_keys(&store);
     derived(&store);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let root = scratch.config.root().to_owned();
     let base = contents(&root);
     let sent: HashSet<_> = (0..MESSAGES).map(text).collect();

@@ -157,8 +157,7 @@ fn fill_and_recover(kind: Kind, left: u64) {
     assert!(after < RECOVERED_AFTER_MAX, "{left} bytes left: {after:?}");
     check_queues(&store, &sender.acknowledged);
     let acknowledged = sender.acknowledged;
-    store.shutdown();
-    drop(store);
+    stop(store);
     assert!(!scratch.config.root().join("abort").exists(), "stopped in order");
     check_queues(&scratch.open(), &acknowledged);
 }
@@ -201,8 +200,7 @@ fn holes_that_the_disk_cannot_fill_are_refusals() {
     derived(&store);
     let acknowledged = sender.acknowledged;
     let end = store.max_phy_offset() as usize;
-    store.shutdown();
-    drop(store);
+    stop(store);
     punch(&scratch.config.commit_log_dir().join(layout::file_name(0)), end);
     disk.fill(0);
     let store = scratch.start();
@@ -267,8 +265,7 @@ fn a_file_that_is_cut_behind_our_back_is_an_error_for_who_loads_it() {
     let store = scratch.start();
     fill(&store, 0, 400);
     derived(&store);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let store = scratch.start();
     let result = get(&store, "T", 0, 0);
     result.load().unwrap();

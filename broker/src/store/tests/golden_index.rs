@@ -141,8 +141,7 @@ fn an_index_of_4_9_7_goes_on_with_tags() {
     store.append(&message("T", 0, b"new", "red")).unwrap();
     derived(&store);
     assert_eq!(offsets(&store, "T", "red", KeyKind::Tag, 9).len(), 1);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let files = index_files(&scratch.config.index_dir());
     assert_eq!(files.len(), 1);
     let bytes = files.values().next().unwrap();

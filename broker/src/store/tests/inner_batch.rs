@@ -74,8 +74,7 @@ fn a_record_takes_as_many_offsets_as_it_has_messages() {
         assert_eq!(range(store), (0, 60));
     };
     check(&store);
-    store.shutdown();
-    drop(store);
+    stop(store);
     check(&scratch.open());
     std::fs::remove_dir_all(scratch.config.batch_consume_queue_dir()).unwrap();
     let store = scratch.start();

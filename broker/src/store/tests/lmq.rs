@@ -47,8 +47,7 @@ fn a_message_goes_to_every_queue_that_it_names() {
     let store = scratch.start();
     assert_eq!(put(&store, "%LMQ%b,%LMQ%a", b"4"), "1,4");
     derived(&store);
-    store.shutdown();
-    drop(store);
+    stop(store);
     std::fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
     let store = scratch.open();
     assert_eq!(drain(&store, "%LMQ%a", 0), [b"0", b"1", b"2", b"3", b"4"]);

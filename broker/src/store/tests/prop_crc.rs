@@ -97,8 +97,7 @@ fn a_record_without_a_checksum_ends_the_log_if_it_must_have_one() {
     scratch.config.enabled_append_prop_crc = false;
     let store = scratch.start();
     fill(&store, 0, 3);
-    store.shutdown();
-    drop(store);
+    stop(store);
     fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
     assert_eq!(scratch.open().max_phy_offset(), 0);
 }

@@ -110,8 +110,7 @@ fn more_queues_than_may_be_mapped() {
     for queue_id in 0..20 {
         assert_eq!(drain(&store, "T", queue_id), [[0; 10], [1; 10], [2; 10], [3; 10]]);
     }
-    store.shutdown();
-    drop(store);
+    stop(store);
     let store = scratch.open();
     assert_eq!(store.queues(), [("T".to_owned(), (0..20).collect())]);
 }
@@ -146,8 +145,7 @@ fn a_range_outlives_its_file() {
     let scratch = Scratch::new();
     let store = store_of(&scratch, 3);
     let result = get(&store, "T", 0, 0);
-    store.shutdown();
-    drop(store);
+    stop(store);
     std::fs::remove_dir_all(scratch.config.root()).unwrap();
     assert_eq!(bodies(result).len(), 3);
 }
@@ -160,8 +158,7 @@ fn what_an_earlier_process_wrote_is_looked_at_before_it_is_served() {
     fill(&store, 0, 10);
     derived(&store);
     let damaged = store.commit_log_offset_in_queue("T", 0, 4);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let log = scratch.config.commit_log_dir().join(layout::file_name(0));
     let overwrite = |path: &std::path::Path, bytes: &[u8], at: i64| {
         let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();

@@ -340,8 +340,7 @@ fn who_reads_a_removed_file_goes_on() {
     let now = get(&store, "T", 0, 0);
     assert_eq!((now.status, now.next_begin_offset), (GetMessageStatus::OffsetTooSmall, now.min_offset));
     assert!(now.min_offset > 0);
-    store.shutdown();
-    drop(store);
+    stop(store);
     let store = scratch.open();
     assert_eq!(store.min_offset_in_queue("T", 0), now.min_offset, "found again");
 }
@@ -396,8 +395,7 @@ fn several_directories_hold_one_log() {
     };
     assert_eq!(placed(&store), [dir("a"), dir("b"), dir("a"), dir("b"), dir("a")]);
     let bodies = drain(&store, "T", 0);
-    store.shutdown();
-    drop(store);
+    stop(store);
     // An operator makes room: what is in the read-only directory is read, and removed when its time has come.
     let name = layout::file_name(0);
     fs::rename(dir("a").join(&name), dir("old").join(&name)).unwrap();

@@ -120,4 +120,20 @@ class SendTest extends ShopTest {
         assertThat(audited.getStoreTimestamp() - audited.getBornTimestamp()).isBetween(5_000L, 15_000L);
         assertThat(audited.getTopic()).isEqualTo(topic("orders"));
     }
+
+    @Test
+    void timedMessageArrivesAtItsTime() {
+        Order order = new Order("timed", customer, 1);
+        long deliverAt = System.currentTimeMillis() + 2_000;
+
+        SendResult first = template.syncSendDelayTimeMills(topic("orders"), order, 2_000);
+        SendResult second = template.syncSendDeliverTimeMills(topic("orders"), order, deliverAt);
+
+        MessageExt delayed = awaitAudited(first.getMsgId());
+        MessageExt delivered = awaitAudited(second.getMsgId());
+        // The broker's timer counts in whole seconds.
+        assertThat(delayed.getStoreTimestamp() - delayed.getBornTimestamp()).isBetween(1_000L, 12_000L);
+        assertThat(delivered.getStoreTimestamp() - deliverAt).isBetween(-1_000L, 10_000L);
+        assertThat(delivered.getTopic()).isEqualTo(topic("orders"));
+    }
 }

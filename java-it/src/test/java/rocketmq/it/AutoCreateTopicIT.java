@@ -27,7 +27,7 @@ class AutoCreateTopicIT {
         List<MessageQueue> queues = Cluster.queues(producer, topic);
         assertEquals(producer.getDefaultTopicQueueNums(), queues.size());
         assertEquals(4, queues.size());
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         assertEquals(4, consumer.fetchSubscribeMessageQueues(topic).size());
         assertEquals(List.of("hello"), Messages.texts(cluster.read(topic, 1)));
     }
@@ -56,7 +56,7 @@ class AutoCreateTopicIT {
 
     @Test
     void readingDoesNotMakeATopic() throws Exception {
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         String topic = Cluster.unique("AutoCreate");
 
         assertThrows(MQClientException.class, () -> consumer.fetchSubscribeMessageQueues(topic));

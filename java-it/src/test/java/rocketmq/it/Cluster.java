@@ -1,5 +1,6 @@
 package rocketmq.it;
 
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -8,6 +9,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.UUID;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.rocketmq.client.ClientConfig;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
@@ -83,6 +85,20 @@ final class Cluster implements AfterEachCallback {
         return consumer;
     }
 
+    /** The same in a group of its own. */
+    DefaultMQPushConsumer consume(String topic, String tags, Inbox inbox) throws Exception {
+        return consume(unique("group"), topic, tags, inbox);
+    }
+
+    /** A started push consumer of messages with tag "t" that has consumed just these, and counted them. */
+    DefaultMQPushConsumer consumeAll(String group, MessageQueue queue, List<String> texts) throws Exception {
+        Inbox inbox = new Inbox();
+        DefaultMQPushConsumer consumer = consume(group, queue.getTopic(), "t", inbox);
+        inbox.awaitExactly(texts);
+        awaitAllCounted(consumer, queue.getTopic());
+        return consumer;
+    }
+
     /** Not started: whether it is to assign or to subscribe is the test's choice. */
     DefaultLitePullConsumer litePullConsumer(String group) {
         DefaultLitePullConsumer consumer = new DefaultLitePullConsumer(group);
@@ -90,6 +106,11 @@ final class Cluster implements AfterEachCallback {
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         closers.push(consumer::shutdown);
         return consumer;
+    }
+
+    /** A started pull consumer in a group of its own. */
+    DefaultMQPullConsumer pullConsumer() throws Exception {
+        return pullConsumer(unique("group"));
     }
 
     /** A started pull consumer. */
@@ -109,6 +130,17 @@ final class Cluster implements AfterEachCallback {
         producer.send(Messages.tagged(topic, WARM_UP, WARM_UP));
         queues(producer, topic);
         return topic;
+    }
+
+    /** The only queue of a new topic: behind the warm-up message {@code count} more, of tag "t", numbered. */
+    MessageQueue queueWith(String prefix, int count) throws Exception {
+        DefaultMQProducer producer = producer();
+        MessageQueue queue = queues(producer, createTopic(prefix, 1)).get(0);
+        for (String text : Messages.numbered(prefix, count)) {
+            producer.send(Messages.tagged(queue.getTopic(), "t", text), queue);
+        }
+        Await.until("all messages in the queue", () -> producer.maxOffset(queue) == count + 1);
+        return queue;
     }
 
     /** The topic's queues by id, once the name server has the route. */
@@ -174,6 +206,14 @@ final class Cluster implements AfterEachCallback {
     /** Client ids of the group's consumers, as the topic's broker knows them. */
     static List<String> members(DefaultMQProducer producer, String topic, String group) throws Exception {
         return Wire.client(producer).getConsumerIdListByGroup(brokerAddress(producer, topic), group, Wire.TIMEOUT_MILLIS);
+    }
+
+    /** Waits until the group has these consumers and no other. */
+    static void awaitMembers(DefaultMQProducer producer, String topic, String group, Duration patience,
+        DefaultMQPushConsumer... consumers) {
+        Set<String> expected = Stream.of(consumers).map(DefaultMQPushConsumer::buildMQClientId).collect(Collectors.toSet());
+        Await.until(expected.size() + " members", patience,
+            () -> expected.equals(Set.copyOf(members(producer, topic, group))));
     }
 
     private static void configure(ClientConfig client) {

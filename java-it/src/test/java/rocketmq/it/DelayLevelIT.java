@@ -21,7 +21,7 @@ class DelayLevelIT {
         DefaultMQProducer producer = cluster.producer();
         String topic = cluster.createTopic("DelayLevel", 1);
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "t", inbox);
+        cluster.consume(topic, "t", inbox);
 
         producer.send(Messages.tagged(topic, "t", "now"));
         long sentMillis = System.currentTimeMillis();

@@ -24,7 +24,7 @@ class HeaderEncodingIT {
         DefaultMQProducer producer = cluster.producer();
         String topic = cluster.createTopic("HeaderEncoding", 2);
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "wanted", inbox);
+        cluster.consume(topic, "wanted", inbox);
 
         List<String> texts = Messages.numbered("encoded \u4e2d\u6587", 20);
         for (String text : texts) {

@@ -2,9 +2,7 @@ package rocketmq.it;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -22,7 +20,7 @@ class HeartbeatIT {
         String topic = cluster.createTopic("Heartbeat", 1);
         MessageQueue queue = Cluster.queues(producer, topic).get(0);
         Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = cluster.consume(Cluster.unique("group"), topic, "red", inbox);
+        DefaultMQPushConsumer consumer = cluster.consume(topic, "red", inbox);
         producer.send(Messages.tagged(topic, "red", "1 red"), queue);
         producer.send(Messages.tagged(topic, "blue", "2 blue"), queue);
         producer.send(Messages.tagged(topic, "red", "3 red"), queue);
@@ -52,7 +50,6 @@ class HeartbeatIT {
         DefaultMQPushConsumer first = cluster.consume(group, topic, "*", new Inbox());
         DefaultMQPushConsumer second = cluster.consume(group, topic, "*", new Inbox());
 
-        Set<String> expected = Set.of(first.buildMQClientId(), second.buildMQClientId());
-        Await.until("both are members", () -> expected.equals(new HashSet<>(Cluster.members(observer, topic, group))));
+        Cluster.awaitMembers(observer, topic, group, Await.PATIENCE, first, second);
     }
 }

@@ -21,7 +21,7 @@ class OffsetIT {
 
     @Test
     void queueKnowsItsEndsAndTimes() throws Exception {
-        MessageQueue queue = queueWith(5);
+        MessageQueue queue = cluster.queueWith("offset", 5);
         DefaultMQProducer producer = cluster.producer();
         List<MessageExt> stored = cluster.read(queue.getTopic(), 6);
 
@@ -35,7 +35,7 @@ class OffsetIT {
 
     @Test
     void earliestMessageTimeIsThatOfTheFirstMessage() throws Exception {
-        MessageQueue queue = queueWith(2);
+        MessageQueue queue = cluster.queueWith("offset", 2);
 
         assertEquals(cluster.read(queue.getTopic(), 3).get(0).getStoreTimestamp(),
             cluster.producer().earliestMsgStoreTime(queue));
@@ -43,14 +43,14 @@ class OffsetIT {
 
     @Test
     void newGroupHasReadNothing() throws Exception {
-        MessageQueue queue = queueWith(3);
+        MessageQueue queue = cluster.queueWith("offset", 3);
 
-        assertEquals(0, cluster.pullConsumer(Cluster.unique("group")).fetchConsumeOffset(queue, true));
+        assertEquals(0, cluster.pullConsumer().fetchConsumeOffset(queue, true));
     }
 
     @Test
     void updatedOffsetIsSeenByTheNextConsumerOfTheGroupOnly() throws Exception {
-        MessageQueue queue = queueWith(5);
+        MessageQueue queue = cluster.queueWith("offset", 5);
         String group = Cluster.unique("group");
         DefaultMQPullConsumer writer = cluster.pullConsumer(group);
         // A group exists once it has pulled.
@@ -61,7 +61,7 @@ class OffsetIT {
 
         DefaultMQPullConsumer reader = cluster.pullConsumer(group);
         Await.until("offset 4 on the broker", () -> reader.fetchConsumeOffset(queue, true) == 4);
-        assertEquals(0, cluster.pullConsumer(Cluster.unique("group")).fetchConsumeOffset(queue, true));
+        assertEquals(0, cluster.pullConsumer().fetchConsumeOffset(queue, true));
 
         writer.updateConsumeOffset(queue, 2);
         writer.getOffsetStore().persist(queue);
@@ -70,15 +70,11 @@ class OffsetIT {
 
     @Test
     void restartedConsumerContinuesWhereItStopped() throws Exception {
-        MessageQueue queue = queueWith(10);
+        MessageQueue queue = cluster.queueWith("offset", 10);
         String topic = queue.getTopic();
         String group = Cluster.unique("group");
         DefaultMQProducer producer = cluster.producer();
-        Inbox before = new Inbox();
-        DefaultMQPushConsumer first = cluster.consume(group, topic, "t", before);
-        before.awaitExactly(Messages.numbered("offset", 10));
-        Cluster.awaitAllCounted(first, topic);
-        first.shutdown();
+        cluster.consumeAll(group, queue, Messages.numbered("offset", 10)).shutdown();
 
         List<String> whileAway = List.of("away 1", "away 2");
         for (String text : whileAway) {
@@ -92,7 +88,7 @@ class OffsetIT {
 
     @Test
     void runningConsumerCommitsAsItGoes() throws Exception {
-        MessageQueue queue = queueWith(10);
+        MessageQueue queue = cluster.queueWith("offset", 10);
         String group = Cluster.unique("group");
         cluster.consume(group, queue.getTopic(), "*", new Inbox());
         Wire observer = Wire.toBroker(cluster);
@@ -103,7 +99,7 @@ class OffsetIT {
     /** While a queue is young enough to start at 0, a new group gets all of it, whatever it asked for. */
     @Test
     void newGroupStartsAtTheFirstMessageOfAYoungQueue() throws Exception {
-        MessageQueue queue = queueWith(3);
+        MessageQueue queue = cluster.queueWith("offset", 3);
         for (ConsumeFromWhere where : List.of(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET,
             ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET, ConsumeFromWhere.CONSUME_FROM_TIMESTAMP)) {
             DefaultMQPushConsumer consumer = cluster.pushConsumer(Cluster.unique("group"));
@@ -119,7 +115,7 @@ class OffsetIT {
 
     @Test
     void storedOffsetBeyondTheEndIsCorrected() throws Exception {
-        MessageQueue queue = queueWith(3);
+        MessageQueue queue = cluster.queueWith("offset", 3);
         String group = Cluster.unique("group");
         DefaultMQPullConsumer writer = cluster.pullConsumer(group);
         writer.pull(queue, "*", 0, 1);
@@ -130,16 +126,5 @@ class OffsetIT {
         PullResult pulled = writer.pull(queue, "*", 1_000, 32);
 
         assertTrue(pulled.getNextBeginOffset() <= 4, pulled.toString());
-    }
-
-    private MessageQueue queueWith(int count) throws Exception {
-        DefaultMQProducer producer = cluster.producer();
-        String topic = cluster.createTopic("Offset", 1);
-        MessageQueue queue = Cluster.queues(producer, topic).get(0);
-        for (String text : Messages.numbered("offset", count)) {
-            producer.send(Messages.tagged(topic, "t", text), queue);
-        }
-        Await.until("all messages in the queue", () -> producer.maxOffset(queue) == count + 1);
-        return queue;
     }
 }

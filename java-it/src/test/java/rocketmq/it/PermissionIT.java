@@ -27,7 +27,7 @@ class PermissionIT {
         MessageQueue queue = Cluster.queues(producer, topic).get(0);
         producer.send(Messages.message(topic, "written"), queue);
         Await.until("the message in the queue", () -> producer.maxOffset(queue) == 1);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
 
         MQBrokerException refusal = assertThrows(MQBrokerException.class, () -> consumer.pull(queue, "*", 0, 32));
         assertEquals(Wire.NO_PERMISSION, refusal.getResponseCode());
@@ -41,7 +41,7 @@ class PermissionIT {
         DefaultMQProducer producer = cluster.producer();
         String topic = Cluster.unique("Permission");
         setPermission(producer, topic, PermName.PERM_READ);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         Await.until("consumers find the queue", () -> consumer.fetchSubscribeMessageQueues(topic).size() == 1);
 
         assertThrows(MQClientException.class, () -> producer.fetchPublishMessageQueues(topic));

@@ -23,26 +23,23 @@ class PullConsumerIT {
 
     @Test
     void pullsPageByPage() throws Exception {
-        MessageQueue queue = queueWith(20);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        MessageQueue queue = cluster.queueWith("pull", 20);
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
 
         PullResult first = consumer.pull(queue, "*", 1, 8);
-        assertEquals(PullStatus.FOUND, first.getPullStatus());
-        assertEquals(Messages.numbered("pull", 20).subList(0, 8), Messages.texts(first.getMsgFoundList()));
-        assertEquals(9, first.getNextBeginOffset());
+        Messages.assertFound(Messages.numbered("pull", 20).subList(0, 8), 9, first);
         assertEquals(0, first.getMinOffset());
         assertEquals(21, first.getMaxOffset());
 
         PullResult second = consumer.pull(queue, "*", first.getNextBeginOffset(), 32);
-        assertEquals(Messages.numbered("pull", 20).subList(8, 20), Messages.texts(second.getMsgFoundList()));
-        assertEquals(21, second.getNextBeginOffset());
+        Messages.assertFound(Messages.numbered("pull", 20).subList(8, 20), 21, second);
     }
 
     @Test
     void endOfTheQueueIsNotAnError() throws Exception {
-        MessageQueue queue = queueWith(3);
+        MessageQueue queue = cluster.queueWith("pull", 3);
 
-        PullResult result = cluster.pullConsumer(Cluster.unique("group")).pull(queue, "*", 4, 32);
+        PullResult result = cluster.pullConsumer().pull(queue, "*", 4, 32);
 
         assertEquals(PullStatus.NO_NEW_MSG, result.getPullStatus());
         assertEquals(4, result.getNextBeginOffset());
@@ -51,9 +48,9 @@ class PullConsumerIT {
 
     @Test
     void offsetBeyondTheEndIsCorrected() throws Exception {
-        MessageQueue queue = queueWith(3);
+        MessageQueue queue = cluster.queueWith("pull", 3);
 
-        PullResult result = cluster.pullConsumer(Cluster.unique("group")).pull(queue, "*", 1_000, 32);
+        PullResult result = cluster.pullConsumer().pull(queue, "*", 1_000, 32);
 
         assertEquals(PullStatus.OFFSET_ILLEGAL, result.getPullStatus());
         assertEquals(4, result.getNextBeginOffset());
@@ -61,8 +58,8 @@ class PullConsumerIT {
 
     @Test
     void blockingPullReturnsWhenAMessageComes() throws Exception {
-        MessageQueue queue = queueWith(1);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        MessageQueue queue = cluster.queueWith("pull", 1);
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         DefaultMQProducer producer = cluster.producer();
         CompletableFuture<PullResult> waiting = new CompletableFuture<>();
         consumer.pullBlockIfNotFound(queue, "*", 2, 32, new PullCallback() {
@@ -88,8 +85,8 @@ class PullConsumerIT {
 
     @Test
     void blockingPullReturnsEmptyAfterTheTimeThatItAskedFor() throws Exception {
-        MessageQueue queue = queueWith(1);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        MessageQueue queue = cluster.queueWith("pull", 1);
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         consumer.setBrokerSuspendMaxTimeMillis(2_000);
 
         long start = System.nanoTime();
@@ -98,17 +95,5 @@ class PullConsumerIT {
 
         assertEquals(PullStatus.NO_NEW_MSG, result.getPullStatus());
         assertTrue(waitedMillis >= 1_900 && waitedMillis < 15_000, "waited " + waitedMillis + " ms");
-    }
-
-    /** A queue that holds the warm-up message and {@code count} more. */
-    private MessageQueue queueWith(int count) throws Exception {
-        DefaultMQProducer producer = cluster.producer();
-        String topic = cluster.createTopic("PullConsumer", 1);
-        MessageQueue queue = Cluster.queues(producer, topic).get(0);
-        for (String text : Messages.numbered("pull", count)) {
-            producer.send(Messages.message(topic, text), queue);
-        }
-        Await.until("all messages in the queue", () -> producer.maxOffset(queue) == count + 1);
-        return queue;
     }
 }

@@ -30,7 +30,7 @@ class PushConcurrentIT {
             producer.send(Messages.tagged(topic, "t", text));
         }
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "t", inbox);
+        cluster.consume(topic, "t", inbox);
         for (String text : texts.subList(200, 400)) {
             producer.send(Messages.tagged(topic, "t", text));
         }
@@ -44,7 +44,7 @@ class PushConcurrentIT {
         String topic = cluster.createTopic("PushConcurrent", 1);
         MessageQueue queue = Cluster.queues(producer, topic).get(0);
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "*", inbox);
+        cluster.consume(topic, "*", inbox);
         inbox.awaitText(Cluster.WARM_UP);
 
         List<Long> latencyMillis = new ArrayList<>();
@@ -93,7 +93,7 @@ class PushConcurrentIT {
         String first = cluster.createTopic("PushConcurrent", 1);
         String second = cluster.createTopic("PushConcurrent", 1);
         Inbox inbox = new Inbox();
-        DefaultMQPushConsumer consumer = cluster.consume(Cluster.unique("group"), first, "t", inbox);
+        DefaultMQPushConsumer consumer = cluster.consume(first, "t", inbox);
         producer.send(Messages.tagged(first, "t", "from the first"));
         inbox.awaitText("from the first");
 

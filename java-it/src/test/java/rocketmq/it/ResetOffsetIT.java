@@ -8,7 +8,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
-import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 import org.junit.jupiter.api.Test;
@@ -21,7 +20,7 @@ class ResetOffsetIT {
 
     @Test
     void runningConsumerGetsEverythingAgain() throws Exception {
-        MessageQueue queue = queueWith("reset", 5);
+        MessageQueue queue = cluster.queueWith("reset", 5);
         String group = Cluster.unique("group");
         Inbox inbox = new Inbox();
         DefaultMQPushConsumer consumer = cluster.consume(group, queue.getTopic(), "t", inbox);
@@ -41,13 +40,9 @@ class ResetOffsetIT {
 
     @Test
     void stoppedGroupGoesOnAtTheGivenOffset() throws Exception {
-        MessageQueue queue = queueWith("reset", 5);
+        MessageQueue queue = cluster.queueWith("reset", 5);
         String group = Cluster.unique("group");
-        Inbox before = new Inbox();
-        DefaultMQPushConsumer first = cluster.consume(group, queue.getTopic(), "t", before);
-        before.awaitExactly(Messages.numbered("reset", 5));
-        Cluster.awaitAllCounted(first, queue.getTopic());
-        first.shutdown();
+        cluster.consumeAll(group, queue, Messages.numbered("reset", 5)).shutdown();
         Wire broker = Wire.toBroker(cluster);
         Await.until("all committed", () -> broker.consumerOffset(group, queue) == 6);
 
@@ -61,13 +56,10 @@ class ResetOffsetIT {
 
     @Test
     void clonedGroupContinuesWhereTheOtherOneIs() throws Exception {
-        MessageQueue queue = queueWith("clone", 3);
+        MessageQueue queue = cluster.queueWith("clone", 3);
         String group = Cluster.unique("group");
         String copy = Cluster.unique("group");
-        Inbox before = new Inbox();
-        DefaultMQPushConsumer first = cluster.consume(group, queue.getTopic(), "t", before);
-        before.awaitExactly(Messages.numbered("clone", 3));
-        Cluster.awaitAllCounted(first, queue.getTopic());
+        cluster.consumeAll(group, queue, Messages.numbered("clone", 3));
         Wire broker = Wire.toBroker(cluster);
         Await.until("all committed", () -> broker.consumerOffset(group, queue) == 4);
 
@@ -87,16 +79,5 @@ class ResetOffsetIT {
         fields.put("topic", queue.getTopic());
         RemotingCommand reply = Wire.toBroker(cluster).call(Wire.INVOKE_BROKER_TO_RESET_OFFSET, fields, null);
         assertEquals(Wire.SUCCESS, reply.getCode(), reply.getRemark());
-    }
-
-    /** After the topic's warm-up message. */
-    private MessageQueue queueWith(String prefix, int count) throws Exception {
-        DefaultMQProducer producer = cluster.producer();
-        String topic = cluster.createTopic("Reset", 1);
-        MessageQueue queue = Cluster.queues(producer, topic).get(0);
-        for (String text : Messages.numbered(prefix, count)) {
-            producer.send(Messages.tagged(topic, "t", text), queue);
-        }
-        return queue;
     }
 }

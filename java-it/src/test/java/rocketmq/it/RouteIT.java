@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -30,7 +29,7 @@ class RouteIT {
         assertFalse(broker.isEmpty());
         assertEquals(List.of(new MessageQueue(topic, broker, 0), new MessageQueue(topic, broker, 1),
             new MessageQueue(topic, broker, 2)), toPublish);
-        Set<MessageQueue> toSubscribe = cluster.pullConsumer(Cluster.unique("group")).fetchSubscribeMessageQueues(topic);
+        Set<MessageQueue> toSubscribe = cluster.pullConsumer().fetchSubscribeMessageQueues(topic);
         assertEquals(new HashSet<>(toPublish), toSubscribe);
     }
 

@@ -10,7 +10,6 @@ import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.MessageSelector;
 import org.apache.rocketmq.client.consumer.PullResult;
-import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.Message;
@@ -86,19 +85,14 @@ class Sql92FilterIT {
             producer.send(priced(topic, text, "grey", "1"), queue);
         }
         producer.send(priced(topic, "needle", "blue", "1"), queue);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         Await.until("11 messages in the queue", () -> consumer.maxOffset(queue) == 11);
 
         // The client takes the broker for an old one until its first heartbeat is answered.
         PullResult found = Await.value("an answer", Await.PATIENCE,
             () -> consumer.pull(queue, MessageSelector.bySql("colour <> 'grey'"), 0, 32), answer -> true);
-        assertEquals(PullStatus.FOUND, found.getPullStatus());
-        assertEquals(List.of("needle"), Messages.texts(found.getMsgFoundList()));
-        assertEquals(11, found.getNextBeginOffset());
-
-        PullResult none = consumer.pull(queue, MessageSelector.bySql("price > 1"), 0, 32);
-        assertEquals(PullStatus.NO_MATCHED_MSG, none.getPullStatus());
-        assertEquals(11, none.getNextBeginOffset());
+        Messages.assertFound(List.of("needle"), 11, found);
+        Messages.assertNoneMatched(11, consumer.pull(queue, MessageSelector.bySql("price > 1"), 0, 32));
     }
 
     @Test

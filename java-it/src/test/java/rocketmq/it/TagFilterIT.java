@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
-import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.common.message.MessageQueue;
 import org.junit.jupiter.api.Test;
@@ -24,9 +23,9 @@ class TagFilterIT {
         Inbox paid = new Inbox();
         Inbox paidOrShipped = new Inbox();
         Inbox everything = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "paid", paid);
-        cluster.consume(Cluster.unique("group"), topic, "paid || shipped", paidOrShipped);
-        cluster.consume(Cluster.unique("group"), topic, "*", everything);
+        cluster.consume(topic, "paid", paid);
+        cluster.consume(topic, "paid || shipped", paidOrShipped);
+        cluster.consume(topic, "*", everything);
 
         producer.send(Messages.tagged(topic, "paid", "1 paid"), queue);
         producer.send(Messages.tagged(topic, "shipped", "2 shipped"), queue);
@@ -45,7 +44,7 @@ class TagFilterIT {
         String topic = cluster.createTopic("TagFilter", 1);
         assertEquals("AaAa".hashCode(), "BBBB".hashCode());
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "AaAa", inbox);
+        cluster.consume(topic, "AaAa", inbox);
 
         producer.send(Messages.tagged(topic, "BBBB", "looks alike"));
         producer.send(Messages.tagged(topic, "AaAa", "wanted"));
@@ -62,17 +61,12 @@ class TagFilterIT {
             producer.send(Messages.tagged(topic, "noise", text), queue);
         }
         producer.send(Messages.tagged(topic, "wanted", "needle"), queue);
-        DefaultMQPullConsumer consumer = cluster.pullConsumer(Cluster.unique("group"));
+        DefaultMQPullConsumer consumer = cluster.pullConsumer();
         Await.until("11 messages in the queue", () -> consumer.maxOffset(queue) == 11);
 
         PullResult found = consumer.pull(queue, "wanted", 0, 32);
-        assertEquals(PullStatus.FOUND, found.getPullStatus());
-        assertEquals(List.of("needle"), Messages.texts(found.getMsgFoundList()));
+        Messages.assertFound(List.of("needle"), 11, found);
         assertEquals(10, found.getMsgFoundList().get(0).getQueueOffset());
-        assertEquals(11, found.getNextBeginOffset());
-
-        PullResult none = consumer.pull(queue, "nobody", 0, 32);
-        assertEquals(PullStatus.NO_MATCHED_MSG, none.getPullStatus());
-        assertEquals(11, none.getNextBeginOffset());
+        Messages.assertNoneMatched(11, consumer.pull(queue, "nobody", 0, 32));
     }
 }

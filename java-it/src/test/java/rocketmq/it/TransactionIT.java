@@ -64,7 +64,7 @@ class TransactionIT {
         Listener commits = new Listener(LocalTransactionState.COMMIT_MESSAGE, LocalTransactionState.UNKNOW);
         Listener rollsBack = new Listener(LocalTransactionState.ROLLBACK_MESSAGE, LocalTransactionState.COMMIT_MESSAGE);
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), topic, "t", inbox);
+        cluster.consume(topic, "t", inbox);
 
         send(cluster.transactionProducer(Cluster.unique("producer"), rollsBack), topic, "rolled back");
         TransactionSendResult sent =
@@ -135,7 +135,7 @@ class TransactionIT {
         Listener undecided = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.UNKNOW);
 
         Inbox inbox = new Inbox();
-        cluster.consume(Cluster.unique("group"), "TRANS_CHECK_MAX_TIME_TOPIC", "*", inbox);
+        cluster.consume("TRANS_CHECK_MAX_TIME_TOPIC", "*", inbox);
         String text = Cluster.unique("open");
 
         send(cluster.transactionProducer(Cluster.unique("producer"), undecided), topic, text);

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.time.Duration;
-import java.util.List;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.exception.MQBrokerException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -26,11 +25,11 @@ class UnregisterIT {
         String group = Cluster.unique("group");
         DefaultMQPushConsumer leaver = cluster.consume(group, topic, "*", new Inbox());
         DefaultMQPushConsumer stayer = cluster.consume(group, topic, "*", new Inbox());
-        Await.until("two members", () -> Cluster.members(observer, topic, group).size() == 2);
+        Cluster.awaitMembers(observer, topic, group, Await.PATIENCE, leaver, stayer);
 
         leaver.shutdown();
 
-        Await.until("one member", SOON, () -> Cluster.members(observer, topic, group).equals(List.of(stayer.buildMQClientId())));
+        Cluster.awaitMembers(observer, topic, group, SOON, stayer);
     }
 
     @Test
@@ -39,7 +38,7 @@ class UnregisterIT {
         String topic = cluster.createTopic("Unregister", 1);
         String group = Cluster.unique("group");
         DefaultMQPushConsumer consumer = cluster.consume(group, topic, "*", new Inbox());
-        Await.until("one member", () -> Cluster.members(observer, topic, group).size() == 1);
+        Cluster.awaitMembers(observer, topic, group, Await.PATIENCE, consumer);
 
         consumer.shutdown();
 
@@ -54,11 +53,11 @@ class UnregisterIT {
         String group = Cluster.unique("group");
         DefaultMQPushConsumer dies = cluster.consume(group, topic, "*", new Inbox());
         DefaultMQPushConsumer stayer = cluster.consume(group, topic, "*", new Inbox());
-        Await.until("two members", () -> Cluster.members(observer, topic, group).size() == 2);
+        Cluster.awaitMembers(observer, topic, group, Await.PATIENCE, dies, stayer);
 
         dies.getDefaultMQPushConsumerImpl().getmQClientFactory().getMQClientAPIImpl().getRemotingClient().shutdown();
 
-        Await.until("one member", SOON, () -> Cluster.members(observer, topic, group).equals(List.of(stayer.buildMQClientId())));
+        Cluster.awaitMembers(observer, topic, group, SOON, stayer);
         Await.until("it has both queues", SOON, () -> Cluster.assigned(stayer, topic).size() == 2);
     }
 }

@@ -24,6 +24,7 @@ final class Wire {
     static final int CONSUME_MESSAGE_DIRECTLY = 309;
     static final int SEND_MESSAGE_V2 = 310;
     static final int CLONE_GROUP_OFFSET = 314;
+    static final int RECALL_MESSAGE = 370;
 
     static final int SUCCESS = 0;
     static final int SYSTEM_ERROR = 1;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use compat_tests::differential::Script;
-use compat_tests::record::properties_string;
-use compat_tests::until;
-use compat_tests::wire::Command;
+use crate::differential::Script;
+use crate::record::properties_string;
+use crate::until;
+use crate::wire::Command;
 
 pub const WAIT: Duration = Duration::from_secs(20);
 
@@ -14,9 +14,11 @@ pub const COMMIT: i32 = 1;
 pub const SUSPEND: i32 = 2;
 pub const SUBSCRIPTION: i32 = 4;
 
-/// A send in the short form (310), its fields open to change.
+/// A send, its fields open to change.
 pub struct Send {
     pub topic: String,
+    /// Of a topic that the send makes.
+    pub queue_nums: i32,
     pub queue_id: i32,
     pub properties: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -25,13 +27,17 @@ pub struct Send {
 
 impl Send {
     pub fn to(topic: &str) -> Send {
+        let plain = Send::plain(topic).property("UNIQ_KEY", "AC110001000100000000000000000001");
+        plain.property("WAIT", "true")
+    }
+
+    /// Without the properties that every client sends.
+    pub fn plain(topic: &str) -> Send {
         Send {
             topic: topic.into(),
+            queue_nums: 4,
             queue_id: 0,
-            properties: vec![
-                ("UNIQ_KEY", "AC110001000100000000000000000001".into()),
-                ("WAIT", "true".into()),
-            ],
+            properties: vec![],
             body: b"hello".to_vec(),
             ext: vec![],
         }
@@ -39,6 +45,11 @@ impl Send {
 
     pub fn body(mut self, body: &[u8]) -> Send {
         self.body = body.to_vec();
+        self
+    }
+
+    pub fn queue_nums(mut self, queue_nums: i32) -> Send {
+        self.queue_nums = queue_nums;
         self
     }
 
@@ -72,7 +83,7 @@ impl Send {
             "group".to_string(),
             self.topic.clone(),
             "TBW102".into(),
-            "4".into(),
+            self.queue_nums.to_string(),
             self.queue_id.to_string(),
             "0".into(),
             "1700000000000".into(),
@@ -196,6 +207,18 @@ pub fn fill(s: &mut Script, topic: &str, count: usize) {
         assert_eq!(reply.code, 0, "{:?}", reply.remark);
     }
     wait_for_max(s, topic, 0, count as i64);
+}
+
+/// A topic of [`fill`], and a group to read it.
+pub fn filled(s: &mut Script, count: usize) -> (String, String) {
+    let (topic, group) = (s.unique("T"), s.unique("g"));
+    fill(s, &topic, count);
+    (topic, group)
+}
+
+/// The group's offset in queue 0.
+pub fn query_offset(s: &mut Script, group: &str, topic: &str) {
+    s.ask(14, &[("consumerGroup", group), ("topic", topic), ("queueId", "0")]);
 }
 
 /// Waits until the queue's max offset is there: both brokers derive queues behind the send.

@@ -1,0 +1,38 @@
+//! Messages that are not to be seen at once: by delay level, or at a time of their own.
+
+use crate::schedule::Schedule;
+use crate::store::{PutError, WheelTimerError};
+use crate::timer::Timer;
+use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
+use remoting::message::{Message, sys_flag};
+use std::sync::Arc;
+
+/// What sends a message to the topic where it waits.
+#[derive(Clone)]
+pub struct Delays {
+    pub schedule: Arc<Schedule>,
+    /// None with `timerWheelEnable=false`.
+    pub timer: Option<Arc<Timer>>,
+}
+
+impl Delays {
+    /// Sends a message that is to wait to the topic where it does; leaves others alone, and those that have waited.
+    /// Java: `HookUtils.handleScheduleMessage`.
+    pub fn rewrite(&self, message: &mut Message<'_>) -> Result<(), PutError> {
+        match sys_flag::transaction(message.sys_flag) {
+            sys_flag::TRANSACTION_NOT | sys_flag::TRANSACTION_COMMIT => {}
+            _ => return Ok(()),
+        }
+        if self.schedule.rewrite(message) {
+            return Ok(());
+        }
+        if message.topic == RMQ_SYS_WHEEL_TIMER || !crate::timer::is_timed(&message.properties) {
+            return Ok(());
+        }
+        match &self.timer {
+            Some(timer) => timer.rewrite(message),
+            None => Err(WheelTimerError::NotEnable),
+        }
+        .map_err(PutError::WheelTimer)
+    }
+}

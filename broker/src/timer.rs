@@ -1,0 +1,349 @@
+//! Messages with a delivery time of their own (5.x): they wait in `rmq_sys_wheel_timer`, a wheel says which are due, and
+//! go to their real topics. Java: `TimerMessageStore`.
+//!
+//! ```text
+//! send -> rmq_sys_wheel_timer -- enter --> wheel, timer log -- due --> real topic
+//!               ^                                            |
+//!               `---------- rolls on: due beyond the wheel --'
+//! ```
+//!
+//! One thread enters what is new, then delivers the slots that are over; another puts wheel and progress on disk.
+
+mod deliver;
+mod enter;
+mod flush;
+mod recall;
+mod rewrite;
+#[cfg(test)]
+mod tests;
+
+use crate::store::timer::{StoreEnd, TimerCheckpoint, TimerFiles, TimerFilesConfig};
+use crate::store::{Arrived, MessageStore, OpenError};
+use crate::topic_metrics::TopicMetrics;
+use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
+use parking_lot::{Condvar, Mutex};
+use process::clock::Clock;
+use process::files::LoadError;
+use remoting::body::TimerMetricsSerializeWrapper;
+use remoting::message::property::{self, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::{fmt, io};
+
+pub use recall::RecallHandle;
+
+/// The thread looks at the clock at least this often, as the clock may have been set.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// Java: `TIMER_BLANK_SLOTS`.
+const BLANK_SLOTS: i64 = 60;
+
+/// Names and defaults are Java's.
+#[derive(Clone, Debug)]
+pub struct TimerConfig {
+    pub store_path_root_dir: PathBuf,
+    /// Delivery times are rounded up to a multiple of this.
+    pub timer_precision_ms: i64,
+    /// A message that waits for more slots than this rolls: it is put into its topic again meanwhile.
+    pub timer_roll_window_slot: i64,
+    /// The longest delay that is taken.
+    pub timer_max_delay_sec: i64,
+    pub timer_flush_interval: Duration,
+    pub mapped_file_size_timer_log: usize,
+    pub timer_wheel_snapshot_flush: bool,
+    pub timer_stop_enqueue: bool,
+    pub timer_stop_dequeue: bool,
+    /// Messages of a slot from which sends are refused at random; from twice as many, all are.
+    pub timer_congest_num_each_slot: i64,
+    /// A recall names topic and key, not the key alone.
+    pub append_topic_for_timer_delete_key: bool,
+    pub timer_enable_check_metrics: bool,
+    /// Hours of the day, such as `05`, at which the counts by topic are made anew.
+    pub timer_check_metrics_when: Vec<i32>,
+    /// Topics with more waiting messages keep their counts.
+    pub timer_metric_small_threshold: i64,
+}
+
+impl Default for TimerConfig {
+    fn default() -> TimerConfig {
+        TimerConfig {
+            store_path_root_dir: PathBuf::new(),
+            timer_precision_ms: 1000,
+            timer_roll_window_slot: 2 * 24 * 3600,
+            timer_max_delay_sec: 3 * 24 * 3600,
+            timer_flush_interval: Duration::from_secs(1),
+            mapped_file_size_timer_log: 100 << 20,
+            timer_wheel_snapshot_flush: false,
+            timer_stop_enqueue: false,
+            timer_stop_dequeue: false,
+            timer_congest_num_each_slot: i32::MAX.into(),
+            append_topic_for_timer_delete_key: false,
+            timer_enable_check_metrics: true,
+            timer_check_metrics_when: vec![5],
+            timer_metric_small_threshold: 1_000_000,
+        }
+    }
+}
+
+impl TimerConfig {
+    /// Java takes a window that does not fit the wheel for the largest.
+    fn roll_window_slots(&self) -> i64 {
+        let most = crate::store::layout::TIMER_SLOTS / 2 - BLANK_SLOTS;
+        match self.timer_roll_window_slot {
+            slots if (2..=most).contains(&slots) => slots,
+            _ => most,
+        }
+    }
+}
+
+/// Why the timer does not open.
+#[derive(Debug)]
+pub enum TimerError {
+    Files(OpenError),
+    Metrics(LoadError),
+}
+
+impl fmt::Display for TimerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TimerError::Files(error) => error.fmt(f),
+            TimerError::Metrics(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TimerError {}
+
+pub struct Timer {
+    config: TimerConfig,
+    store: Arc<MessageStore>,
+    clock: Clock,
+    files: TimerFiles,
+    metrics: TopicMetrics<TimerMetricsSerializeWrapper>,
+    progress: Mutex<Progress>,
+    /// The checkpoint as it was flushed last.
+    written: Mutex<TimerCheckpoint>,
+    /// [`Progress::moves`] of the last flush.
+    flushed_moves: AtomicU64,
+    /// Messages of the timer's queue that are in the wheel although the checkpoint does not say so.
+    entered: Mutex<HashSet<i64>>,
+    /// The thread sleeps, and wants to know of new messages.
+    idle: AtomicBool,
+    signal: Mutex<Signal>,
+    signaled: Condvar,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// How far things are. Times are those of slots, in milliseconds since the epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// The first offset of the timer's queue that is not in the wheel.
+    queue_offset: i64,
+    /// The slot to deliver next.
+    read_ms: i64,
+    /// Messages of this slot and later ones are entered; those of earlier ones come too late for the wheel.
+    write_ms: i64,
+    /// What was delivered or rolled ends here in the commit log.
+    delivered_end: i64,
+    /// Messages entered, delivered or dropped: whether there is something to flush.
+    moves: u64,
+}
+
+#[derive(Default)]
+struct Signal {
+    stopping: bool,
+    arrived: bool,
+}
+
+impl Timer {
+    /// Opens the files under the store's directory; starts nothing.
+    pub fn load(
+        metrics_path: &Path,
+        config: TimerConfig,
+        store: Arc<MessageStore>,
+        clock: Clock,
+    ) -> Result<Timer, TimerError> {
+        let files_config = TimerFilesConfig {
+            store_path_root_dir: config.store_path_root_dir.clone(),
+            timer_precision_ms: config.timer_precision_ms,
+            mapped_file_size_timer_log: config.mapped_file_size_timer_log,
+            timer_wheel_snapshot_flush: config.timer_wheel_snapshot_flush,
+        };
+        let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
+        let files = TimerFiles::open(&files_config, end).map_err(TimerError::Files)?;
+        let metrics = TopicMetrics::load(metrics_path, clock.clone()).map_err(TimerError::Metrics)?;
+        let written = files.checkpoint();
+        let timer = Timer {
+            config,
+            store,
+            clock,
+            files,
+            metrics,
+            progress: Mutex::default(),
+            written: Mutex::new(written),
+            flushed_moves: AtomicU64::new(0),
+            entered: Mutex::default(),
+            idle: AtomicBool::new(false),
+            signal: Mutex::default(),
+            signaled: Condvar::new(),
+            threads: Mutex::default(),
+        };
+        timer.resume(written);
+        Ok(timer)
+    }
+
+    /// Finds out where an earlier process has stopped. Java: `recover`.
+    fn resume(&self, stopped: TimerCheckpoint) {
+        let (min, max) = (
+            self.store.min_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0),
+            self.store.max_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0),
+        );
+        let queue_offset = stopped.last_timer_queue_offset.min(stopped.master_timer_queue_offset);
+        let queue_offset = queue_offset.min(max).max(min);
+        // Java enters, and so delivers, these once more.
+        if queue_offset < max {
+            let next = self.store.commit_log_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0, queue_offset);
+            *self.entered.lock() = self.files.entered_since(next);
+        }
+        let now_ms = self.slot_ms(self.clock.wall_ms());
+        let read_ms = match stopped.last_read_time_ms {
+            0 if self.files.last_physical_offset().is_none() => now_ms,
+            0 => now_ms - crate::store::timer::span_ms(self.config.timer_precision_ms) / 2,
+            stopped => self.slot_ms(stopped),
+        };
+        *self.progress.lock() = Progress { queue_offset, read_ms, write_ms: now_ms, ..Progress::default() };
+        tracing::info!(
+            "timed messages: slots from {read_ms} on, queue from {queue_offset} of {max}, {} known beyond it",
+            self.entered.lock().len()
+        );
+    }
+
+    /// The slot of a moment. Java: `formatTimeMs`.
+    fn slot_ms(&self, ms: i64) -> i64 {
+        ms - ms.rem_euclid(self.config.timer_precision_ms)
+    }
+
+    /// Starts to deliver. A master's task.
+    pub fn start(self: &Arc<Self>) -> io::Result<()> {
+        self.signal.lock().stopping = false;
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let timer = self.clone();
+        let turns = thread("timer").spawn(move || timer.turn_until_stopped())?;
+        self.threads.lock().push(turns);
+        let timer = self.clone();
+        let flushes = thread("timer-flush").spawn(move || timer.flush_until_stopped())?;
+        self.threads.lock().push(flushes);
+        Ok(())
+    }
+
+    /// Returns when nothing more is delivered and the progress is on disk. Blocks for the slot under way. The store must
+    /// still be at work.
+    pub fn shutdown(&self) {
+        self.signal.lock().stopping = true;
+        self.signaled.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a timer thread has panicked");
+            }
+        }
+        self.flush(true);
+    }
+
+    /// For the store's hook: wakes the thread if it sleeps.
+    pub fn messages_arrived(&self, arrived: &[Arrived<'_>]) {
+        if arrived.iter().any(|message| message.topic == RMQ_SYS_WHEEL_TIMER)
+            && self.idle.swap(false, Ordering::AcqRel)
+        {
+            self.signal.lock().arrived = true;
+            self.signaled.notify_all();
+        }
+    }
+
+    /// The body of GET_TIMER_CHECK_POINT.
+    pub fn checkpoint(&self) -> TimerCheckpoint {
+        *self.written.lock()
+    }
+
+    /// The body of GET_TIMER_METRICS.
+    pub fn metrics_json(&self) -> Vec<u8> {
+        self.metrics.to_json()
+    }
+
+    /// The longest delay that is taken, in milliseconds.
+    pub fn max_delay_ms(&self) -> i64 {
+        self.config.timer_max_delay_sec.saturating_mul(1000)
+    }
+
+    fn turn_until_stopped(&self) {
+        while !self.is_stopping() {
+            // Before the look, so that a message that comes during it is not overlooked.
+            self.idle.store(true, Ordering::Release);
+            self.turn();
+            let due_ms = self.progress.lock().read_ms + self.config.timer_precision_ms;
+            let until_due = Duration::from_millis((due_ms - self.clock.wall_ms()).max(0) as u64);
+            let mut signal = self.signal.lock();
+            if !signal.stopping && !signal.arrived {
+                self.signaled.wait_for(&mut signal, until_due.min(SLEEP_MAX));
+            }
+            signal.arrived = false;
+        }
+    }
+
+    /// Enters what is new and delivers what is due.
+    fn turn(&self) {
+        self.catch_up();
+        loop {
+            let has_more = self.enter_batch();
+            self.move_write_time();
+            self.deliver_due();
+            if !has_more || self.is_stopping() {
+                return;
+            }
+        }
+    }
+
+    /// After a stop so long that new messages could take the slots of old ones, the old ones go first.
+    /// Java loses those that are older than half the wheel.
+    fn catch_up(&self) {
+        let span_ms = crate::store::timer::span_ms(self.config.timer_precision_ms);
+        let Progress { read_ms, write_ms, .. } = *self.progress.lock();
+        if write_ms - read_ms < span_ms / 2 || self.config.timer_stop_dequeue {
+            return;
+        }
+        self.deliver_until(read_ms + span_ms);
+        let mut progress = self.progress.lock();
+        if progress.read_ms >= read_ms + span_ms {
+            progress.read_ms = progress.write_ms;
+        }
+    }
+
+    /// Java: `maybeMoveWriteTime`.
+    fn move_write_time(&self) {
+        let now_ms = self.slot_ms(self.clock.wall_ms());
+        let mut progress = self.progress.lock();
+        progress.write_ms = progress.write_ms.max(now_ms);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.signal.lock().stopping
+    }
+
+    /// True if the timer is stopping.
+    fn wait(&self, duration: Duration) -> bool {
+        let deadline = std::time::Instant::now() + duration;
+        let mut signal = self.signal.lock();
+        while !signal.stopping && !self.signaled.wait_until(&mut signal, deadline).timed_out() {}
+        signal.stopping
+    }
+}
+
+/// Whether a message asks for a delivery time and has not waited for it yet. Java: `HookUtils.checkIfTimerMessage`.
+pub fn is_timed(properties: &str) -> bool {
+    let asks = property::iter(properties)
+        .any(|(name, _)| matches!(name, TIMER_DELIVER_MS | TIMER_DELAY_MS | TIMER_DELAY_SEC));
+    asks && property::find(properties, property::TIMER_OUT_MS).is_none()
+}

@@ -1,0 +1,198 @@
+//! Out of the wheel, into the real topics. Java: `TimerDequeueGetService`, `TimerDequeueGetMessageService`,
+//! `TimerDequeuePutMessageService`.
+
+use super::Timer;
+use super::enter::NEVER_ENTERED;
+use crate::store::layout::TimerLogRecord;
+use crate::store::{MappedRange, PutError};
+use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
+use remoting::message::property::{
+    self, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_ROLL_TIMES,
+    UNIQ_KEY,
+};
+use remoting::message::{Message, Properties, Record, StoredMessage};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Until a message that the store did not take is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// The timer stops before the message could be delivered.
+pub(super) struct Stopped;
+
+impl Timer {
+    /// Delivers the slots that are over.
+    pub(super) fn deliver_due(&self) {
+        if !self.config.timer_stop_dequeue {
+            let write_ms = self.progress.lock().write_ms;
+            self.deliver_until(write_ms);
+        }
+    }
+
+    /// Delivers the slots before `end_ms`. Stops early only between two slots, or where the store takes no message.
+    pub(super) fn deliver_until(&self, end_ms: i64) {
+        let mut slot_ms = self.progress.lock().read_ms;
+        while slot_ms < end_ms && !self.is_stopping() {
+            let places = self.files.places(slot_ms);
+            if !places.is_empty() && self.deliver_slot(&places).is_err() {
+                return;
+            }
+            slot_ms += self.config.timer_precision_ms;
+            match places.is_empty() {
+                true => self.progress.lock().read_ms = slot_ms,
+                false => self.moved(|progress| progress.read_ms = slot_ms),
+            }
+        }
+    }
+
+    fn deliver_slot(&self, places: &[i64]) -> Result<(), Stopped> {
+        let records = || places.iter().filter_map(|place| self.files.record(*place));
+        let recalls = |record: &TimerLogRecord| record.deletes() && !record.rolls();
+        let mut recalled = HashSet::new();
+        for record in records().filter(recalls) {
+            self.with_message(&record, |recall| {
+                if let Some(key) = property::find(&recall.message.properties, TIMER_DEL_UNIQKEY) {
+                    // It was counted as one message less, which now shows whether there is one.
+                    self.count(recall, 1);
+                    recalled.insert(key.to_owned());
+                }
+                Ok(())
+            })?;
+        }
+        for record in records().filter(|record| !recalls(record)) {
+            self.with_message(&record, |stored| {
+                if self.is_recalled(stored, &recalled) {
+                    self.count(stored, -1);
+                    return Ok(());
+                }
+                self.deliver(stored, record.write_time_ms, record.rolls())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Reads the message of a record; one that is gone is left out.
+    fn with_message(
+        &self,
+        record: &TimerLogRecord,
+        use_it: impl FnOnce(&StoredMessage<'_>) -> Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
+        let range = self.store.look_message_by_offset(record.physical_offset);
+        let bytes = range.as_ref().map(MappedRange::as_ref);
+        match bytes.map(Record::decode) {
+            Some(Ok(Record::Message(stored)))
+                if stored.message.topic == RMQ_SYS_WHEEL_TIMER
+                    && stored.size == record.message_bytes as usize =>
+            {
+                use_it(&stored)
+            }
+            _ => {
+                tracing::error!("the timed message at {} is gone", record.physical_offset);
+                Ok(())
+            }
+        }
+    }
+
+    fn is_recalled(&self, stored: &StoredMessage<'_>, recalled: &HashSet<String>) -> bool {
+        if recalled.is_empty() {
+            return false;
+        }
+        let find = |name| property::find(&stored.message.properties, name).unwrap_or_default();
+        recalled.contains(&self.delete_key(find(REAL_TOPIC), find(UNIQ_KEY)))
+    }
+
+    /// What a recall says of its message. Java: `buildDeleteKey`.
+    pub fn delete_key(&self, topic: &str, uniq_key: &str) -> String {
+        match self.config.append_topic_for_timer_delete_key {
+            true => format!("{topic}+{uniq_key}"),
+            false => uniq_key.to_owned(),
+        }
+    }
+
+    /// Appends a message to its real topic, or to the timer's once more if it rolls; tries until the store takes it.
+    /// Java gives up after three times.
+    pub(super) fn deliver(
+        &self,
+        stored: &StoredMessage<'_>,
+        entered_ms: i64,
+        rolls: bool,
+    ) -> Result<(), Stopped> {
+        let Some(message) = self.due(stored, entered_ms, rolls) else { return Ok(()) };
+        if entered_ms != NEVER_ENTERED {
+            let recalls = property::find(&stored.message.properties, TIMER_DEL_UNIQKEY).is_some();
+            // A recall that rolls counts again when it is entered; Java's counts go wrong here.
+            self.count(stored, if recalls { 1 } else { -1 });
+        }
+        loop {
+            let error = match self.store.append(&message) {
+                Ok(appended) => {
+                    self.moved(|progress| progress.delivered_end = appended.end_offset());
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if is_final(&error) {
+                tracing::error!("the timed message at {} is dropped: {error}", stored.physical_offset);
+                return Ok(());
+            }
+            tracing::warn!("the timed message at {} is not delivered yet: {error}", stored.physical_offset);
+            if self.wait(RETRY) {
+                return Err(Stopped);
+            }
+        }
+    }
+
+    /// The message as it is delivered or rolls on; none if it is not to. Java: `convert`.
+    fn due<'a>(&self, stored: &'a StoredMessage<'_>, entered_ms: i64, rolls: bool) -> Option<Message<'a>> {
+        let message = &stored.message;
+        let mut properties = Properties::parse(&message.properties);
+        if !rolls && properties.get(TIMER_DEL_UNIQKEY).is_some() {
+            tracing::info!("the recall at {} comes too late", stored.physical_offset);
+            return None;
+        }
+        properties.put(TIMER_ENQUEUE_MS, &entered_ms.to_string());
+        if rolls {
+            let times = properties.get(TIMER_ROLL_TIMES).and_then(|times| times.parse::<i32>().ok());
+            properties.put(TIMER_ROLL_TIMES, &(times.unwrap_or(0).wrapping_add(1)).to_string());
+        }
+        properties.put(TIMER_DEQUEUE_MS, &self.clock.wall_ms().to_string());
+        let (topic, queue_id) = match rolls {
+            true => (RMQ_SYS_WHEEL_TIMER, message.queue_id),
+            false => {
+                let topic = property::find(&message.properties, REAL_TOPIC);
+                let queue_id = property::find(&message.properties, REAL_QUEUE_ID);
+                let queue_id = queue_id.and_then(|queue_id| queue_id.parse().ok());
+                let Some(place) = topic.zip(queue_id) else {
+                    tracing::error!(
+                        "no real topic and queue: the message at {} is dropped",
+                        stored.physical_offset
+                    );
+                    return None;
+                };
+                place
+            }
+        };
+        Some(Message {
+            topic: Cow::Borrowed(topic),
+            queue_id,
+            prepared_transaction_offset: 0,
+            properties: Cow::Owned(properties.encode()),
+            ..message.clone()
+        })
+    }
+}
+
+/// Whether it would be the same the next time. Java: `PUT_NO_RETRY`.
+fn is_final(error: &PutError) -> bool {
+    match error {
+        PutError::MessageIllegal(_)
+        | PutError::BatchIllegal(_)
+        | PutError::PropertiesSizeExceeded
+        | PutError::WheelTimer(_) => true,
+        PutError::ServiceNotAvailable(_)
+        | PutError::CreateMappedFileFailed(_)
+        | PutError::LmqConsumeQueueNumExceeded
+        | PutError::OsPageCacheBusy => false,
+    }
+}

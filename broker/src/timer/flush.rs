@@ -1,0 +1,122 @@
+//! Wheel, progress and counts on disk. Java: `TimerFlushService` and the tasks of `TimerMessageStore.start`.
+
+use super::{Progress, Timer};
+use crate::store::timer::TimerCheckpoint;
+use crate::store::{FlushOutcome, local_time};
+use remoting::message::java_string_hash;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Without messages the time read is written no more often than this: re-reading empty slots costs nothing.
+const IDLE_FLUSH_MS: i64 = 60_000;
+/// How often old files of the timer log are looked for.
+const EXPIRE_PERIOD_MS: u64 = 30_000;
+/// How often it is asked whether the counts are to be made anew, and how often they are at most.
+const CHECK_METRICS_PERIOD_MS: u64 = 45 * 60_000;
+const CHECK_METRICS_PAUSE_MS: u64 = 70 * 60_000;
+
+impl Timer {
+    pub(super) fn flush_until_stopped(&self) {
+        let (mut expired_at, mut asked_at, mut checked_at) = (0, 0, 0);
+        while !self.wait(self.config.timer_flush_interval) {
+            self.flush(false);
+            let now_ms = self.clock.monotonic_ms();
+            if now_ms - expired_at >= EXPIRE_PERIOD_MS {
+                expired_at = now_ms;
+                if let Err(error) = self.files.remove_expired(self.store.min_phy_offset()) {
+                    tracing::error!("old files of the timer log stay: {error}");
+                }
+            }
+            if now_ms - asked_at >= CHECK_METRICS_PERIOD_MS {
+                asked_at = now_ms;
+                let [.., hour, _, _] = local_time(self.clock.wall_ms());
+                let is_time = self.config.timer_check_metrics_when.contains(&hour);
+                if is_time && self.is_checking() && now_ms - checked_at > CHECK_METRICS_PAUSE_MS {
+                    checked_at = now_ms;
+                    self.check_metrics();
+                }
+            }
+        }
+    }
+
+    fn is_checking(&self) -> bool {
+        self.config.timer_enable_check_metrics && !self.config.timer_stop_enqueue
+    }
+
+    /// Puts everything on disk, if there is news. What was delivered must be on disk before the checkpoint says that it
+    /// was; if it is not in time, the next flush will do.
+    pub(super) fn flush(&self, is_last: bool) {
+        let progress = *self.progress.lock();
+        let written = *self.written.lock();
+        let moved = progress.moves != self.flushed_moves.load(Ordering::Acquire);
+        let idle_ms = progress.read_ms - written.last_read_time_ms;
+        if !moved && idle_ms < IDLE_FLUSH_MS && !(is_last && idle_ms > 0) {
+            return;
+        }
+        if !self.is_on_disk(progress.delivered_end) {
+            tracing::warn!("timed messages: the progress is not on disk, as the commit log is not");
+            return;
+        }
+        let checkpoint = self.checkpoint_of(&progress, &written);
+        match self.files.flush(checkpoint) {
+            Ok(()) => {
+                *self.written.lock() = self.files.checkpoint();
+                self.flushed_moves.store(progress.moves, Ordering::Release);
+            }
+            Err(error) => tracing::error!("timed messages: the progress is not on disk: {error}"),
+        }
+        self.metrics.persist();
+    }
+
+    /// Has the commit log flushed up to `end` and waits for it.
+    fn is_on_disk(&self, end: i64) -> bool {
+        let (sender, receiver) = mpsc::channel();
+        let callback = move |outcome| {
+            // The receiver may have gone.
+            let _ = sender.send(outcome);
+        };
+        self.store.when_flushed(end, Box::new(callback));
+        // The store answers within its own time limit; this is for a store that is shut down meanwhile.
+        let patience = self.store.config().sync_flush_timeout + Duration::from_secs(5);
+        receiver.recv_timeout(patience) == Ok(FlushOutcome::Flushed)
+    }
+
+    /// Java: `prepareTimerCheckPoint`.
+    fn checkpoint_of(&self, progress: &Progress, last: &TimerCheckpoint) -> TimerCheckpoint {
+        TimerCheckpoint {
+            last_read_time_ms: progress.read_ms,
+            last_timer_queue_offset: progress.queue_offset,
+            master_timer_queue_offset: progress.queue_offset,
+            state_version: 0,
+            timestamp_ms: self.clock.wall_ms(),
+            counter: last.counter + 1,
+            ..*last
+        }
+    }
+
+    /// Counts the waiting messages of each topic that has few anew; crashes leave the counts wrong.
+    /// Java: `checkAndReviseMetrics`.
+    pub(super) fn check_metrics(&self) {
+        let read_ms = self.progress.lock().read_ms;
+        let counts = self.metrics.counts();
+        let small =
+            counts.iter().filter(|(_, metric)| metric.count < self.config.timer_metric_small_threshold);
+        let mut by_hash: HashMap<i32, Option<(&str, i64)>> = HashMap::new();
+        for topic in counts.keys() {
+            // A hash of two topics counts for neither.
+            by_hash
+                .entry(java_string_hash(topic))
+                .and_modify(|topics| *topics = None)
+                .or_insert(Some((topic, 0)));
+        }
+        self.files.for_each_pending(read_ms, |record| {
+            if let Some(Some((_, count))) = by_hash.get_mut(&record.topic_hash) {
+                *count += if record.deletes() { -1 } else { 1 };
+            }
+        });
+        let counted = small.filter_map(|(topic, _)| by_hash[&java_string_hash(topic)]);
+        self.metrics.set(counted.map(|(topic, count)| (topic.to_owned(), count)));
+    }
+}

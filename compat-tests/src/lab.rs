@@ -22,9 +22,20 @@ pub const START_WAIT: Duration = Duration::from_secs(90);
 /// Name servers hear from a broker at once, clients of Java's brokers after a poll or two.
 const REGISTER_WAIT: Duration = Duration::from_secs(60);
 
+/// For a broker under a client's tests: filters by SQL92, recalls, and checks transactions soon and gives them up soon, so that tests
+/// can wait for it.
+pub const CLIENT_TEST_CONF: [(&str, &str); 6] = [
+    ("enablePropertyFilter", "true"),
+    ("recallMessageEnable", "true"),
+    ("transactionTimeOut", "1000"),
+    ("transactionCheckInterval", "500"),
+    ("transactionCheckMax", "3"),
+    ("transactionOpBatchInterval", "200"),
+];
+
 const IMAGE_OURS: &str = "rocketmq-compat-ours";
 const IMAGE_JAVA: &str = "rocketmq-compat-java";
-const BINARIES: [&str; 3] = ["mqnamesrv", "mqbroker", "mqshutdown"];
+const BINARIES: [&str; 4] = ["mqnamesrv", "mqbroker", "mqshutdown", "mqstore"];
 
 /// Where programs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +190,20 @@ impl Lab {
             env: environment(home),
             home: home.to_path_buf(),
             mounts: vec![],
+            volumes: vec![],
+            as_root: false,
+        }
+    }
+
+    /// How to start a statically linked program of the host.
+    pub fn program(&self, program: &Path, home: &Path) -> Spec {
+        let directory = program.parent().expect("a program lies in a directory").to_path_buf();
+        Spec {
+            image: IMAGE_OURS,
+            argv: vec![program.display().to_string()],
+            env: environment(home),
+            home: home.to_path_buf(),
+            mounts: vec![(directory, AccessMode::ReadOnly)],
             volumes: vec![],
             as_root: false,
         }

@@ -2,9 +2,10 @@
 //! both the same questions.
 //!
 //! `COMPAT_PLACE=docker` (the default) needs a Docker daemon and the base image that `./test` makes;
-//! `COMPAT_PLACE=process` needs a JDK and runs everything on loopback. Both need the release binaries and Maven.
+//! `COMPAT_PLACE=process` needs a JDK and runs everything on loopback. Both need the release binaries, Maven and Go.
 
 pub mod client;
+pub mod counts;
 pub mod dialect;
 pub mod differential;
 pub mod job;

@@ -6,11 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
+use compat_tests::client::{Pull, Send, WAIT, first_physical_offset, send_back_command, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::until;
 use compat_tests::wire::Command;
-
-use compat_tests::client::{Pull, Send, WAIT, first_physical_offset, send_back_command, wait_for_max};
 
 /// Recalls are refused by default.
 pub const CONF: (&str, &str) = ("recallMessageEnable", "true");

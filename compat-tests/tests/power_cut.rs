@@ -1,24 +1,30 @@
 //! No acknowledgement under SYNC_FLUSH is lost to a power cut: a broker is killed again and again, its directory replaced
-//! by what it had synced by then, and every acknowledged message asked for.
+//! by what it had synced by then, and every acknowledged message asked for; those with a delivery time of their own where
+//! they are delivered.
 //!
 //! `POWER_CUTS` cuts, each after another random time; 12 without it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use compat_tests::client::Send;
 use compat_tests::lab::free_ports;
-use compat_tests::ledger::Ledger;
+use compat_tests::ledger::{self, Ledger};
 use compat_tests::power::{Image, Watched};
 use compat_tests::wire::Connection;
-use compat_tests::{Numbers, target, until};
+use compat_tests::{Numbers, record, target, until};
 
 const TOPIC: &str = "PowerCut";
+const TIMED_TOPIC: &str = "PowerCutTimed";
 const QUEUES: i32 = 4;
 const START_WAIT: Duration = Duration::from_secs(20);
+const DELIVERY_WAIT: Duration = Duration::from_secs(20);
 /// Of each queue after each cut; everything at the end.
 const LOOKED_AT_AGAIN: i64 = 200;
 
@@ -45,6 +51,10 @@ impl Bench {
             "flushDiskType=SYNC_FLUSH".to_owned(),
             "mappedFileSizeCommitLog=65536".to_owned(),
             "mappedFileSizeConsumeQueue=2000".to_owned(),
+            "mappedFileSizeTimerLog=2000".to_owned(),
+            "timerFlushIntervalMs=150".to_owned(),
+            // Half of the timed messages roll on their way.
+            "timerRollWindowSlot=2".to_owned(),
             "maxHashSlotNum=500".to_owned(),
             "maxIndexNum=2000".to_owned(),
             "flushConsumeQueueThoroughInterval=50".to_owned(),
@@ -86,7 +96,7 @@ fn no_acknowledged_message_is_lost_to_a_power_cut() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("root")).unwrap();
     let mut bench = Bench { dir, port: free_ports(), numbers: Numbers(0x9E37_79B9_7F4A_7C15) };
-    let ledger = Ledger::new(TOPIC, QUEUES);
+    let (ledger, timed) = (Ledger::new(TOPIC, QUEUES), Timed::default());
     for _ in 0..cuts {
         let broker = bench.start();
         // Some cuts meet a broker that is still starting.
@@ -96,7 +106,7 @@ fn no_acknowledged_message_is_lost_to_a_power_cut() {
         } else {
             ledger.verify_queues(&mut bench.connect(), LOOKED_AT_AGAIN);
             let run_for = Duration::from_millis(20 + bench.numbers.below(300));
-            send_until_cut(&bench, broker, &ledger, run_for)
+            send_until_cut(&bench, broker, (&ledger, &timed), run_for)
         };
         bench.replace_root(&image);
     }
@@ -104,13 +114,19 @@ fn no_acknowledged_message_is_lost_to_a_power_cut() {
     ledger.verify_queues(&mut bench.connect(), i64::MAX);
     ledger.verify_queries(&mut bench.connect(), ledger.len() / 50 + 1);
     assert!(ledger.len() > cuts, "{} messages", ledger.len());
-    println!("{} acknowledged messages survived {cuts} cuts", ledger.len());
+    timed.verify(&mut bench.connect());
+    println!("{} acknowledged messages survived {cuts} cuts, {} timed", ledger.len(), timed.len());
     drop(broker);
     let topics = fs::read_to_string(bench.root().join("store/config/topics.json")).unwrap();
     assert!(topics.contains(TOPIC), "{topics}");
 }
 
-fn send_until_cut(bench: &Bench, broker: Watched, ledger: &Ledger, run_for: Duration) -> Image {
+fn send_until_cut(
+    bench: &Bench,
+    broker: Watched,
+    (ledger, timed): (&Ledger, &Timed),
+    run_for: Duration,
+) -> Image {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let cutter = scope.spawn(|| {
@@ -119,7 +135,54 @@ fn send_until_cut(bench: &Bench, broker: Watched, ledger: &Ledger, run_for: Dura
             stop.store(true, Ordering::Relaxed);
             image
         });
+        scope.spawn(|| timed.send_until(bench.addr(), &stop));
         ledger.send_until(bench.addr(), &stop);
         cutter.join().unwrap()
     })
+}
+
+/// Acknowledged messages that come to their topic after up to four seconds, some of them twice after a cut.
+#[derive(Default)]
+struct Timed {
+    next: AtomicUsize,
+    acknowledged: Mutex<BTreeSet<String>>,
+}
+
+impl Timed {
+    fn len(&self) -> usize {
+        self.acknowledged.lock().unwrap().len()
+    }
+
+    fn send_until(&self, addr: SocketAddr, stop: &AtomicBool) {
+        let Ok(mut connection) = Connection::open(addr) else { return };
+        while !stop.load(Ordering::Relaxed) {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let body = format!("timed {index}");
+            let message = Send::plain(TIMED_TOPIC)
+                .queue_nums(1)
+                .property("TIMER_DELAY_MS", &(index * 373 % 4000).to_string())
+                .property("UNIQ_KEY", &format!("T{index}"))
+                .body(body.as_bytes());
+            match connection.ask(&message.v1()) {
+                Ok(reply) if reply.code == 0 => drop(self.acknowledged.lock().unwrap().insert(body)),
+                _ => return,
+            }
+        }
+    }
+
+    fn verify(&self, connection: &mut Connection) {
+        let mut missing = self.acknowledged.lock().unwrap().clone();
+        let mut offset = 0;
+        while !missing.is_empty() {
+            let reply = until(
+                DELIVERY_WAIT,
+                || format!("{} timed messages, such as {:?}", missing.len(), missing.first()),
+                || Some(ledger::pull(connection, TIMED_TOPIC, 0, offset)).filter(|reply| reply.code == 0),
+            );
+            for record in record::decode_all(&reply.body).unwrap() {
+                missing.remove(&*String::from_utf8_lossy(&record.body));
+                offset = record.queue_offset + 1;
+            }
+        }
+    }
 }

@@ -34,7 +34,8 @@ pub struct CommitLog {
 }
 
 impl CommitLog {
-    /// Maps the files. Where the log ends is not known before [`set_end`](Self::set_end).
+    /// Maps the files. Where the log ends is not known before [`set_end`](Self::set_end); until then it
+    /// reaches as far as recovery has come.
     pub fn load(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
         let files = FileQueue::load(config.commit_log_roots(), config.mapped_file_size_commit_log as usize)?;
         Ok(Self {
@@ -48,6 +49,11 @@ impl CommitLog {
             locked_since_ms: AtomicI64::new(0),
             flushing: Mutex::new(()),
         })
+    }
+
+    /// The log goes on to `end` at least: recovery has come so far.
+    pub fn reaches(&self, end: i64) {
+        self.max_offset.store(end, Ordering::Release);
     }
 
     /// Everything behind `end` is no part of the log any more.

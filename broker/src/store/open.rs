@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::append::Ahead;
 use super::checkpoint::Checkpoint;
@@ -31,6 +31,29 @@ use super::{MessageStore, OnArrived, Parts};
 
 /// Smallest file of log or queue in bytes: room for an entry, or for a blank record and something before it.
 const FILE_BYTES_MIN: u64 = 20;
+
+/// Recovers log and queues; after a crash the index follows on a thread of its own, as far as it gets.
+fn recover(
+    recovery: &Recovery<'_>,
+    index: &Index,
+    line: &Line<'_>,
+    before: &index::Before,
+) -> Result<(), OpenError> {
+    if recovery.clean {
+        return recovery.run();
+    }
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let follow = || index.follow(line, before, &is_over);
+        if let Err(error) = thread::Builder::new().name("store-index".to_owned()).spawn_scoped(scope, follow)
+        {
+            warn!(%error, "the index comes after the recovery, for want of a thread");
+        }
+        let recovered = recovery.run();
+        is_over.store(true, Ordering::Release);
+        recovered
+    })
+}
 
 impl MessageStore {
     /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
@@ -59,8 +82,10 @@ impl MessageStore {
             queued_to: queues.last_entry().map(|last| last.physical_offset),
         };
         let index = Index::load(&config, Arc::clone(&clock), &before_index)?;
-        Recovery { config: &config, log: &log, queues: &queues, checkpoint: &checkpoint, clean }.run()?;
+        let recovery =
+            Recovery { config: &config, log: &log, queues: &queues, checkpoint: &checkpoint, clean };
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
+        recover(&recovery, &index, &line, &before_index)?;
         index.catch_up(&line, &before_index)?;
         let opened_at = log.max_offset();
         let derive = Derive::default();

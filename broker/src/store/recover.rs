@@ -120,6 +120,7 @@ impl Recovery<'_> {
 
     fn walk(&self, files: &[Arc<MappedFile>], start: i64, dispatch_from: i64) -> Result<End, OpenError> {
         let mut end = End { offset: start, last_record: None, damaged: false };
+        self.log.reaches(start);
         for file in files {
             if file.start() > end.offset {
                 end.offset = file.start();
@@ -158,6 +159,7 @@ impl Recovery<'_> {
             read += record.size;
             end.last_record = Some(end.offset);
             end.offset += record.size as i64;
+            self.log.reaches(end.offset);
             if record.physical_offset >= dispatch_from {
                 let told = self.queues.dispatch(&Dispatch::new(self.config, record));
                 told.map_err(OpenError::io(self.config.root()))?;

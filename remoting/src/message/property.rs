@@ -44,11 +44,20 @@ pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
 /// Makes a message the recall of another, whose key this is.
 pub const TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
 
-/// The entries of a properties string in order, duplicates included.
+/// The entries of a properties string in order, duplicates included. Every send and every index entry goes through it.
 pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {
-    properties.split(PROPERTY_SEPARATOR).filter_map(|entry| {
-        let (name, value) = entry.split_once(NAME_VALUE_SEPARATOR)?;
-        (!name.is_empty() && !value.is_empty()).then_some((name, value))
+    let mut rest = properties;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let end = memchr::memchr(PROPERTY_SEPARATOR as u8, rest.as_bytes());
+            let (entry, after) = end.map_or((rest, ""), |at| (&rest[..at], &rest[at + 1..]));
+            rest = after;
+            let at = memchr::memchr(NAME_VALUE_SEPARATOR as u8, entry.as_bytes());
+            if let Some(at) = at.filter(|at| *at > 0 && *at + 1 < entry.len()) {
+                return Some((&entry[..at], &entry[at + 1..]));
+            }
+        }
+        None
     })
 }
 

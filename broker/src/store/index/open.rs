@@ -4,6 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info, warn};
@@ -12,6 +15,9 @@ use super::super::derive::{self, Line};
 use super::super::file_queue::entries;
 use super::file::{Geometry, IndexFile};
 use super::{Clock, Index, Named, OpenError, Progress, StoreConfig, at};
+
+/// Until the index looks again how far a recovery has come.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(1);
 
 /// What is known when a store opens.
 pub struct Before {
@@ -89,6 +95,7 @@ impl Index {
         let headers = files.iter().rev().map(|named| named.file.header());
         let known_to = headers.filter(|header| header.count > 1).map(|header| header.end_offset).next();
         progress.known_to = known_to.unwrap_or(-1);
+        progress.begun = (-1, 0);
     }
 
     /// Takes back what is told of messages at `physical_offset` and behind it.
@@ -110,13 +117,59 @@ impl Index {
         Ok(())
     }
 
+    /// Goes through the log behind a recovery that is looking for its end, until that `is_over`. What stands before where
+    /// the recovery has come to is in order, so that nothing needs to be taken back; [`catch_up`](Self::catch_up) is to follow.
+    pub fn follow(&self, line: &Line<'_>, before: &Before, is_over: &AtomicBool) {
+        if !self.enabled || line.log.min_offset() < 0 {
+            return;
+        }
+        // Where the index ends may be a record only once the recovery has been there.
+        let known_to = self.progress.lock().known_to;
+        while line.log.max_offset() <= known_to.max(0) {
+            if is_over.load(Ordering::Acquire) {
+                return;
+            }
+            thread::sleep(FOLLOW_PAUSE);
+        }
+        let mut from = match self.begin(line, before) {
+            Ok(from) => from,
+            Err(error) => return error!(%error, "the index does not follow the recovery"),
+        };
+        loop {
+            let (is_last, told_to) = (is_over.load(Ordering::Acquire), from);
+            match derive::dispatch_range(line, self, from, line.log.max_offset()) {
+                Ok(done) => from = done,
+                Err(error) => return error!(%error, from, "the index does not follow the recovery"),
+            }
+            if from == told_to {
+                if is_last {
+                    return;
+                }
+                thread::sleep(FOLLOW_PAUSE);
+            }
+        }
+    }
+
     /// Brings the index in line with the log, whose end is known now.
     pub fn catch_up(&self, line: &Line<'_>, before: &Before) -> Result<(), OpenError> {
-        let (begin, end) = (line.log.min_offset(), line.log.max_offset());
+        let end = line.log.max_offset();
         self.truncate(end)?;
-        if !self.enabled || begin < 0 {
+        if !self.enabled || line.log.min_offset() < 0 {
             return Ok(());
         }
+        let from = self.begin(line, before)?;
+        if from >= end {
+            return Ok(());
+        }
+        info!(from, end, "index goes through the log");
+        let done = derive::dispatch_range(line, self, from, end).map_err(OpenError::io(&self.dir))?;
+        info!(end = done, "index is complete");
+        Ok(())
+    }
+
+    /// From where on the log has to be told.
+    fn begin(&self, line: &Line<'_>, before: &Before) -> Result<i64, OpenError> {
+        let begin = line.log.min_offset();
         let (known_to, has_room) = {
             let progress = self.progress.lock();
             (progress.known_to, progress.last.as_ref().is_some_and(|last| !last.is_full()))
@@ -129,18 +182,11 @@ impl Index {
         }
         // Queue and index hear of each message together: one that has no key leaves its trace in the queue alone.
         let queued_to = before.queued_to.filter(|_| complete).unwrap_or(-1);
-        let from = match known_to.max(queued_to) {
+        Ok(match known_to.max(queued_to) {
             from if from < begin => begin,
             from if line.log.is_record(from) => from,
             from => line.log.floor(from),
-        };
-        if from >= end {
-            return Ok(());
-        }
-        info!(from, end, "index goes through the log");
-        let done = derive::dispatch_range(line, self, from, end).map_err(OpenError::io(&self.dir))?;
-        info!(end = done, "index is complete");
-        Ok(())
+        })
     }
 }
 

@@ -85,7 +85,8 @@ impl TimerFiles {
         };
         log.find_end(from, store.log_end)?;
         // Java writes the wheel as a whole and never ahead of the log.
-        if (!store.clean || log.end() < flushed)
+        if !new
+            && (!store.clean || log.end() < flushed)
             && let Some(first) = wheel.forget_beyond(log.end())
         {
             from = from.min(first);

@@ -28,3 +28,4 @@ mod topic_metrics;
 pub mod topic_validator;
 pub mod topics;
 pub mod transaction;
+mod workers;

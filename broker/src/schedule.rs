@@ -11,7 +11,8 @@ mod tests;
 use crate::store::{Arrived, MessageStore};
 use crate::table_file::TableFile;
 use crate::topic_validator::SCHEDULE_TOPIC_XXXX;
-use parking_lot::{Condvar, Mutex};
+use crate::workers::Workers;
+use parking_lot::Mutex;
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::body::{DataVersion, DelayOffsetSerializeWrapper};
@@ -26,7 +27,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The thread looks at the clock at least this often, as the clock may have been set.
@@ -60,9 +60,7 @@ pub struct Schedule {
     progress: Mutex<Progress>,
     /// By level from 1: whether the thread has seen the level's last message, and so must be woken for the next.
     idle: Vec<AtomicBool>,
-    signal: Mutex<Signal>,
-    signaled: Condvar,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    workers: Workers,
 }
 
 struct Progress {
@@ -70,12 +68,6 @@ struct Progress {
     offsets: BTreeMap<i32, i64>,
     data_version: DataVersion,
     updates: u64,
-}
-
-#[derive(Default)]
-struct Signal {
-    stopping: bool,
-    arrived: bool,
 }
 
 impl Schedule {
@@ -101,9 +93,7 @@ impl Schedule {
             file,
             progress: Mutex::new(progress),
             idle,
-            signal: Mutex::default(),
-            signaled: Condvar::new(),
-            thread: Mutex::default(),
+            workers: Workers::default(),
         })
     }
 
@@ -146,22 +136,13 @@ impl Schedule {
 
     /// Starts to deliver, from the stored offsets on. A master's task.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
-        self.signal.lock().stopping = false;
         let schedule = self.clone();
-        let deliver = move || schedule.deliver_until_stopped();
-        *self.thread.lock() = Some(std::thread::Builder::new().name("schedule".to_owned()).spawn(deliver)?);
-        Ok(())
+        self.workers.start("schedule", move || schedule.deliver_until_stopped())
     }
 
     /// Returns when nothing more is delivered and the offsets are on disk. Blocks for the message under way.
     pub fn shutdown(&self) {
-        self.signal.lock().stopping = true;
-        self.signaled.notify_one();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the schedule thread has panicked");
-        }
+        self.workers.stop();
         self.persist();
     }
 
@@ -173,8 +154,7 @@ impl Schedule {
             is_waking |= idle.is_some_and(|idle| idle.swap(false, Ordering::AcqRel));
         }
         if is_waking {
-            self.signal.lock().arrived = true;
-            self.signaled.notify_one();
+            self.workers.wake();
         }
     }
 
@@ -225,7 +205,7 @@ impl Schedule {
     fn deliver_until_stopped(&self) {
         let mut deliveries = deliver::Deliveries::new(self);
         let mut persisted_ms = self.clock.monotonic_ms();
-        while !self.signal.lock().stopping {
+        while !self.workers.is_stopping() {
             let next_ms = deliveries.deliver_due();
             let now_ms = self.clock.monotonic_ms();
             if now_ms - persisted_ms >= self.config.flush_delay_offset_interval.as_millis() as u64 {
@@ -233,15 +213,7 @@ impl Schedule {
                 persisted_ms = now_ms;
             }
             let sleep_ms = next_ms.map_or(i64::MAX, |next| next - self.clock.wall_ms()).max(0);
-            let mut signal = self.signal.lock();
-            if !signal.stopping && !signal.arrived {
-                self.signaled.wait_for(&mut signal, Duration::from_millis(sleep_ms as u64).min(SLEEP_MAX));
-            }
-            signal.arrived = false;
+            self.workers.sleep_or_wake(Duration::from_millis(sleep_ms as u64).min(SLEEP_MAX));
         }
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.signal.lock().stopping
     }
 }

@@ -21,7 +21,8 @@ use crate::store::timer::{StoreEnd, TimerCheckpoint, TimerFiles, TimerFilesConfi
 use crate::store::{Arrived, MessageStore, OpenError};
 use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
-use parking_lot::{Condvar, Mutex};
+use crate::workers::Workers;
+use parking_lot::Mutex;
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::body::TimerMetricsSerializeWrapper;
@@ -30,7 +31,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -132,9 +132,7 @@ pub struct Timer {
     entered: Mutex<HashSet<i64>>,
     /// The thread sleeps, and wants to know of new messages.
     idle: AtomicBool,
-    signal: Mutex<Signal>,
-    signaled: Condvar,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    workers: Workers,
 }
 
 /// How far things are. Times are those of slots, in milliseconds since the epoch.
@@ -150,12 +148,6 @@ struct Progress {
     delivered_end: i64,
     /// Messages entered, delivered or dropped: whether there is something to flush.
     moves: u64,
-}
-
-#[derive(Default)]
-struct Signal {
-    stopping: bool,
-    arrived: bool,
 }
 
 impl Timer {
@@ -187,9 +179,7 @@ impl Timer {
             flushed_moves: AtomicU64::new(0),
             entered: Mutex::default(),
             idle: AtomicBool::new(false),
-            signal: Mutex::default(),
-            signaled: Condvar::new(),
-            threads: Mutex::default(),
+            workers: Workers::default(),
         };
         timer.resume(written);
         Ok(timer)
@@ -228,28 +218,16 @@ impl Timer {
 
     /// Starts to deliver. A master's task.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
-        self.signal.lock().stopping = false;
-        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let timer = self.clone();
-        let turns = thread("timer").spawn(move || timer.turn_until_stopped())?;
-        self.threads.lock().push(turns);
+        self.workers.start("timer", move || timer.turn_until_stopped())?;
         let timer = self.clone();
-        let flushes = thread("timer-flush").spawn(move || timer.flush_until_stopped())?;
-        self.threads.lock().push(flushes);
-        Ok(())
+        self.workers.start("timer-flush", move || timer.flush_until_stopped())
     }
 
     /// Returns when nothing more is delivered and the progress is on disk. Blocks for the slot under way. The store must
     /// still be at work.
     pub fn shutdown(&self) {
-        self.signal.lock().stopping = true;
-        self.signaled.notify_all();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a timer thread has panicked");
-            }
-        }
+        self.workers.stop();
         self.flush(true);
     }
 
@@ -258,8 +236,7 @@ impl Timer {
         if arrived.iter().any(|message| message.topic == RMQ_SYS_WHEEL_TIMER)
             && self.idle.swap(false, Ordering::AcqRel)
         {
-            self.signal.lock().arrived = true;
-            self.signaled.notify_all();
+            self.workers.wake();
         }
     }
 
@@ -279,17 +256,13 @@ impl Timer {
     }
 
     fn turn_until_stopped(&self) {
-        while !self.is_stopping() {
+        while !self.workers.is_stopping() {
             // Before the look, so that a message that comes during it is not overlooked.
             self.idle.store(true, Ordering::Release);
             self.turn();
             let due_ms = self.progress.lock().read_ms + self.config.timer_precision_ms;
             let until_due = Duration::from_millis((due_ms - self.clock.wall_ms()).max(0) as u64);
-            let mut signal = self.signal.lock();
-            if !signal.stopping && !signal.arrived {
-                self.signaled.wait_for(&mut signal, until_due.min(SLEEP_MAX));
-            }
-            signal.arrived = false;
+            self.workers.sleep_or_wake(until_due.min(SLEEP_MAX));
         }
     }
 
@@ -300,7 +273,7 @@ impl Timer {
             let has_more = self.enter_batch();
             self.move_write_time();
             self.deliver_due();
-            if !has_more || self.is_stopping() {
+            if !has_more || self.workers.is_stopping() {
                 return;
             }
         }
@@ -326,18 +299,6 @@ impl Timer {
         let now_ms = self.slot_ms(self.clock.wall_ms());
         let mut progress = self.progress.lock();
         progress.write_ms = progress.write_ms.max(now_ms);
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.signal.lock().stopping
-    }
-
-    /// True if the timer is stopping.
-    fn wait(&self, duration: Duration) -> bool {
-        let deadline = std::time::Instant::now() + duration;
-        let mut signal = self.signal.lock();
-        while !signal.stopping && !self.signaled.wait_until(&mut signal, deadline).timed_out() {}
-        signal.stopping
     }
 }
 

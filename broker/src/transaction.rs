@@ -21,8 +21,9 @@ use crate::store::{Appended, MessageStore, PutError};
 use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
 use crate::topics::Topics;
+use crate::workers::Workers;
 use ops::Ops;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::Command;
@@ -33,8 +34,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use half::NotHalf;
 
@@ -98,16 +98,7 @@ pub struct Transactions {
     ops: Ops,
     /// Queue and offset of half messages whose end came after the check had passed them; see `check`.
     late_ends: Mutex<BTreeSet<(i32, i64)>>,
-    signal: Mutex<Signal>,
-    signaled: Condvar,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-#[derive(Default)]
-struct Signal {
-    stopping: bool,
-    /// Enough ops for a message.
-    ops_due: bool,
+    workers: Workers,
 }
 
 impl Transactions {
@@ -125,9 +116,7 @@ impl Transactions {
             clock,
             ops: Ops::default(),
             late_ends: Mutex::default(),
-            signal: Mutex::default(),
-            signaled: Condvar::new(),
-            threads: Mutex::default(),
+            workers: Workers::default(),
         })
     }
 
@@ -187,8 +176,7 @@ impl Transactions {
             return;
         };
         if bytes > self.config.transaction_op_msg_max_size {
-            self.signal.lock().ops_due = true;
-            self.signaled.notify_all();
+            self.workers.wake();
         }
     }
 
@@ -220,33 +208,21 @@ impl Transactions {
 
     /// Starts to check and to write ops. A master's task.
     pub fn start(self: &Arc<Self>, ask: Ask) -> io::Result<()> {
-        self.signal.lock().stopping = false;
-        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
         let transactions = self.clone();
-        let checks = thread("transaction-check").spawn(move || transactions.check_until_stopped(&ask))?;
-        self.threads.lock().push(checks);
+        self.workers.start("transaction-check", move || transactions.check_until_stopped(&ask))?;
         let transactions = self.clone();
-        let ops = thread("transaction-op").spawn(move || transactions.write_until_stopped())?;
-        self.threads.lock().push(ops);
-        Ok(())
+        self.workers.start("transaction-op", move || transactions.write_until_stopped())
     }
 
     /// Returns when all ends are in the log. Blocks for the message under way.
     pub fn shutdown(&self) {
-        self.signal.lock().stopping = true;
-        self.signaled.notify_all();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        for thread in threads {
-            if thread.join().is_err() {
-                tracing::error!("a transaction thread has panicked");
-            }
-        }
+        self.workers.stop();
         self.write_ops(true);
         self.metrics.persist();
     }
 
     fn check_until_stopped(&self, ask: &Ask) {
-        while !self.wait(self.config.transaction_check_interval, |_| false) {
+        while !self.workers.sleep(self.config.transaction_check_interval) {
             self.check(ask);
         }
     }
@@ -256,7 +232,7 @@ impl Transactions {
         let interval = self.config.transaction_op_batch_interval;
         let mut flushed_ms = self.clock.monotonic_ms();
         let mut sleep = interval;
-        while !self.wait(sleep.max(OP_SLEEP_MIN), |signal| std::mem::take(&mut signal.ops_due)) {
+        while !self.workers.sleep_or_wake(sleep.max(OP_SLEEP_MIN)) {
             self.write_ops(false);
             let now_ms = self.clock.monotonic_ms();
             if now_ms - flushed_ms >= flush_ms {
@@ -267,21 +243,5 @@ impl Transactions {
             let until_due = due_ms.map(|due| (due - self.clock.wall_ms()).max(0) as u64);
             sleep = until_due.map_or(interval, |ms| Duration::from_millis(ms).min(interval));
         }
-    }
-
-    /// Waits until the time is over or `is_woken`; true if the transactions are stopping.
-    fn wait(&self, duration: Duration, mut is_woken: impl FnMut(&mut Signal) -> bool) -> bool {
-        let deadline = Instant::now() + duration;
-        let mut signal = self.signal.lock();
-        while !signal.stopping && !is_woken(&mut signal) {
-            if self.signaled.wait_until(&mut signal, deadline).timed_out() {
-                break;
-            }
-        }
-        signal.stopping
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.signal.lock().stopping
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Deliveries<'a> {
     pub(super) fn deliver_due(&mut self) -> Option<i64> {
         for index in 0..self.due_ms.len() {
             let has_woken = self.due_ms[index] == NEVER && !self.schedule.idle[index].load(Ordering::Acquire);
-            if (has_woken || self.due_ms[index] <= self.now_ms()) && !self.schedule.is_stopping() {
+            if (has_woken || self.due_ms[index] <= self.now_ms()) && !self.schedule.workers.is_stopping() {
                 self.due_ms[index] = self.deliver_level(index);
             }
         }
@@ -53,7 +53,7 @@ impl<'a> Deliveries<'a> {
     /// When the level's next message is due.
     fn deliver_level(&self, index: usize) -> i64 {
         let idle = &self.schedule.idle[index];
-        while !self.schedule.is_stopping() {
+        while !self.schedule.workers.is_stopping() {
             // Before the look, so that a message that comes during it is not overlooked.
             idle.store(true, Ordering::Release);
             match self.deliver_batch(index as i32 + 1) {
@@ -108,7 +108,7 @@ impl<'a> Deliveries<'a> {
                     return Progress::Until(self.now_ms() + RETRY_MS);
                 }
                 self.schedule.update_offset(level, stored.queue_offset + 1);
-                if self.schedule.is_stopping() {
+                if self.schedule.workers.is_stopping() {
                     return Progress::Delivered;
                 }
                 bytes = &bytes[stored.size..];

@@ -1,22 +1,13 @@
 use super::deliver::Deliveries;
 use super::*;
 use crate::golden;
+use crate::store::tests::wait_until;
 use crate::store::{Everything, GetRequest, StoreConfig, get::PULL_BYTES_MAX};
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
 use remoting::message::{Record, sys_flag};
-use std::time::Instant;
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
-const DEADLINE: Duration = Duration::from_secs(20);
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let give_up_at = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < give_up_at, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
 
 /// A store and a schedule over it, whose time is moved by hand. Levels are of 1, 5 and 10 seconds.
 struct Lab {

@@ -33,7 +33,7 @@ impl Timer {
     /// Delivers the slots before `end_ms`. Stops early only between two slots, or where the store takes no message.
     pub(super) fn deliver_until(&self, end_ms: i64) {
         let mut slot_ms = self.progress.lock().read_ms;
-        while slot_ms < end_ms && !self.is_stopping() {
+        while slot_ms < end_ms && !self.workers.is_stopping() {
             let places = self.files.places(slot_ms);
             if !places.is_empty() && self.deliver_slot(&places).is_err() {
                 return;
@@ -137,7 +137,7 @@ impl Timer {
                 return Ok(());
             }
             tracing::warn!("the timed message at {} is not delivered yet: {error}", stored.physical_offset);
-            if self.wait(RETRY) {
+            if self.workers.sleep(RETRY) {
                 return Err(Stopped);
             }
         }

@@ -20,7 +20,7 @@ const CHECK_METRICS_PAUSE_MS: u64 = 70 * 60_000;
 impl Timer {
     pub(super) fn flush_until_stopped(&self) {
         let (mut expired_at, mut asked_at, mut checked_at) = (0, 0, 0);
-        while !self.wait(self.config.timer_flush_interval) {
+        while !self.workers.sleep(self.config.timer_flush_interval) {
             self.flush(false);
             let now_ms = self.clock.monotonic_ms();
             if now_ms - expired_at >= EXPIRE_PERIOD_MS {

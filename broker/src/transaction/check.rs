@@ -54,7 +54,7 @@ impl Transactions {
         while store.max_phy_offset() - store.dispatch_behind_bytes() < end
             && self.clock.wall_ms() < give_up_ms
         {
-            if self.wait(DERIVE_POLL, |_| false) {
+            if self.workers.sleep(DERIVE_POLL) {
                 return;
             }
         }
@@ -127,7 +127,7 @@ impl<'a> Pass<'a> {
     fn run(mut self) {
         self.read_ops();
         let (mut at, mut misses) = (self.first, 0);
-        while self.now_ms() - self.started_ms <= PROCESS_MS_MAX && !self.transactions.is_stopping() {
+        while self.now_ms() - self.started_ms <= PROCESS_MS_MAX && !self.transactions.workers.is_stopping() {
             if self.take_ended(at) {
                 at += 1;
                 continue;
@@ -211,7 +211,7 @@ impl<'a> Pass<'a> {
             return self.ask_for(half, &properties);
         }
         if !self.read_ops() {
-            self.transactions.wait(self.transactions.config.no_op_pause, |_| false);
+            self.transactions.workers.sleep(self.transactions.config.no_op_pause);
         }
         Step::Again
     }

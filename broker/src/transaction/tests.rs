@@ -3,6 +3,7 @@ use super::*;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::{Schedule, ScheduleConfig};
 use crate::store::get::PULL_BYTES_MAX;
+use crate::store::tests::wait_until;
 use crate::store::{Everything, GetRequest, StoreConfig};
 use crate::topic_validator::{RMQ_SYS_TRANS_OP_HALF_TOPIC, SCHEDULE_TOPIC_XXXX, TRANS_CHECK_MAX_TIME_TOPIC};
 use crate::topics::TopicsConfig;
@@ -11,7 +12,6 @@ use remoting::message::{Record, sys_flag};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
-const DEADLINE: Duration = Duration::from_secs(20);
 const TIMEOUT: Duration = Duration::from_secs(6);
 
 type Asked = Arc<Mutex<Vec<(String, Command)>>>;
@@ -110,11 +110,7 @@ impl Lab {
 
     /// Waits until the queues have all that the log has.
     fn settle(&self) {
-        let give_up_at = Instant::now() + DEADLINE;
-        while self.store.dispatch_behind_bytes() > 0 {
-            assert!(Instant::now() < give_up_at, "the queues stay behind the log");
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        wait_until("the queues catch up with the log", || self.store.dispatch_behind_bytes() == 0);
     }
 
     /// Bodies and properties of a queue's messages.
@@ -404,11 +400,7 @@ fn the_threads_do_the_same() {
     let half = lab.prepare(&transactions, "b", "");
     lab.commit(&transactions, half);
     lab.clock.advance(TIMEOUT * 2);
-    let give_up_at = Instant::now() + DEADLINE;
-    while lab.asked.lock().is_empty() || lab.ops().is_empty() {
-        assert!(Instant::now() < give_up_at, "nobody is asked, or nothing ended");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until("one asked and one ended", || !lab.asked.lock().is_empty() && !lab.ops().is_empty());
     transactions.shutdown();
     assert_eq!((lab.asked(), lab.ops()), (vec!["a".to_owned()], vec!["1,".to_owned()]));
 }

@@ -1,7 +1,7 @@
 //! Messages that are not to be seen at once: by delay level, or at a time of their own.
 
 use crate::schedule::Schedule;
-use crate::store::{PutError, WheelTimerError};
+use crate::store::{Appended, MessageStore, PutError, WheelTimerError};
 use crate::timer::Timer;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 use remoting::message::{Message, sys_flag};
@@ -16,6 +16,12 @@ pub struct Delays {
 }
 
 impl Delays {
+    /// Appends a message, where it waits if it is to. Java: `DefaultMessageStore.putMessage` with its hooks.
+    pub fn append(&self, store: &MessageStore, mut message: Message<'_>) -> Result<Appended, PutError> {
+        self.rewrite(&mut message)?;
+        store.append(&message)
+    }
+
     /// Sends a message that is to wait to the topic where it does; leaves others alone, and those that have waited.
     /// Java: `HookUtils.handleScheduleMessage`.
     pub fn rewrite(&self, message: &mut Message<'_>) -> Result<(), PutError> {

@@ -17,6 +17,7 @@ pub mod inspect;
 pub mod locks;
 pub mod long_poll;
 pub mod offsets;
+mod real_place;
 pub mod registration;
 pub mod schedule;
 pub mod start;

@@ -8,6 +8,7 @@ mod deliver;
 #[cfg(test)]
 mod tests;
 
+use crate::real_place;
 use crate::store::{Arrived, MessageStore};
 use crate::table_file::TableFile;
 use crate::topic_validator::SCHEDULE_TOPIC_XXXX;
@@ -18,10 +19,9 @@ use process::files::LoadError;
 use remoting::body::{DataVersion, DelayOffsetSerializeWrapper};
 use remoting::json;
 use remoting::message::property::{
-    self, DELAY_TIME_LEVEL, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
+    self, DELAY_TIME_LEVEL, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
 };
 use remoting::message::{Message, Properties};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -126,11 +126,7 @@ impl Schedule {
         for name in [TIMER_DELIVER_MS, TIMER_DELAY_SEC, TIMER_DELAY_MS] {
             properties.remove(name);
         }
-        properties.put(REAL_TOPIC, &message.topic);
-        properties.put(REAL_QUEUE_ID, &message.queue_id.to_string());
-        message.properties = Cow::Owned(properties.encode());
-        message.topic = Cow::Borrowed(SCHEDULE_TOPIC_XXXX);
-        message.queue_id = capped - 1;
+        real_place::redirect(message, properties, SCHEDULE_TOPIC_XXXX, capped - 1);
         true
     }
 

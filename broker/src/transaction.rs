@@ -200,10 +200,8 @@ impl Transactions {
         }
     }
 
-    /// Java: `DefaultMessageStore.putMessage` with its hooks.
-    fn put(&self, mut message: Message<'_>) -> Result<Appended, PutError> {
-        self.parts.delays.rewrite(&mut message)?;
-        self.parts.store.append(&message)
+    fn put(&self, message: Message<'_>) -> Result<Appended, PutError> {
+        self.parts.delays.append(&self.parts.store, message)
     }
 
     /// Starts to check and to write ops. A master's task.

@@ -36,7 +36,7 @@ pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command)
     if end == sys_flag::TRANSACTION_ROLLBACK {
         tracing::info!("{} rolls back: {header:?}", peer.remote_addr());
         broker.transactions.rollback(&half);
-        return Ok(Outcome::Now(Command { remark: Some(UNSET_REMARK.into()), ..Command::success() }));
+        return Ok(Outcome::Now(Command::success().with_remark(UNSET_REMARK)));
     }
     let put = broker.transactions.commit(&half).map_err(|NotHalf| Refusal::missing("REAL_TOPIC"))?;
     put.map_err(|error| refusal_of(broker, error))?;

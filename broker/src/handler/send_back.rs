@@ -61,9 +61,7 @@ pub fn consumer_send_msg_back(
         };
         (retry_topic, random_below(group_config.retry_queue_nums), level)
     };
-    let mut message = again(broker, &stored, topic, queue_id, level);
-    let put = broker.delays.rewrite(&mut message).and_then(|()| broker.store.append(&message));
-    match put {
+    match broker.delays.append(&broker.store, again(broker, &stored, topic, queue_id, level)) {
         Ok(_) => ok(),
         Err(error) => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, put_status(&error))),
     }

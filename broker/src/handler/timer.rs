@@ -105,7 +105,7 @@ fn put_recall(
     ] {
         property::append(&mut properties, name, value);
     }
-    let mut message = Message {
+    let message = Message {
         topic: handle.topic.as_ref().into(),
         queue_id: 0,
         flag: 0,
@@ -118,8 +118,7 @@ fn put_recall(
         body: b"0",
         properties: properties.into(),
     };
-    let put = broker.delays.rewrite(&mut message).and_then(|()| broker.store.append(&message));
-    put.map_err(|error| {
+    broker.delays.append(&broker.store, message).map_err(|error| {
         tracing::warn!("{} is not recalled: {error}", handle.uniq_key);
         failed()
     })

@@ -1,10 +1,10 @@
 //! Takes due messages out of the levels' queues. Java: `ScheduleMessageService.DeliverDelayedMessageTimerTask`.
 
 use super::Schedule;
+use crate::real_place;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
 use crate::topic_validator::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC_XXXX};
-use remoting::message::property::{self, REAL_QUEUE_ID, REAL_TOPIC};
 use remoting::message::{Message, Record, StoredMessage};
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -137,9 +137,7 @@ impl<'a> Deliveries<'a> {
     /// Java: `messageTimeUp`.
     fn deliver(&self, stored: &StoredMessage<'_>) -> Result<(), PutError> {
         let message = &stored.message;
-        let topic = property::find(&message.properties, REAL_TOPIC);
-        let queue_id = property::find(&message.properties, REAL_QUEUE_ID).and_then(|id| id.parse().ok());
-        let (Some(topic), Some(queue_id)) = (topic, queue_id) else {
+        let Some((topic, queue_id)) = real_place::of(&message.properties) else {
             tracing::error!("no real topic and queue: the message at {} is dropped", stored.physical_offset);
             return Ok(());
         };

@@ -3,12 +3,12 @@
 
 use super::Timer;
 use super::enter::NEVER_ENTERED;
+use crate::real_place;
 use crate::store::layout::TimerLogRecord;
 use crate::store::{MappedRange, PutError};
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 use remoting::message::property::{
-    self, REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_ROLL_TIMES,
-    UNIQ_KEY,
+    self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_ROLL_TIMES, UNIQ_KEY,
 };
 use remoting::message::{Message, Properties, Record, StoredMessage};
 use std::borrow::Cow;
@@ -159,19 +159,13 @@ impl Timer {
         properties.put(TIMER_DEQUEUE_MS, &self.clock.wall_ms().to_string());
         let (topic, queue_id) = match rolls {
             true => (RMQ_SYS_WHEEL_TIMER, message.queue_id),
-            false => {
-                let topic = property::find(&message.properties, REAL_TOPIC);
-                let queue_id = property::find(&message.properties, REAL_QUEUE_ID);
-                let queue_id = queue_id.and_then(|queue_id| queue_id.parse().ok());
-                let Some(place) = topic.zip(queue_id) else {
-                    tracing::error!(
-                        "no real topic and queue: the message at {} is dropped",
-                        stored.physical_offset
-                    );
-                    return None;
-                };
-                place
-            }
+            false => real_place::of(&message.properties).or_else(|| {
+                tracing::error!(
+                    "no real topic and queue: the message at {} is dropped",
+                    stored.physical_offset
+                );
+                None
+            })?,
         };
         Some(Message {
             topic: Cow::Borrowed(topic),

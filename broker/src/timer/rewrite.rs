@@ -1,14 +1,13 @@
 //! On the way into the timer's topic. Java: `HookUtils.transformTimerMessage`.
 
 use super::Timer;
+use crate::real_place;
 use crate::store::WheelTimerError;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 use remoting::message::property::{
-    REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
-    TIMER_OUT_MS,
+    TIMER_DEL_UNIQKEY, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS,
 };
 use remoting::message::{Message, Properties};
-use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 
 impl Timer {
@@ -33,11 +32,7 @@ impl Timer {
             return Err(WheelTimerError::FlowControl);
         }
         properties.put(TIMER_OUT_MS, &slot_ms.to_string());
-        properties.put(REAL_TOPIC, &message.topic);
-        properties.put(REAL_QUEUE_ID, &message.queue_id.to_string());
-        message.properties = Cow::Owned(properties.encode());
-        message.topic = Cow::Borrowed(RMQ_SYS_WHEEL_TIMER);
-        message.queue_id = 0;
+        real_place::redirect(message, properties, RMQ_SYS_WHEEL_TIMER, 0);
         Ok(())
     }
 

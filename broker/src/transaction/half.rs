@@ -1,5 +1,6 @@
 //! What half messages are made of, and what is made of them.
 
+use crate::real_place;
 use crate::topic_validator::{
     RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC, TRANS_CHECK_MAX_TIME_TOPIC,
 };
@@ -19,34 +20,21 @@ pub(super) const REMOVE_TAG: &str = "d";
 pub struct NotHalf;
 
 /// Java: `parseHalfMessageInner`.
-pub(super) fn of(message: Message<'_>) -> Message<'_> {
+pub(super) fn of(mut message: Message<'_>) -> Message<'_> {
     let mut properties = Properties::parse(&message.properties);
     if let Some(uniq_key) = properties.get(UNIQ_KEY).map(str::to_owned) {
         properties.put(TRANSACTION_ID, &uniq_key);
     }
-    properties.put(REAL_TOPIC, &message.topic);
-    properties.put(REAL_QUEUE_ID, &message.queue_id.to_string());
-    Message {
-        topic: Cow::Borrowed(RMQ_SYS_TRANS_HALF_TOPIC),
-        queue_id: 0,
-        // Consumed by the check, so it must reach its queue.
-        sys_flag: sys_flag::with_transaction(message.sys_flag, sys_flag::TRANSACTION_NOT),
-        properties: Cow::Owned(properties.encode()),
-        ..message
-    }
-}
-
-/// Where the message goes when it is committed.
-fn real_place(properties: &str) -> Result<(&str, i32), NotHalf> {
-    let topic = property::find(properties, REAL_TOPIC).ok_or(NotHalf)?;
-    let queue_id = property::find(properties, REAL_QUEUE_ID).and_then(|id| id.parse().ok());
-    Ok((topic, queue_id.ok_or(NotHalf)?))
+    real_place::redirect(&mut message, properties, RMQ_SYS_TRANS_HALF_TOPIC, 0);
+    // Consumed by the check, so it must reach its queue.
+    message.sys_flag = sys_flag::with_transaction(message.sys_flag, sys_flag::TRANSACTION_NOT);
+    message
 }
 
 /// TRAN_MSG stays among the properties, as in Java. Java: `EndTransactionProcessor.endMessageTransaction`.
 pub(super) fn committed<'a>(half: &'a StoredMessage<'_>) -> Result<Message<'a>, NotHalf> {
     let message = &half.message;
-    let (topic, queue_id) = real_place(&message.properties)?;
+    let (topic, queue_id) = real_place::of(&message.properties).ok_or(NotHalf)?;
     let mut properties = Properties::parse(&message.properties);
     properties.remove(REAL_TOPIC);
     properties.remove(REAL_QUEUE_ID);
@@ -110,7 +98,7 @@ pub(super) fn asked_for<'a>(
     half: &'a StoredMessage<'_>,
     properties: &Properties,
 ) -> Result<Message<'a>, NotHalf> {
-    let (topic, queue_id) = real_place(&half.message.properties)?;
+    let (topic, queue_id) = real_place::of(&half.message.properties).ok_or(NotHalf)?;
     let mut properties = properties.clone();
     properties.put(WAIT_STORE_MSG_OK, "false");
     Ok(Message {

@@ -30,7 +30,7 @@ use remoting::message::property::{self, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_D
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -124,10 +124,6 @@ pub struct Timer {
     files: TimerFiles,
     metrics: TopicMetrics<TimerMetricsSerializeWrapper>,
     progress: Mutex<Progress>,
-    /// The checkpoint as it was flushed last.
-    written: Mutex<TimerCheckpoint>,
-    /// [`Progress::moves`] of the last flush.
-    flushed_moves: AtomicU64,
     /// Messages of the timer's queue that are in the wheel although the checkpoint does not say so.
     entered: Mutex<HashSet<i64>>,
     /// The thread sleeps, and wants to know of new messages.
@@ -146,8 +142,8 @@ struct Progress {
     write_ms: i64,
     /// What was delivered or rolled ends here in the commit log.
     delivered_end: i64,
-    /// Messages entered, delivered or dropped: whether there is something to flush.
-    moves: u64,
+    /// A message was entered, delivered or dropped since the last flush.
+    unflushed: bool,
 }
 
 impl Timer {
@@ -167,7 +163,6 @@ impl Timer {
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
         let files = TimerFiles::open(&files_config, end).map_err(TimerError::Files)?;
         let metrics = TopicMetrics::load(metrics_path, clock.clone()).map_err(TimerError::Metrics)?;
-        let written = files.checkpoint();
         let timer = Timer {
             config,
             store,
@@ -175,18 +170,17 @@ impl Timer {
             files,
             metrics,
             progress: Mutex::default(),
-            written: Mutex::new(written),
-            flushed_moves: AtomicU64::new(0),
             entered: Mutex::default(),
             idle: AtomicBool::new(false),
             workers: Workers::default(),
         };
-        timer.resume(written);
+        timer.resume();
         Ok(timer)
     }
 
     /// Finds out where an earlier process has stopped. Java: `recover`.
-    fn resume(&self, stopped: TimerCheckpoint) {
+    fn resume(&self) {
+        let stopped = self.files.checkpoint();
         let (min, max) = (
             self.store.min_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0),
             self.store.max_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0),
@@ -242,7 +236,7 @@ impl Timer {
 
     /// The body of GET_TIMER_CHECK_POINT.
     pub fn checkpoint(&self) -> TimerCheckpoint {
-        *self.written.lock()
+        self.files.checkpoint()
     }
 
     /// The body of GET_TIMER_METRICS.

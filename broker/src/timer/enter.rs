@@ -66,7 +66,7 @@ impl Timer {
     pub(super) fn moved(&self, change: impl FnOnce(&mut Progress)) {
         let mut progress = self.progress.lock();
         change(&mut progress);
-        progress.moves += 1;
+        progress.unflushed = true;
     }
 
     fn enter(&self, stored: &StoredMessage<'_>) -> Result<(), Later> {

@@ -5,7 +5,6 @@ use crate::store::timer::TimerCheckpoint;
 use crate::store::{FlushOutcome, local_time};
 use remoting::message::java_string_hash;
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -48,24 +47,24 @@ impl Timer {
     /// Puts everything on disk, if there is news. What was delivered must be on disk before the checkpoint says that it
     /// was; if it is not in time, the next flush will do.
     pub(super) fn flush(&self, is_last: bool) {
-        let progress = *self.progress.lock();
-        let written = *self.written.lock();
-        let moved = progress.moves != self.flushed_moves.load(Ordering::Acquire);
-        let idle_ms = progress.read_ms - written.last_read_time_ms;
-        if !moved && idle_ms < IDLE_FLUSH_MS && !(is_last && idle_ms > 0) {
+        let progress = {
+            let mut progress = self.progress.lock();
+            // What moves from here on is news for the next flush.
+            Progress { unflushed: std::mem::take(&mut progress.unflushed), ..*progress }
+        };
+        let last = self.files.checkpoint();
+        let idle_ms = progress.read_ms - last.last_read_time_ms;
+        if !progress.unflushed && idle_ms < IDLE_FLUSH_MS && !(is_last && idle_ms > 0) {
             return;
         }
         if !self.is_on_disk(progress.delivered_end) {
             tracing::warn!("timed messages: the progress is not on disk, as the commit log is not");
+            self.progress.lock().unflushed = true;
             return;
         }
-        let checkpoint = self.checkpoint_of(&progress, &written);
-        match self.files.flush(checkpoint) {
-            Ok(()) => {
-                *self.written.lock() = self.files.checkpoint();
-                self.flushed_moves.store(progress.moves, Ordering::Release);
-            }
-            Err(error) => tracing::error!("timed messages: the progress is not on disk: {error}"),
+        if let Err(error) = self.files.flush(self.checkpoint_of(&progress, &last)) {
+            tracing::error!("timed messages: the progress is not on disk: {error}");
+            self.progress.lock().unflushed = true;
         }
         self.metrics.persist();
     }

@@ -11,16 +11,12 @@ use super::report::{Kind, Report, Severity};
 use super::source::{self, Reader};
 use super::tree::Tree;
 use crate::store::layout::{
-    TIMER_LOG_RECORD_BYTES, TIMER_SLOT_BYTES, TimerLogRecord, TimerSlot, timer_magic,
+    TIMER_CHECK_FILE, TIMER_LOG_RECORD_BYTES, TIMER_SLOT_BYTES, TIMER_WHEEL_FILE, TimerLogRecord, TimerSlot,
+    timer_blank, timer_checkpoint, timer_magic,
 };
+use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 
 const PIECE_BYTES: usize = 1 << 20;
-/// `TimerMessageStore.TIMER_TOPIC`.
-const TIMER_TOPIC: &str = "rmq_sys_wheel_timer";
-const TIMER_CHECK: &str = "config/timercheck";
-const WHEEL: &str = "timerwheel";
-/// `TimerLog.BLANK_MAGIC_CODE` stands where a record has its kind.
-const BLANK_MAGIC_AT: usize = 12;
 
 /// Checks all three.
 pub fn check(tree: &Tree, span: Span, start: Start, report: &mut Report) -> io::Result<()> {
@@ -40,7 +36,7 @@ fn check_log(tree: &Tree, span: Span, start: Start, report: &mut Report) -> io::
         let mut place = 0;
         loop {
             let bytes = reader.bytes(place, TIMER_LOG_RECORD_BYTES)?;
-            let blank = bytes.get(BLANK_MAGIC_AT..).and_then(|rest| rest.first_chunk());
+            let blank = bytes.get(timer_blank::MAGIC_AT..).and_then(|rest| rest.first_chunk());
             if blank.is_some_and(|magic| u32::from_be_bytes(*magic) == MAGIC_BLANK) {
                 end = file.end();
                 break;
@@ -99,7 +95,7 @@ fn record_fault(
     let Some(stored) = probe.record(at)? else {
         return wrong(format!("points to {at}, where no record is"));
     };
-    if stored.size != record.message_bytes as usize || stored.message.topic != TIMER_TOPIC {
+    if stored.size != record.message_bytes as usize || stored.message.topic != RMQ_SYS_WHEEL_TIMER {
         return wrong(format!(
             "{} bytes of the timer's messages at {at}, there are {} of {}",
             record.message_bytes, stored.size, stored.message.topic
@@ -113,13 +109,13 @@ fn record_fault(
 }
 
 fn check_wheel(tree: &Tree, log_end: i64, start: Start, report: &mut Report) -> io::Result<()> {
-    let mut reader = match Reader::open(&tree.root.join(WHEEL), PIECE_BYTES) {
+    let mut reader = match Reader::open(&tree.root.join(TIMER_WHEEL_FILE), PIECE_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
     if reader.len() == 0 || !reader.len().is_multiple_of(TIMER_SLOT_BYTES as u64) {
         let len = reader.len();
-        report.add(Severity::Wrong, Kind::FileSize, WHEEL, None, || {
+        report.add(Severity::Wrong, Kind::FileSize, TIMER_WHEEL_FILE, None, || {
             format!("{len} bytes are no whole number of slots")
         });
         return Ok(());
@@ -151,7 +147,7 @@ fn check_wheel(tree: &Tree, log_end: i64, start: Start, report: &mut Report) -> 
                 (_, true) if slot.last >= log_end => Severity::Repair,
                 _ => Severity::Wrong,
             };
-            report.add(severity, Kind::Timer, WHEEL, Some(place), || what);
+            report.add(severity, Kind::Timer, TIMER_WHEEL_FILE, Some(place), || what);
         }
         place += TIMER_SLOT_BYTES as u64;
     }
@@ -159,29 +155,31 @@ fn check_wheel(tree: &Tree, log_end: i64, start: Start, report: &mut Report) -> 
 }
 
 fn check_check(tree: &Tree, report: &mut Report) -> io::Result<()> {
-    const BYTES: usize = 4096;
-    const FIELDS_END: usize = 56;
-    let bytes = match source::read_small(&tree.root.join(TIMER_CHECK), 1 << 20) {
+    let bytes = match source::read_small(&tree.root.join(TIMER_CHECK_FILE), 1 << 20) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
-    if bytes.len() != BYTES {
-        report.add(Severity::Repair, Kind::Timer, TIMER_CHECK, None, || {
-            format!("{} bytes, Java's have {BYTES}", bytes.len())
+    if bytes.len() != timer_checkpoint::FILE_BYTES {
+        report.add(Severity::Repair, Kind::Timer, TIMER_CHECK_FILE, None, || {
+            format!("{} bytes, Java's have {}", bytes.len(), timer_checkpoint::FILE_BYTES)
         });
     }
-    for (index, field) in bytes.chunks_exact(8).take(FIELDS_END / 8).enumerate() {
+    for (index, field) in bytes.chunks_exact(8).take(timer_checkpoint::FIELDS).enumerate() {
         let value = field.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes));
         if value < 0 {
-            report.add(Severity::Wrong, Kind::Timer, TIMER_CHECK, Some(index as u64 * 8), || {
+            report.add(Severity::Wrong, Kind::Timer, TIMER_CHECK_FILE, Some(index as u64 * 8), || {
                 format!("field {index} is {value}")
             });
         }
     }
-    if let Some(place) = bytes.iter().skip(FIELDS_END).position(|&byte| byte != 0) {
-        report.add(Severity::Note, Kind::Timer, TIMER_CHECK, Some((FIELDS_END + place) as u64), || {
-            "bytes behind the last field".to_owned()
-        });
+    if let Some(place) = bytes.iter().skip(timer_checkpoint::BYTES).position(|&byte| byte != 0) {
+        report.add(
+            Severity::Note,
+            Kind::Timer,
+            TIMER_CHECK_FILE,
+            Some((timer_checkpoint::BYTES + place) as u64),
+            || "bytes behind the last field".to_owned(),
+        );
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use process::properties::Properties;
 
 use super::report::{Kind, Report, Severity};
-use crate::store::layout::{self, ABORT_FILE, LOCK_FILE};
+use crate::store::layout::{self, ABORT_FILE, LOCK_FILE, TIMER_LOG_DIR, TIMER_WHEEL_FILE};
 
 /// What is known besides the directory.
 #[derive(Clone, Debug)]
@@ -123,8 +123,8 @@ const KNOWN: &[&str] = &[
     "batchconsumequeue",
     "index",
     "config",
-    "timerlog",
-    "timerwheel",
+    TIMER_LOG_DIR,
+    TIMER_WHEEL_FILE,
     "compaction",
     "checkpoint",
     "abort",
@@ -160,7 +160,7 @@ impl Tree {
             exts: queues("consumequeue_ext", report)?,
             batch_queues: queues("batchconsumequeue", report)?,
             index_files: read_index(root, report)?,
-            timer_log: FileSeq::read(vec![root.join("timerlog")], root, report)?,
+            timer_log: FileSeq::read(vec![root.join(TIMER_LOG_DIR)], root, report)?,
             has_abort: root.join(ABORT_FILE).exists(),
             holder: lock_holder(&root.join(LOCK_FILE)),
             root: root.to_owned(),

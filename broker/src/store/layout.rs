@@ -290,6 +290,11 @@ pub struct TimerSlot {
     pub magic: i32,
 }
 
+/// Below the store's root (`TimerMessageStore.getTimerWheelPath` and `getTimerLogPath`, `BrokerPathConfigHelper`, 5.5.0).
+pub const TIMER_WHEEL_FILE: &str = "timerwheel";
+pub const TIMER_LOG_DIR: &str = "timerlog";
+pub const TIMER_CHECK_FILE: &str = "config/timercheck";
+
 /// `Slot.SIZE`, 5.5.0.
 pub const TIMER_SLOT_BYTES: usize = 32;
 

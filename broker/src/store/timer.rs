@@ -19,7 +19,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::error::OpenError;
-use super::layout::{TIMER_LOG_RECORD_BYTES, TIMER_SLOTS, TimerLogRecord, timer_magic};
+use super::layout::{
+    TIMER_CHECK_FILE, TIMER_LOG_DIR, TIMER_LOG_RECORD_BYTES, TIMER_SLOTS, TIMER_WHEEL_FILE, TimerLogRecord,
+    timer_magic,
+};
 use checkpoint::CheckpointFile;
 pub use checkpoint::TimerCheckpoint;
 use log::TimerLog;
@@ -74,9 +77,9 @@ impl TimerFiles {
     /// the whole log (`TimerMessageStore.recover`).
     pub fn open(config: &TimerFilesConfig, store: StoreEnd) -> Result<TimerFiles, OpenError> {
         let root = &config.store_path_root_dir;
-        let checkpoint = CheckpointFile::open(&root.join("config/timercheck"))?;
-        let (wheel, new) = Wheel::open(&root.join("timerwheel"), config)?;
-        let log = TimerLog::load(root.join("timerlog"), config.mapped_file_size_timer_log)?;
+        let checkpoint = CheckpointFile::open(&root.join(TIMER_CHECK_FILE))?;
+        let (wheel, new) = Wheel::open(&root.join(TIMER_WHEEL_FILE), config)?;
+        let log = TimerLog::load(root.join(TIMER_LOG_DIR), config.mapped_file_size_timer_log)?;
         let flushed = checkpoint.fields().last_timer_log_flush_pos;
         // One file more than was flushed, as in Java: its checkpoint may be newer than its wheel.
         let mut from = match new {

@@ -5,7 +5,7 @@ use crate::real_place;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
 use crate::topic_validator::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC_XXXX};
-use remoting::message::{Message, Record, StoredMessage};
+use remoting::message::{Message, StoredMessage, record};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -98,8 +98,7 @@ impl<'a> Deliveries<'a> {
         }
         let goes_on_at = found.next_begin_offset;
         for range in found.into_ranges() {
-            let mut bytes = range.as_ref();
-            while let Ok(Record::Message(stored)) = Record::decode(bytes) {
+            for stored in record::messages(range.as_ref()) {
                 if let Err(error) = self.deliver(&stored) {
                     tracing::warn!(
                         "level {level}: offset {} is not delivered yet: {error}",
@@ -111,7 +110,6 @@ impl<'a> Deliveries<'a> {
                 if self.schedule.workers.is_stopping() {
                     return Progress::Delivered;
                 }
-                bytes = &bytes[stored.size..];
             }
         }
         match filter.next.get() {

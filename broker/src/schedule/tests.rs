@@ -4,7 +4,7 @@ use crate::golden;
 use crate::store::tests::wait_until;
 use crate::store::{Everything, GetRequest, StoreConfig, get::PULL_BYTES_MAX};
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
-use remoting::message::{Record, sys_flag};
+use remoting::message::{Record, record, sys_flag};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -67,11 +67,9 @@ impl Lab {
         let found = self.store.get_message(request, &Everything);
         let mut delivered = Vec::new();
         for range in found.into_ranges() {
-            let mut bytes = range.as_ref();
-            while let Ok(Record::Message(stored)) = Record::decode(bytes) {
+            for stored in record::messages(range.as_ref()) {
                 let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
                 delivered.push((body, stored.message.properties.into_owned()));
-                bytes = &bytes[stored.size..];
             }
         }
         delivered

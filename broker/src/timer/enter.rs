@@ -6,7 +6,7 @@ use crate::store::timer::TimerEntry;
 use crate::store::{Everything, GetMessageStatus, GetRequest};
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 use remoting::message::property::{self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_OUT_MS};
-use remoting::message::{Record, StoredMessage, java_string_hash};
+use remoting::message::{StoredMessage, java_string_hash, record};
 
 /// Messages read from the store at once; the clock is looked at after each such batch.
 const BATCH_MESSAGES_MAX: usize = 32;
@@ -43,13 +43,11 @@ impl Timer {
             _ => return false,
         };
         for range in found.into_ranges() {
-            let mut bytes = range.as_ref();
-            while let Ok(Record::Message(stored)) = Record::decode(bytes) {
+            for stored in record::messages(range.as_ref()) {
                 if self.enter(&stored).is_err() {
                     return false;
                 }
                 self.moved(|progress| progress.queue_offset = stored.queue_offset + 1);
-                bytes = &bytes[stored.size..];
             }
         }
         // Beyond what was entered, if the last ones could not be read.

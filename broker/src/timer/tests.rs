@@ -9,7 +9,7 @@ use remoting::message::property::{
     REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_OUT_MS,
     TIMER_ROLL_TIMES, UNIQ_KEY,
 };
-use remoting::message::{Message, Properties, Record};
+use remoting::message::{Message, Properties, record};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -100,14 +100,12 @@ impl Lab {
         let request = GetRequest { topic, queue_id, offset: 0, count_max: 64, bytes_max: PULL_BYTES_MAX };
         let mut delivered = Vec::new();
         for range in self.store.get_message(request, &Everything).into_ranges() {
-            let mut bytes = range.as_ref();
-            while let Ok(Record::Message(stored)) = Record::decode(bytes) {
+            for stored in record::messages(range.as_ref()) {
                 delivered.push(Delivered {
                     body: String::from_utf8(stored.message.body.to_vec()).unwrap(),
                     queue_id: stored.message.queue_id,
                     properties: Properties::parse(&stored.message.properties),
                 });
-                bytes = &bytes[stored.size..];
             }
         }
         delivered

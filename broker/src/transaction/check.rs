@@ -13,7 +13,7 @@ use remoting::message::property::{
     CHECK_IMMUNITY_TIME_IN_SECONDS, PRODUCER_GROUP, REAL_TOPIC, TAGS, TRANSACTION_CHECK_TIMES,
     TRANSACTION_PREPARED_QUEUE_OFFSET, UNIQ_KEY,
 };
-use remoting::message::{Properties, PropertyCrc, Record, StoredMessage, id, property};
+use remoting::message::{Properties, PropertyCrc, Record, StoredMessage, id, property, record};
 use remoting::{Command, RequestCode};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -315,11 +315,9 @@ impl<'a> Pass<'a> {
         }
         self.next_op = found.next_begin_offset;
         for range in found.into_ranges() {
-            let mut bytes = range.as_ref();
-            while let Ok(Record::Message(op)) = Record::decode(bytes) {
+            for op in record::messages(range.as_ref()) {
                 self.last_op_born_ms = Some(op.message.born_timestamp_ms);
                 self.take_op(&op);
-                bytes = &bytes[op.size..];
             }
         }
         self.last_op_born_ms.is_some()

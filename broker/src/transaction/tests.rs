@@ -8,7 +8,7 @@ use crate::store::{Everything, GetRequest, StoreConfig};
 use crate::topic_validator::{RMQ_SYS_TRANS_OP_HALF_TOPIC, SCHEDULE_TOPIC_XXXX, TRANS_CHECK_MAX_TIME_TOPIC};
 use crate::topics::TopicsConfig;
 use remoting::header::transaction::CheckTransactionStateRequestHeader;
-use remoting::message::{Record, sys_flag};
+use remoting::message::{Record, record, sys_flag};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -119,11 +119,9 @@ impl Lab {
         let request = GetRequest { topic, queue_id, offset: 0, count_max: 32, bytes_max: PULL_BYTES_MAX };
         let mut messages = Vec::new();
         for range in self.store.get_message(request, &Everything).into_ranges() {
-            let mut bytes = range.as_ref();
-            while let Ok(Record::Message(stored)) = Record::decode(bytes) {
+            for stored in record::messages(range.as_ref()) {
                 let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
                 messages.push((body, stored.message.properties.replace('\u{1}', "=").replace('\u{2}', ";")));
-                bytes = &bytes[stored.size..];
             }
         }
         messages

@@ -255,6 +255,17 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The messages of `bytes`, one record behind the other, up to the first that is none.
+pub fn messages(mut bytes: &[u8]) -> impl Iterator<Item = StoredMessage<'_>> {
+    std::iter::from_fn(move || match Record::decode(bytes) {
+        Ok(Record::Message(stored)) => {
+            bytes = &bytes[stored.size..];
+            Some(stored)
+        }
+        _ => None,
+    })
+}
+
 impl StoredMessage<'_> {
     pub fn body_is_intact(&self) -> bool {
         // Java skips the check where there is no body.

@@ -1,6 +1,6 @@
 //! Topics with batch consume queues: several messages in one record.
 
-use remoting::message::sys_flag;
+use remoting::message::{record, sys_flag};
 
 use super::*;
 
@@ -39,11 +39,7 @@ fn read(store: &MessageStore, offset: i64, count_max: usize) -> (i64, usize, usi
     let mut records = 0;
     let (next, messages) = (result.next_begin_offset, result.message_count);
     for range in result.into_ranges() {
-        let mut rest = range.as_ref();
-        while let Ok(Record::Message(record)) = Record::decode(rest) {
-            records += 1;
-            rest = &rest[record.size..];
-        }
+        records += record::messages(range.as_ref()).count();
     }
     (next, messages, records)
 }

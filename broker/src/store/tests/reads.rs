@@ -1,5 +1,7 @@
 //! Every way that a read ends, limits, offsets by time.
 
+use remoting::message::record;
+
 use super::*;
 
 fn store_of(scratch: &Scratch, count: usize) -> Arc<MessageStore> {
@@ -173,10 +175,8 @@ fn what_an_earlier_process_wrote_is_looked_at_before_it_is_served() {
     derived(&store);
     let mut found = Vec::new();
     for range in get(&store, "T", 0, 0).into_ranges() {
-        let mut rest = range.as_ref();
-        while let Ok(Record::Message(record)) = Record::decode(rest) {
+        for record in record::messages(range.as_ref()) {
             found.push((record.queue_offset, record.message.body.to_vec()));
-            rest = &rest[record.size..];
         }
     }
     let sound = (0..12).filter(|index| ![4, 7].contains(index));

@@ -52,8 +52,10 @@ impl Calls {
 
 /// Ordinals of `MQVersion`: clients before these do not know the call.
 pub mod version {
+    use remoting::{Refusal, ResponseCode};
+
     /// RESET_CONSUMER_CLIENT_OFFSET and GET_CONSUMER_STATUS_FROM_CLIENT.
-    pub const V3_0_7_SNAPSHOT: i32 = 28;
+    const V3_0_7_SNAPSHOT: i32 = 28;
     /// GET_CONSUMER_RUNNING_INFO and CONSUME_MESSAGE_DIRECTLY.
     pub const V3_1_8_SNAPSHOT: i32 = 62;
 
@@ -77,6 +79,15 @@ pub mod version {
         "BETA9",
         "FINAL",
     ];
+
+    pub fn require_v3_0_7(version: i32) -> Result<(), Refusal> {
+        if version >= V3_0_7_SNAPSHOT {
+            return Ok(());
+        }
+        let version = name_of_old(version);
+        let remark = format!("the client does not support this feature. version={version}");
+        Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark))
+    }
 
     /// The constant's name, for versions that are too old for a call. Java: `MQVersion.getVersionDesc`.
     pub fn name_of_old(version: i32) -> String {

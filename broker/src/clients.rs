@@ -128,6 +128,11 @@ impl Clients {
         self.tables.read().producers.get(group).map(|clients| clients.values().cloned().collect())
     }
 
+    /// The consumers of a group; none if there is no such group.
+    pub fn consumers(&self, group: &str) -> Option<Vec<Client>> {
+        self.consumer_group(group, |group| group.clients.values().cloned().collect())
+    }
+
     /// The connection of the producer of that id. Java: `ProducerManager.findChannel`.
     pub fn producer_peer(&self, client_id: &str) -> Option<Arc<Peer>> {
         self.tables.read().producer_peers.get(client_id).cloned()

@@ -3,7 +3,7 @@
 use super::UNSET_REMARK;
 use crate::broker::Broker;
 use crate::calls::{CALL_TIMEOUT, version};
-use crate::clients::{Client, ConsumerGroup};
+use crate::clients::Client;
 use bytes::Bytes;
 use remoting::body::{GetConsumerStatusBody, MessageQueue};
 use remoting::header::client::{
@@ -122,8 +122,7 @@ pub fn invoke_broker_to_get_consumer_status(
 ) -> Result<Outcome, Refusal> {
     let header = GetConsumerStatusRequestHeader::decode(&request.ext);
     let group = required(header.group, "group")?;
-    let all = |group: &ConsumerGroup| group.clients.values().cloned().collect::<Vec<_>>();
-    let clients = broker.clients.consumer_group(group, all).ok_or_else(|| Refusal::missing("group"))?;
+    let clients = broker.clients.consumers(group).ok_or_else(|| Refusal::missing("group"))?;
     let wanted = header.client_addr.filter(|id| !id.trim().is_empty()).map(str::to_owned);
     let asked = GetConsumerStatusRequestHeader { client_addr: None, ..header };
     let call = Command::request(RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT, asked.encode());
@@ -134,10 +133,8 @@ pub fn invoke_broker_to_get_consumer_status(
 async fn statuses(clients: Vec<Client>, wanted: Option<String>, call: Command) -> Command {
     let mut body = GetConsumerStatusBody::default();
     for client in clients {
-        if client.version < version::V3_0_7_SNAPSHOT {
-            let version = version::name_of_old(client.version);
-            let remark = format!("the client does not support this feature. version={version}");
-            return Refusal::new(ResponseCode::SYSTEM_ERROR, remark).into();
+        if let Err(refusal) = version::require_v3_0_7(client.version) {
+            return refusal.into();
         }
         if wanted.as_ref().is_some_and(|wanted| *wanted != client.client_id) {
             continue;

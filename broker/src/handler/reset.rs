@@ -4,7 +4,7 @@
 use super::{UNSET_REMARK, ok, ok_with_body};
 use crate::broker::Broker;
 use crate::calls::version;
-use crate::clients::{Client, ConsumerGroup};
+use crate::clients::ConsumerGroup;
 use crate::store::{Boundary, local_time};
 use remoting::body::{
     MessageQueue, MessageQueueForC, QueryConsumeTimeSpanBody, QueryCorrectionOffsetBody, QueueTimeSpan,
@@ -121,8 +121,7 @@ fn reset_in_clients(
     })?;
     let group = required(header.group, "group")?;
     let offsets = tokio::task::block_in_place(|| offsets_for_clients(broker, header, group, &config))?;
-    let all = |group: &ConsumerGroup| group.clients.values().cloned().collect::<Vec<Client>>();
-    let clients = broker.clients.consumer_group(group, all).ok_or_else(|| {
+    let clients = broker.clients.consumers(group).ok_or_else(|| {
         let remark = format!(
             "Consumer not online, so can not reset offset, Group: {group} Topic: {topic} Timestamp: {}",
             header.timestamp_ms
@@ -131,11 +130,7 @@ fn reset_in_clients(
     })?;
     let call = reset_call(broker, header, &offsets, language);
     for client in clients {
-        if client.version < version::V3_0_7_SNAPSHOT {
-            let version = version::name_of_old(client.version);
-            let remark = format!("the client does not support this feature. version={version}");
-            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
-        }
+        version::require_v3_0_7(client.version)?;
         tracing::info!("{} is told to reset {group} in {topic}", client.client_id);
         client.peer.send_oneway(call.clone());
     }

@@ -63,15 +63,27 @@ final class Cluster implements AfterEachCallback {
         return producer;
     }
 
-    /** A started transaction producer of the group. */
-    TransactionMQProducer transactionProducer(String group, TransactionListener listener) throws Exception {
+    /**
+     * A started transaction producer of the group that the topic's broker knows. One that finds its first route after its first
+     * heartbeat is known only after the next, and until then the broker counts checks that ask nobody.
+     */
+    TransactionMQProducer transactionProducer(String topic, String group, TransactionListener listener) throws Exception {
         TransactionMQProducer producer = new TransactionMQProducer(group);
         configure(producer);
         producer.setSendMsgTimeout(10_000);
         producer.setTransactionListener(listener);
         producer.start();
         closers.push(producer::shutdown);
+        String address = brokerAddress(producer, topic);
+        Await.until("the broker knows " + producer.buildMQClientId(),
+            () -> Wire.client(producer).getProducerConnectionList(address, group, Wire.TIMEOUT_MILLIS).getConnectionSet().stream()
+                .anyMatch(connection -> producer.buildMQClientId().equals(connection.getClientId())));
         return producer;
+    }
+
+    /** The same in a group of its own. */
+    TransactionMQProducer transactionProducer(String topic, TransactionListener listener) throws Exception {
+        return transactionProducer(topic, unique("producer"), listener);
     }
 
     /** Not started: the test subscribes and registers its listener first. Starts at a new group's first message. */

@@ -66,9 +66,9 @@ class TransactionIT {
         Inbox inbox = new Inbox();
         cluster.consume(topic, "t", inbox);
 
-        send(cluster.transactionProducer(Cluster.unique("producer"), rollsBack), topic, "rolled back");
+        send(cluster.transactionProducer(topic, rollsBack), topic, "rolled back");
         TransactionSendResult sent =
-            send(cluster.transactionProducer(Cluster.unique("producer"), commits), topic, "committed");
+            send(cluster.transactionProducer(topic, commits), topic, "committed");
 
         MessageExt received = inbox.awaitText("committed");
         assertEquals(LocalTransactionState.COMMIT_MESSAGE, sent.getLocalTransactionState());
@@ -86,7 +86,7 @@ class TransactionIT {
         String topic = cluster.createTopic("Transaction", 1);
         Listener listener = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.COMMIT_MESSAGE);
 
-        TransactionSendResult sent = send(cluster.transactionProducer(Cluster.unique("producer"), listener), topic, "late");
+        TransactionSendResult sent = send(cluster.transactionProducer(topic, listener), topic, "late");
 
         assertEquals(List.of(Cluster.WARM_UP, "late"), textsOf(topic, 2));
         MessageExt asked = listener.asked.get(0);
@@ -100,13 +100,13 @@ class TransactionIT {
     void unknownStateIsAskedForAndRolledBack() throws Exception {
         String topic = cluster.createTopic("Transaction", 1);
         Listener listener = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.ROLLBACK_MESSAGE);
-        TransactionMQProducer producer = cluster.transactionProducer(Cluster.unique("producer"), listener);
+        TransactionMQProducer producer = cluster.transactionProducer(topic, listener);
 
         send(producer, topic, "never");
 
         Await.until("the producer asked", () -> !listener.asked.isEmpty());
         Listener commits = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.COMMIT_MESSAGE);
-        send(cluster.transactionProducer(Cluster.unique("producer"), commits), topic, "later one");
+        send(cluster.transactionProducer(topic, commits), topic, "later one");
         assertEquals(List.of(Cluster.WARM_UP, "later one"), textsOf(topic, 2));
     }
 
@@ -114,19 +114,16 @@ class TransactionIT {
     void anotherProducerOfTheGroupIsAsked() throws Exception {
         String topic = cluster.createTopic("Transaction", 1);
         String group = Cluster.unique("producer");
-        Listener gone = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.UNKNOW);
-        TransactionMQProducer first = cluster.transactionProducer(group, gone);
-        send(first, topic, "orphan");
-        first.shutdown();
         Listener heir = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.COMMIT_MESSAGE);
-        TransactionMQProducer second = cluster.transactionProducer(group, heir);
-        // A producer is known to the broker once it has found its topic's route.
-        second.fetchPublishMessageQueues(topic);
-        send(second, topic, "own");
+        cluster.transactionProducer(topic, group, heir);
+        Listener gone = new Listener(LocalTransactionState.UNKNOW, LocalTransactionState.UNKNOW);
+        TransactionMQProducer orphaning = cluster.transactionProducer(topic, group, gone);
 
-        List<String> texts = Messages.sortedTexts(cluster.read(topic, 3));
+        send(orphaning, topic, "orphan");
+        orphaning.shutdown();
 
-        assertEquals(List.of("orphan", "own", Cluster.WARM_UP), texts);
+        assertEquals(List.of(Cluster.WARM_UP, "orphan"), textsOf(topic, 2));
+        assertEquals("orphan", Messages.text(heir.asked.get(0)));
     }
 
     @Test
@@ -138,12 +135,12 @@ class TransactionIT {
         cluster.consume("TRANS_CHECK_MAX_TIME_TOPIC", "*", inbox);
         String text = Cluster.unique("open");
 
-        send(cluster.transactionProducer(Cluster.unique("producer"), undecided), topic, text);
+        send(cluster.transactionProducer(topic, undecided), topic, text);
 
         MessageExt givenUp = inbox.awaitText(text);
         assertEquals(topic, givenUp.getProperty(MessageConst.PROPERTY_REAL_TOPIC));
-        int asked = undecided.asked.size();
-        assertEquals(String.valueOf(asked), givenUp.getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES));
+        int asked = Integer.parseInt(givenUp.getProperty(MessageConst.PROPERTY_TRANSACTION_CHECK_TIMES));
+        Await.until("asked " + asked + " times", () -> undecided.asked.size() == asked);
         assertEquals(List.of(Cluster.WARM_UP), textsOf(topic, 1));
     }
 }

@@ -6,6 +6,15 @@ use compat_tests::checkout;
 use compat_tests::counts::Counts;
 use compat_tests::lab::{CLIENT_TEST_CONF, Edition, Lab};
 
+/// Groups of `GroupSettingsIT`.
+const GROUPS: &str = r#"{
+    "dataVersion":{"counter":1,"stateVersion":0,"timestamp":1700000000000},
+    "subscriptionGroupTable":{
+        "group-off":{"groupName":"group-off","consumeEnable":false},
+        "group-no-broadcast":{"groupName":"group-no-broadcast","consumeBroadcastEnable":false}
+    }
+}
+"#;
 const WAIT: Duration = Duration::from_secs(900);
 
 #[test]
@@ -21,6 +30,7 @@ fn client_5_5_0() {
 fn run_with(version: &str) {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");
+    lab.seed("broker-a", "store/config/subscriptionGroup.json", GROUPS);
     // Transactions are given up while a test waits: its producers are known before they send.
     let conf = [&CLIENT_TEST_CONF[..], &[("transactionCheckMax", "10")]].concat();
     let _broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &conf);

@@ -43,7 +43,7 @@ class BroadcastIT {
         Inbox inbox = new Inbox();
         DefaultMQPushConsumer consumer = broadcast(Cluster.unique("group"), topic,
             ConsumeFromWhere.CONSUME_FROM_LAST_OFFSET, null, inbox);
-        awaitPulling(consumer, queue);
+        Cluster.awaitAssigned(consumer, queue);
 
         producer.send(Messages.tagged(topic, "t", "after"), queue);
 
@@ -71,8 +71,7 @@ class BroadcastIT {
     private DefaultMQPushConsumer broadcast(String group, String topic, ConsumeFromWhere where, String timestamp,
         Inbox inbox) throws Exception {
         DefaultMQPushConsumer consumer = cluster.pushConsumer(group);
-        // MessageModel lives in different packages in 4.9 and 5.x; your code says MessageModel.BROADCASTING.
-        consumer.setMessageModel(Enum.valueOf(consumer.getMessageModel().getDeclaringClass(), "BROADCASTING"));
+        Cluster.broadcasting(consumer);
         consumer.setConsumeFromWhere(where);
         if (timestamp != null) {
             consumer.setConsumeTimestamp(timestamp);
@@ -81,9 +80,5 @@ class BroadcastIT {
         consumer.registerMessageListener(inbox);
         consumer.start();
         return consumer;
-    }
-
-    private static void awaitPulling(DefaultMQPushConsumer consumer, MessageQueue queue) {
-        Await.until("consumer pulls from " + queue, () -> Cluster.assigned(consumer, queue.getTopic()).contains(queue));
     }
 }

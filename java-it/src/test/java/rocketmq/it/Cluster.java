@@ -97,6 +97,11 @@ final class Cluster implements AfterEachCallback {
         return consumer;
     }
 
+    /** MessageModel lives in different packages in 4.9 and 5.x; your code says MessageModel.BROADCASTING. */
+    static void broadcasting(DefaultMQPushConsumer consumer) {
+        consumer.setMessageModel(Enum.valueOf(consumer.getMessageModel().getDeclaringClass(), "BROADCASTING"));
+    }
+
     /** A started push consumer of one topic. */
     DefaultMQPushConsumer consume(String group, String topic, String tags, Inbox inbox) throws Exception {
         DefaultMQPushConsumer consumer = pushConsumer(group);
@@ -210,6 +215,11 @@ final class Cluster implements AfterEachCallback {
     static Set<MessageQueue> assigned(DefaultMQPushConsumer consumer, String topic) {
         return consumer.getDefaultMQPushConsumerImpl().getRebalanceImpl().getProcessQueueTable().keySet().stream()
             .filter(queue -> queue.getTopic().equals(topic)).collect(Collectors.toSet());
+    }
+
+    /** Waits until rebalancing has given the queue to this consumer, which then pulls from it. */
+    static void awaitAssigned(DefaultMQPushConsumer consumer, MessageQueue queue) {
+        Await.until(queue + " assigned", () -> assigned(consumer, queue.getTopic()).contains(queue));
     }
 
     /**

@@ -15,6 +15,7 @@ import org.apache.rocketmq.remoting.protocol.RemotingCommand;
  * that tests name (their Java constants live in different packages in 4.9 and 5.x).
  */
 final class Wire {
+    static final int PULL_MESSAGE = 11;
     static final int QUERY_CONSUMER_OFFSET = 14;
     static final int DELETE_TOPIC_IN_NAMESRV = 216;
     static final int INVOKE_BROKER_TO_RESET_OFFSET = 222;
@@ -77,6 +78,21 @@ final class Wire {
         fields.put("m", "false");
         return Await.value("an answer other than busy", Await.PATIENCE,
             () -> call(SEND_MESSAGE_V2, fields, "hello".getBytes(UTF_8)), reply -> reply.getCode() != SYSTEM_BUSY);
+    }
+
+    /** A pull as push consumers send it: the group's heartbeats have told what it subscribes to. */
+    RemotingCommand pull(String group, MessageQueue queue, long offset) throws Exception {
+        Map<String, String> fields = new HashMap<>();
+        fields.put("consumerGroup", group);
+        fields.put("topic", queue.getTopic());
+        fields.put("queueId", Integer.toString(queue.getQueueId()));
+        fields.put("queueOffset", Long.toString(offset));
+        fields.put("maxMsgNums", "32");
+        fields.put("sysFlag", "0");
+        fields.put("commitOffset", "0");
+        fields.put("suspendTimeoutMillis", "0");
+        fields.put("subVersion", "0");
+        return call(PULL_MESSAGE, fields, null);
     }
 
     /** The offset that the group has committed, asked by somebody who is no member of it. */

@@ -111,6 +111,15 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "transaction_of_a_timed_message_is_none",
+        codes: &[0, 0, 0],
+        script: |s| {
+            let (topic, half) = half(s, "pg", &[("TIMER_DELAY_MS", "1000")]);
+            s.ask_command(half.end(COMMIT).command());
+            s.ask(30, &[("topic", &topic), ("queueId", "0")]);
+        },
+    },
+    Case {
         name: "transaction_producer_is_asked_and_commits",
         codes: &[0, 0, 0, 0],
         script: |s| {

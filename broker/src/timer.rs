@@ -28,7 +28,7 @@ use process::files::LoadError;
 use remoting::body::TimerMetricsSerializeWrapper;
 use remoting::message::property::{self, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS};
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -44,16 +44,12 @@ const BLANK_SLOTS: i64 = 60;
 /// Names and defaults are Java's.
 #[derive(Clone, Debug)]
 pub struct TimerConfig {
-    pub store_path_root_dir: PathBuf,
-    /// Delivery times are rounded up to a multiple of this.
-    pub timer_precision_ms: i64,
+    pub files: TimerFilesConfig,
     /// A message that waits for more slots than this rolls: it is put into its topic again meanwhile.
     pub timer_roll_window_slot: i64,
     /// The longest delay that is taken.
     pub timer_max_delay_sec: i64,
     pub timer_flush_interval: Duration,
-    pub mapped_file_size_timer_log: usize,
-    pub timer_wheel_snapshot_flush: bool,
     pub timer_stop_enqueue: bool,
     pub timer_stop_dequeue: bool,
     /// Messages of a slot from which sends are refused at random; from twice as many, all are.
@@ -70,13 +66,10 @@ pub struct TimerConfig {
 impl Default for TimerConfig {
     fn default() -> TimerConfig {
         TimerConfig {
-            store_path_root_dir: PathBuf::new(),
-            timer_precision_ms: 1000,
+            files: TimerFilesConfig::default(),
             timer_roll_window_slot: 2 * 24 * 3600,
             timer_max_delay_sec: 3 * 24 * 3600,
             timer_flush_interval: Duration::from_secs(1),
-            mapped_file_size_timer_log: 100 << 20,
-            timer_wheel_snapshot_flush: false,
             timer_stop_enqueue: false,
             timer_stop_dequeue: false,
             timer_congest_num_each_slot: i32::MAX.into(),
@@ -154,14 +147,8 @@ impl Timer {
         store: Arc<MessageStore>,
         clock: Clock,
     ) -> Result<Timer, TimerError> {
-        let files_config = TimerFilesConfig {
-            store_path_root_dir: config.store_path_root_dir.clone(),
-            timer_precision_ms: config.timer_precision_ms,
-            mapped_file_size_timer_log: config.mapped_file_size_timer_log,
-            timer_wheel_snapshot_flush: config.timer_wheel_snapshot_flush,
-        };
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
-        let files = TimerFiles::open(&files_config, end).map_err(TimerError::Files)?;
+        let files = TimerFiles::open(&config.files, end).map_err(TimerError::Files)?;
         let metrics = TopicMetrics::load(metrics_path, clock.clone()).map_err(TimerError::Metrics)?;
         let timer = Timer {
             config,
@@ -195,7 +182,7 @@ impl Timer {
         let now_ms = self.slot_ms(self.clock.wall_ms());
         let read_ms = match stopped.last_read_time_ms {
             0 if self.files.last_physical_offset().is_none() => now_ms,
-            0 => now_ms - crate::store::timer::span_ms(self.config.timer_precision_ms) / 2,
+            0 => now_ms - crate::store::timer::span_ms(self.config.files.timer_precision_ms) / 2,
             stopped => self.slot_ms(stopped),
         };
         *self.progress.lock() = Progress { queue_offset, read_ms, write_ms: now_ms, ..Progress::default() };
@@ -207,7 +194,7 @@ impl Timer {
 
     /// The slot of a moment. Java: `formatTimeMs`.
     fn slot_ms(&self, ms: i64) -> i64 {
-        ms - ms.rem_euclid(self.config.timer_precision_ms)
+        ms - ms.rem_euclid(self.config.files.timer_precision_ms)
     }
 
     /// Starts to deliver. A master's task.
@@ -254,7 +241,7 @@ impl Timer {
             // Before the look, so that a message that comes during it is not overlooked.
             self.idle.store(true, Ordering::Release);
             self.turn();
-            let due_ms = self.progress.lock().read_ms + self.config.timer_precision_ms;
+            let due_ms = self.progress.lock().read_ms + self.config.files.timer_precision_ms;
             let until_due = Duration::from_millis((due_ms - self.clock.wall_ms()).max(0) as u64);
             self.workers.sleep_or_wake(until_due.min(SLEEP_MAX));
         }
@@ -276,7 +263,7 @@ impl Timer {
     /// After a stop so long that new messages could take the slots of old ones, the old ones go first.
     /// Java loses those that are older than half the wheel.
     fn catch_up(&self) {
-        let span_ms = crate::store::timer::span_ms(self.config.timer_precision_ms);
+        let span_ms = crate::store::timer::span_ms(self.config.files.timer_precision_ms);
         let Progress { read_ms, write_ms, .. } = *self.progress.lock();
         if write_ms - read_ms < span_ms / 2 || self.config.timer_stop_dequeue {
             return;

@@ -23,7 +23,6 @@ use remoting::header::send::{
 use remoting::message::{Message, PROPERTIES_BYTES_MAX, id, sys_flag};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::borrow::Cow;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
@@ -234,6 +233,5 @@ impl<'a> Sent<'a> {
 
 /// A queue id below `queue_nums`, which a peer may have set to nothing.
 pub fn random_below(queue_nums: i32) -> i32 {
-    let random = RandomState::new().hash_one(0u8) as u32;
-    (random % queue_nums.max(1) as u32) as i32
+    fastrand::i32(0..queue_nums.max(1))
 }

@@ -9,6 +9,7 @@ use crate::groups::GroupsConfig;
 use crate::locks::LOCK_LIVE_MS_MAX;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
+use crate::store::timer::TimerFilesConfig;
 use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
 use crate::timer::TimerConfig;
 use crate::topics::TopicsConfig;
@@ -108,13 +109,15 @@ pub(super) fn transaction_config(settings: &BrokerSettings, store_host: SocketAd
 
 pub(super) fn timer_config(settings: &MessageStoreConfig) -> TimerConfig {
     TimerConfig {
-        store_path_root_dir: settings.store_path_root_dir.clone(),
-        timer_precision_ms: settings.timer_precision_ms.max(1),
+        files: TimerFilesConfig {
+            store_path_root_dir: settings.store_path_root_dir.clone(),
+            timer_precision_ms: settings.timer_precision_ms.max(1),
+            mapped_file_size_timer_log: settings.mapped_file_size_timer_log_bytes,
+            timer_wheel_snapshot_flush: settings.timer_wheel_snapshot_flush,
+        },
         timer_roll_window_slot: settings.timer_roll_window_slot,
         timer_max_delay_sec: settings.timer_max_delay_sec,
         timer_flush_interval: Duration::from_millis(settings.timer_flush_interval_ms.max(1)),
-        mapped_file_size_timer_log: settings.mapped_file_size_timer_log_bytes,
-        timer_wheel_snapshot_flush: settings.timer_wheel_snapshot_flush,
         timer_stop_enqueue: settings.timer_stop_enqueue,
         timer_stop_dequeue: settings.timer_stop_dequeue,
         timer_congest_num_each_slot: settings.timer_congest_num_each_slot,

@@ -28,16 +28,27 @@ pub use checkpoint::TimerCheckpoint;
 use log::TimerLog;
 use wheel::Wheel;
 
-/// Names are Java's.
+/// Names and defaults are Java's.
 #[derive(Clone, Debug)]
 pub struct TimerFilesConfig {
     pub store_path_root_dir: PathBuf,
-    /// Length of a tick. The wheel cannot be read with another than it was written with.
+    /// Length of a tick, of which delivery times are made multiples. The wheel cannot be read with another than it was written with.
     pub timer_precision_ms: i64,
     /// Bytes of a file.
     pub mapped_file_size_timer_log: usize,
     /// Java keeps copies of the wheel, named by a place in the log, and none that is current.
     pub timer_wheel_snapshot_flush: bool,
+}
+
+impl Default for TimerFilesConfig {
+    fn default() -> TimerFilesConfig {
+        TimerFilesConfig {
+            store_path_root_dir: PathBuf::new(),
+            timer_precision_ms: 1000,
+            mapped_file_size_timer_log: 100 << 20,
+            timer_wheel_snapshot_flush: false,
+        }
+    }
 }
 
 /// What the store knows about its end, by which the files are judged.

@@ -38,7 +38,7 @@ impl Timer {
             if !places.is_empty() && self.deliver_slot(&places).is_err() {
                 return;
             }
-            slot_ms += self.config.timer_precision_ms;
+            slot_ms += self.config.files.timer_precision_ms;
             match places.is_empty() {
                 true => self.progress.lock().read_ms = slot_ms,
                 false => self.moved(|progress| progress.read_ms = slot_ms),

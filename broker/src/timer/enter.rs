@@ -109,7 +109,7 @@ impl Timer {
 
     /// The slot from which a message that is due at `out_ms` must roll on, if it must. Java: `doEnqueue`.
     fn rolls_at_ms(&self, out_ms: i64, write_ms: i64) -> Option<i64> {
-        let precision_ms = self.config.timer_precision_ms;
+        let precision_ms = self.config.files.timer_precision_ms;
         let window = self.config.roll_window_slots();
         let beyond_ms = out_ms - write_ms - window * precision_ms;
         if beyond_ms < 0 {

@@ -8,7 +8,6 @@ use remoting::message::property::{
     TIMER_DEL_UNIQKEY, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS,
 };
 use remoting::message::{Message, Properties};
-use std::hash::{BuildHasher, RandomState};
 
 impl Timer {
     /// Sends a message that asks for a time to the timer's queue, with its real topic and queue among its properties; one
@@ -43,8 +42,7 @@ impl Timer {
         if beyond <= 0 || beyond >= limit {
             return beyond > 0;
         }
-        let random = (RandomState::new().hash_one(slot_ms) % 1000) as f64;
-        random > (1000 * beyond) as f64 / (limit as f64 + 0.1)
+        f64::from(fastrand::u32(..1000)) > (1000 * beyond) as f64 / (limit as f64 + 0.1)
     }
 }
 

@@ -10,6 +10,7 @@ use remoting::message::property::{
     TIMER_ROLL_TIMES, UNIQ_KEY,
 };
 use remoting::message::{Message, Properties, record};
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -21,6 +22,15 @@ struct Lab {
     clock: Clock,
     store: Arc<MessageStore>,
     config: TimerConfig,
+}
+
+fn timer_config(root: PathBuf, mapped_file_size_timer_log: usize) -> TimerConfig {
+    let files = TimerFilesConfig {
+        store_path_root_dir: root,
+        mapped_file_size_timer_log,
+        ..TimerFilesConfig::default()
+    };
+    TimerConfig { files, ..TimerConfig::default() }
 }
 
 /// What came to the real topic.
@@ -44,17 +54,13 @@ impl Lab {
         };
         let clock = Clock::test(NOW_MS);
         let store = open(config, &clock);
-        let config = TimerConfig {
-            store_path_root_dir: root,
-            mapped_file_size_timer_log: 10 * 52 + 16,
-            ..TimerConfig::default()
-        };
+        let config = timer_config(root, 10 * 52 + 16);
         Lab { folder, clock, store, config }
     }
 
     /// As a broker has it after a start; what an earlier one has persisted is there.
     fn timer(&self) -> Arc<Timer> {
-        let metrics = self.config.store_path_root_dir.join("config/timermetrics");
+        let metrics = self.config.files.store_path_root_dir.join("config/timermetrics");
         let (config, store) = (self.config.clone(), self.store.clone());
         Arc::new(Timer::load(&metrics, config, store, self.clock.clone()).unwrap())
     }
@@ -351,9 +357,9 @@ fn without_its_files_the_timer_goes_by_its_queue() {
     timer.shutdown();
     drop(timer);
     for name in ["timerwheel", "config/timercheck"] {
-        std::fs::remove_file(lab.config.store_path_root_dir.join(name)).unwrap();
+        std::fs::remove_file(lab.config.files.store_path_root_dir.join(name)).unwrap();
     }
-    std::fs::remove_dir_all(lab.config.store_path_root_dir.join("timerlog")).unwrap();
+    std::fs::remove_dir_all(lab.config.files.store_path_root_dir.join("timerlog")).unwrap();
     let timer = lab.timer();
     lab.pass(&timer, 5 * SECOND);
     lab.pass(&timer, 5 * SECOND);
@@ -449,11 +455,7 @@ fn java_s_wheel_ticks_on() {
         TimerCheckpoint::decode(&bytes).last_read_time_ms
     };
     let clock = Clock::test(checkpoint_ms);
-    let config = TimerConfig {
-        store_path_root_dir: root,
-        mapped_file_size_timer_log: log_bytes as usize,
-        ..TimerConfig::default()
-    };
+    let config = timer_config(root, log_bytes as usize);
     let store = open(golden.config.clone(), &clock);
     let lab = Lab { folder: tempfile::tempdir().unwrap(), clock, store, config };
     let topic = "Sh_Timer";

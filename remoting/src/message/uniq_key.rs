@@ -3,7 +3,6 @@
 //! `ip (4 or 16 bytes) | process id u16 | random u32 | milliseconds of this month u32 | counter u16`, upper case hex.
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -22,7 +21,7 @@ impl UniqKeys {
             IpAddr::V6(ip) => write!(prefix, "{:032X}", u128::from(ip)),
         };
         // Java takes the hash code of a class loader: a number that tells processes apart.
-        let random = RandomState::new().hash_one(0u8) as u32;
+        let random = fastrand::u32(..);
         // Writing to a String cannot fail.
         let _ = written.and_then(|()| write!(prefix, "{:04X}{random:08X}", std::process::id() as u16));
         UniqKeys { prefix, counter: AtomicU16::new(0) }

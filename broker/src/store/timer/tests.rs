@@ -12,9 +12,8 @@ const FILE_BYTES: usize = 3 * TIMER_LOG_RECORD_BYTES + timer_blank::BYTES + 5;
 fn config(root: &Path) -> TimerFilesConfig {
     TimerFilesConfig {
         store_path_root_dir: root.to_owned(),
-        timer_precision_ms: 1000,
         mapped_file_size_timer_log: FILE_BYTES,
-        timer_wheel_snapshot_flush: false,
+        ..TimerFilesConfig::default()
     }
 }
 

@@ -15,6 +15,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Java: `ProducerManager.CHANNEL_EXPIRED_TIMEOUT`.
+pub const PRODUCER_IDLE_MS_MAX: u64 = 120_000;
+
 /// One client on one connection. Java: `ClientChannelInfo`.
 #[derive(Clone)]
 pub struct Client {
@@ -238,14 +241,18 @@ impl Clients {
         empty
     }
 
-    /// Closes the connections of clients that sent no heartbeat for longer than `idle_ms_max`; their end takes them
-    /// off the tables. Java: `scanNotActiveChannel`.
+    /// Closes the connections of consumers that sent no heartbeat for longer than `idle_ms_max`, and of producers after
+    /// [`PRODUCER_IDLE_MS_MAX`]; their end takes them off the tables. Java: `scanNotActiveChannel`.
     pub fn close_expired(&self, idle_ms_max: u64) {
         let now_ms = self.clock.monotonic_ms();
+        // A heartbeat may have come since that moment.
+        let is_older = |client: &&Client, ms: u64| now_ms.saturating_sub(client.updated_ms) > ms;
         let tables = self.tables.read();
         let consumers = tables.consumers.values().flat_map(|group| group.clients.values());
+        let consumers = consumers.filter(|client| is_older(client, idle_ms_max));
         let producers = tables.producers.values().flat_map(HashMap::values);
-        for client in consumers.chain(producers).filter(|client| now_ms - client.updated_ms > idle_ms_max) {
+        let producers = producers.filter(|client| is_older(client, PRODUCER_IDLE_MS_MAX));
+        for client in consumers.chain(producers) {
             tracing::warn!(
                 "client {} sent no heartbeat, connection {} is closed",
                 client.client_id,
@@ -358,7 +365,8 @@ impl ConsumerGroup {
             self.subscriptions.insert(subscription.topic.clone(), Arc::new(subscription.clone()));
         }
         let before = self.subscriptions.len();
-        self.subscriptions.retain(|topic, _| data.subscription_data_set.iter().any(|s| s.topic == *topic));
+        let named: HashSet<_> = data.subscription_data_set.iter().map(|s| s.topic.as_str()).collect();
+        self.subscriptions.retain(|topic, _| named.contains(topic.as_str()));
         if self.subscriptions.len() < before {
             changed = true;
             tracing::warn!("{group_name} subscribes fewer topics than before");

@@ -117,6 +117,30 @@ fn silent_clients_are_disconnected() {
 }
 
 #[test]
+fn a_heartbeat_that_overtakes_the_scan_keeps_its_client() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let client = Client { updated_ms: 1, ..join(&clients, "c") };
+    clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1)]), 0));
+    clients.register_producer(&client, "p");
+    clients.close_expired(120_000);
+    assert!(client.peer.is_open());
+}
+
+#[test]
+fn a_heartbeat_of_many_topics_holds_up_nobody() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let client = join(&clients, "c");
+    let topics: Vec<_> = (0..50_000).map(|n| n.to_string()).collect();
+    let named =
+        |topics: &[String]| consumer("g", &topics.iter().map(|t| (t.as_str(), 1)).collect::<Vec<_>>());
+    let began = std::time::Instant::now();
+    clients.register_consumer(&client, &beat(&named(&topics), 0));
+    clients.register_consumer(&client, &beat(&named(&topics[1..]), 0));
+    assert!(began.elapsed() < Duration::from_secs(3), "as long as all pairs of topics take");
+    assert_eq!(clients.consumer_group("g", |group| group.subscriptions.len()), Some(49_999));
+}
+
+#[test]
 fn the_live_producers_of_a_group_take_turns() {
     let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     assert!(clients.available_producer("g").is_none());

@@ -299,9 +299,9 @@ impl Get<'_> {
 
     fn scan(&self, units: Units, scan: &mut Scan) {
         let entry_bytes = self.queue.entry_bytes();
-        let scanned_bytes_max =
-            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(entry_bytes))
-                as i64;
+        // As Java computes it, where a count beyond all reason counts for nothing.
+        let wanted_bytes = (self.request.count_max as i32).wrapping_mul(entry_bytes as i32);
+        let scanned_bytes_max = (self.config.max_filter_message_size as i64).max(wanted_bytes.into());
         for unit in units {
             let scanned_bytes = (unit.queue_offset - self.request.offset) * entry_bytes as i64;
             if unit.queue_offset >= scan.result.max_offset

@@ -54,6 +54,25 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "send_back_when_nobody_can_count_on",
+        codes: &[0, 0, 0, 0, 0],
+        script: |s| {
+            // A producer may claim any number of retries.
+            for (n, times) in ["2147483647", "2147483646"].iter().enumerate() {
+                let (topic, group) = (s.unique(&format!("T{n}")), s.unique(&format!("g{n}")));
+                s.quietly(Send::to(&topic).ext("j", times).v2());
+                wait_for_max(s, &topic, 0, 1);
+                let pulled = s.quietly(Pull::of(&group, &topic).command());
+                let offset = first_physical_offset(&pulled.body);
+                send_back(s, &topic, &group, &offset, "0", "2147483647");
+                send_back(s, &topic, &group, &offset, "-1", "2147483647");
+            }
+            let dead = format!("%DLQ%{}", s.unique("g0"));
+            wait_for_max(s, &dead, 0, 2);
+            s.ask_command(Pull::of(&s.unique("g0"), &dead).command());
+        },
+    },
+    Case {
         name: "send_back_unknown_offset",
         codes: &[1],
         script: |s| {

@@ -74,7 +74,7 @@ fn pull(
         let reply = reply(broker, &allowed, ResponseCode::PULL_OFFSET_MOVED, &result);
         return Ok(Outcome::Now(reply.with_remark("OFFSET_RESET")));
     }
-    let result = broker.store.get_message(wanted.get_request(), &allowed.filter);
+    let result = get_message(broker, &wanted, &allowed.filter);
     let code = response_code(broker, &result, &allowed.group, wanted.offset);
     note_offsets(broker, peer, &wanted, &result, code, may_park);
     let may_park = may_park && !broker.long_poll.is_full();
@@ -114,6 +114,17 @@ fn pull(
         }
     });
     Ok(Outcome::Later)
+}
+
+fn get_message(broker: &Broker, wanted: &Wanted<'_>, filter: &PullFilter) -> GetMessageResult {
+    let get = || broker.store.get_message(wanted.get_request(), filter);
+    // Tags stand in the queue, but an expression looks into each record.
+    match filter {
+        PullFilter::Sql(_) if broker.store.is_cold(wanted.topic, wanted.queue_id, wanted.offset) => {
+            tokio::task::block_in_place(get)
+        }
+        _ => get(),
+    }
 }
 
 /// Who and what a pull is for, found to be allowed.

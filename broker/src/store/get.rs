@@ -405,10 +405,14 @@ impl Get<'_> {
     }
 
     fn is_resident(&self, scan: &Scan) -> bool {
-        let hot_from = self.opened_at.max(scan.log_end - HOT_BYTES);
-        scan.first_added.is_none_or(|first| first >= hot_from)
+        scan.first_added.is_none_or(|first| is_hot(first, self.opened_at, scan.log_end))
             || MappedRange::are_resident(&scan.result.ranges)
     }
+}
+
+/// Whether a record is in memory for certain.
+pub(super) fn is_hot(physical_offset: i64, opened_at: i64, log_end: i64) -> bool {
+    physical_offset >= opened_at.max(log_end - HOT_BYTES)
 }
 
 /// `nextOffsetCorrection`: a slave leaves wrong offsets as they are unless told otherwise.

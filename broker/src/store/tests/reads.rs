@@ -88,6 +88,18 @@ fn limits_of_count_bytes_and_scanning() {
     let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
     let scanned = store.get_message(request, &Tag(7));
     assert_eq!((scanned.status, scanned.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 40));
+    let beyond_reason = GetRequest { count_max: i32::MAX as usize, ..request };
+    assert_eq!(store.get_message(beyond_reason, &Tag(7)).next_begin_offset, 40);
+}
+
+#[test]
+fn what_an_earlier_process_wrote_is_cold() {
+    let scratch = Scratch::new();
+    let store = store_of(&scratch, 2);
+    assert!(!store.is_cold("T", 0, 0) && !store.is_cold("T", 0, 2) && !store.is_cold("None", 0, 0));
+    stop(store);
+    let store = store_of(&scratch, 1);
+    assert!(store.is_cold("T", 0, 1) && !store.is_cold("T", 0, 2));
 }
 
 #[test]

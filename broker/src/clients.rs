@@ -141,8 +141,8 @@ impl Clients {
         self.tables.read().producer_peers.get(client_id).cloned()
     }
 
-    /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said,
-    /// so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`).
+    /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said, or
+    /// not known, so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`).
     pub fn register_consumer(&self, client: &Client, heartbeat: &ConsumerHeartbeat<'_>) -> bool {
         let data = heartbeat.data;
         let group_name = data.group_name.as_str();
@@ -163,9 +163,11 @@ impl Clients {
         let resubscribed = heartbeat.with_subscriptions && group.subscribe(group_name, data);
         let changed = joined || resubscribed;
         let notice = (changed && heartbeat.notify).then(|| self.changed(group_name, group)).flatten();
+        // We, or the group's last connection, were gone meanwhile: nobody would ever say again what the group subscribes.
+        let is_forgotten = !heartbeat.with_subscriptions && group.subscriptions.is_empty();
         drop(tables);
         notice.into_iter().for_each(Notice::send);
-        disagrees
+        disagrees || is_forgotten
     }
 
     /// True if the group has no client left. The others are told even if the connection was not in the group.

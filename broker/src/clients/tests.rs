@@ -63,6 +63,20 @@ fn another_fingerprint_is_a_subscription_change() {
 }
 
 #[test]
+fn subscriptions_that_are_forgotten_are_asked_for_again() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let (before, after) = (join(&clients, "c1"), join(&clients, "c1"));
+    let data = consumer("g", &[("a", 1)]);
+    let without = consumer("g", &[]);
+    let short = ConsumerHeartbeat { with_subscriptions: false, ..beat(&without, 7) };
+    assert!(clients.register_consumer(&before, &short), "the broker is new to the client");
+    assert!(!clients.register_consumer(&before, &beat(&data, 7)));
+    assert!(!clients.register_consumer(&before, &short));
+    clients.closed(before.peer.id());
+    assert!(clients.register_consumer(&after, &short), "the group had no other client");
+}
+
+#[test]
 fn a_closed_connection_is_in_no_group() {
     let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));

@@ -39,6 +39,7 @@ mod read;
 mod recover;
 mod roots;
 mod sparse_files;
+mod tail;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timer;

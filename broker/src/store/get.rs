@@ -285,6 +285,12 @@ impl Get<'_> {
             files += 1;
             let next = scan.result.next_begin_offset;
             let Some(units) = self.queue.units(next) else {
+                // Messages may have expired since we looked: what is left begins before the next file.
+                let min = self.queue.min_offset();
+                if next < min {
+                    let corrected = corrected(self.config, next, min);
+                    return GetMessageResult::empty(GetMessageStatus::OffsetTooSmall, corrected, min, max);
+                }
                 scan.result.status = GetMessageStatus::OffsetFoundNull;
                 let rolled = self.queue.roll_next_file(next);
                 scan.result.next_begin_offset = corrected(self.config, next, rolled);

@@ -185,7 +185,9 @@ impl Timer {
             0 => now_ms - crate::store::timer::span_ms(self.config.files.timer_precision_ms) / 2,
             stopped => self.slot_ms(stopped),
         };
-        *self.progress.lock() = Progress { queue_offset, read_ms, write_ms: now_ms, ..Progress::default() };
+        // After a clock that has gone back: nobody looks into slots before the one read next.
+        let write_ms = now_ms.max(read_ms);
+        *self.progress.lock() = Progress { queue_offset, read_ms, write_ms, ..Progress::default() };
         tracing::info!(
             "timed messages: slots from {read_ms} on, queue from {queue_offset} of {max}, {} known beyond it",
             self.entered.lock().len()

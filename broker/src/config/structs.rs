@@ -74,6 +74,10 @@ settings! {
         pub auto_create_subscription_group: bool = "autoCreateSubscriptionGroup",
         /// Groups that begin with `CID_RMQ_SYS_` may be created too.
         pub enable_create_sys_group: bool = "enableCreateSysGroup",
+        /// Topics that are the broker's own may not be changed.
+        pub validate_system_topic_when_update_topic: bool = "validateSystemTopicWhenUpdateTopic",
+        /// Topics may be for messages of every kind (`message.type=MIXED`).
+        pub enable_mixed_message_type: bool = "enableMixedMessageType",
         pub trace_topic_enable: bool = "traceTopicEnable",
         pub msg_trace_topic_name: String = "msgTraceTopicName",
         /// The `TRACE_ON` of replies and stored messages.

@@ -131,6 +131,8 @@ settings! {
         pub use_server_side_reset_offset: bool = "useServerSideResetOffset",
         /// Commits from one version of the offset table to the next.
         pub consumer_offset_update_version_step: u64 = "consumerOffsetUpdateVersionStep",
+        /// Deliveries of delayed messages from one version of their offsets to the next.
+        pub delay_offset_update_version_step: u64 = "delayOffsetUpdateVersionStep",
         /// Queues of the topic in which popped messages wait.
         pub revive_queue_num: i32 = "reviveQueueNum",
 

@@ -1,5 +1,5 @@
-//! Properties of sends by which the broker acts: a priority, delays that are none, names that come twice, keys that a
-//! compacted topic wants.
+//! Properties and fields of sends by which the broker acts: a priority, delays that are none, names that come twice, keys
+//! that a compacted topic wants, fields that are missing, flags of transactions.
 
 use compat_tests::client::{Pull, Send, batch_item, wait_for_max};
 use compat_tests::differential::{Case, Script};
@@ -155,6 +155,68 @@ pub const CASES: &[Case] = &[
             let reply = s.quietly(Send::to(&topic).queue(-1).v2());
             s.note_code(reply.code);
             s.ask_command(Send::to(&topic).queue(3).v2());
+        },
+    },
+    Case {
+        name: "property_fields_missing",
+        codes: &[0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0],
+        script: |s| {
+            for field in ["a", "c", "d", "e", "f", "g", "h", "j", "k", "l", "m"] {
+                let topic = s.unique(&format!("T{field}"));
+                let mut request = Send::to(&topic).v2();
+                request.ext.remove(field);
+                let reply = s.quietly(request);
+                s.note_code(reply.code);
+            }
+        },
+    },
+    Case {
+        name: "property_fields_missing_of_a_topic_that_is_there",
+        codes: &[0, 0, 0, 1, 1, 1, 1, 0],
+        script: |s| {
+            let topic = s.unique("T");
+            s.quietly(Send::to(&topic).v2());
+            for field in ["a", "c", "d", "e", "f", "g", "h"] {
+                let mut request = Send::to(&topic).v2();
+                request.ext.remove(field);
+                let reply = s.quietly(request);
+                s.note_code(reply.code);
+            }
+            wait_for_max(s, &topic, 0, 4);
+            s.ask(30, &[("topic", &topic), ("queueId", "0")]);
+        },
+    },
+    Case {
+        name: "property_fields_odd",
+        codes: &[29, 1, 0, 0, 0],
+        script: |s| {
+            let topic = s.unique("T");
+            for (field, value) in [("d", "-5"), ("e", "-1")] {
+                let reply = s.quietly(Send::to(&topic).ext(field, value).v2());
+                s.note_code(reply.code);
+            }
+            let topic = s.unique("U");
+            for (field, value) in [("e", "+1"), ("k", "TRUE"), ("g", "-1")] {
+                s.ask_command(Send::to(&topic).ext(field, value).v2());
+            }
+        },
+    },
+    Case {
+        name: "property_transaction_bits_without_a_transaction",
+        codes: &[0, 0, 0, 0, 0, 0, 13],
+        script: |s| {
+            let topic = s.unique("T");
+            for bits in ["4", "8", "12"] {
+                s.ask_command(Send::to(&topic).ext("f", bits).v2());
+            }
+            // Only what is committed waits.
+            let waiting = Send::to(&topic).property("DELAY", "1");
+            let reply = s.quietly(waiting.ext("f", "8").v2());
+            s.note_code(reply.code);
+            let rolled_back = Send::to(&topic).property("DELAY", "1").ext("f", "12");
+            s.ask_command(rolled_back.v2());
+            pull_back(s, &topic, 2);
+            s.ask_command(Send::to(&topic).ext("f", "4").body(&batch_item(b"one", &[])).batch());
         },
     },
     Case {

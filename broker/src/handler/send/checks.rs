@@ -76,7 +76,7 @@ impl<'a> Sent<'a> {
         let is_retry = topic.starts_with(topic_validator::RETRY_GROUP_TOPIC_PREFIX);
         let unit_flag = if is_retry { topic_sys_flag::UNIT_SUB } else { topic_sys_flag::UNIT };
         let topic_sys_flag = if self.header.unit_mode == Some(true) { unit_flag } else { 0 };
-        let default_topic = self.header.default_topic.unwrap_or_default();
+        let default_topic = required(self.header.default_topic, "defaultTopic")?;
         let queue_nums = required(self.header.default_topic_queue_nums, "defaultTopicQueueNums")?;
         let topics = &self.broker.topics;
         let addr = self.peer.remote_addr();

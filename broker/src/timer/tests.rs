@@ -1,3 +1,5 @@
+mod restart;
+
 use super::*;
 use crate::delays::Delays;
 use crate::schedule::{Schedule, ScheduleConfig};
@@ -469,19 +471,4 @@ fn java_s_wheel_ticks_on() {
         lab.pass(&timer, 3600 * SECOND);
     }
     assert_eq!((delivered(&lab), timer.metrics.count(topic)), (before + waiting, 0));
-}
-
-#[test]
-fn a_clock_that_went_back_over_a_restart_loses_nothing() {
-    let mut lab = Lab::new();
-    let timer = lab.timer();
-    lab.send_ok(&timer, "before", "TIMER_DELAY_SEC=1");
-    lab.pass(&timer, SECOND * 60);
-    timer.flush(true);
-    assert_eq!(lab.bodies(), ["before"]);
-    lab.clock = Clock::test(NOW_MS);
-    let timer = lab.timer();
-    lab.send_ok(&timer, "after", "TIMER_DELAY_SEC=5");
-    lab.pass(&timer, SECOND * 7);
-    assert_eq!(lab.bodies(), ["before", "after"]);
 }

@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::attributes::{self, AttributeError};
-use crate::store::is_lmq;
+use crate::store::topic_name::is_lmq;
 use crate::table_file::TableFile;
 use crate::topic_validator;
 use parking_lot::RwLock;

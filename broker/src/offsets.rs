@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::store::is_lmq;
+use crate::store::topic_name::is_lmq;
 use crate::table_file::TableFile;
 use parking_lot::Mutex;
 use process::clock::Clock;

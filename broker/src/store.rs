@@ -18,6 +18,7 @@ pub mod config;
 mod consume_queue;
 mod derive;
 pub mod disk;
+mod dispatch;
 pub mod error;
 mod expire;
 mod file_queue;
@@ -38,9 +39,11 @@ mod read;
 mod recover;
 mod roots;
 mod sparse_files;
+mod tail;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod timer;
+pub mod topic_name;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -60,14 +63,12 @@ use queues::Queues;
 
 pub use config::{BatchTopics, Clock, FilterBits, FlushDiskType, StoreConfig, system_clock};
 pub use consume_queue::ext::ExtUnit;
-pub use derive::SCHEDULE_TOPIC;
 pub use error::{OpenError, PutError, WheelTimerError};
 pub use expire::{UsedRatios, bounded_ratio};
 pub use flush::{FlushCallback, FlushOutcome};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
 pub use mapped_file::{MappedRange, local_time};
-pub use multi_dispatch::is_lmq;
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;

@@ -1,9 +1,11 @@
 //! Which names topics and groups may have, and which topics are the broker's own. Java: `TopicValidator`, `MixAll`.
 
+pub use crate::store::topic_name::{
+    DLQ_GROUP_TOPIC_PREFIX, RETRY_GROUP_TOPIC_PREFIX, SCHEDULE_TOPIC_XXXX, SYSTEM_TOPIC_PREFIX,
+};
+
 /// Its settings are those of topics that a send creates. Java: `AUTO_CREATE_TOPIC_KEY_TOPIC`.
 pub const TBW102: &str = "TBW102";
-/// Holds delayed messages until they are due. Java: `RMQ_SYS_SCHEDULE_TOPIC`.
-pub use crate::store::SCHEDULE_TOPIC as SCHEDULE_TOPIC_XXXX;
 pub const BENCHMARK_TEST: &str = "BenchmarkTest";
 pub const RMQ_SYS_TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
 pub const RMQ_SYS_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
@@ -17,12 +19,8 @@ pub const OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
 pub const CHECKPOINT_TOPIC: &str = "CHECKPOINT_TOPIC";
 pub const RMQ_SYS_WHEEL_TIMER: &str = "rmq_sys_wheel_timer";
 
-/// Every topic that starts so is the broker's own.
-pub const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
 pub const SYNC_BROKER_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
 pub const REVIVE_LOG_PREFIX: &str = "rmq_sys_REVIVE_LOG_";
-pub const RETRY_GROUP_TOPIC_PREFIX: &str = "%RETRY%";
-pub const DLQ_GROUP_TOPIC_PREFIX: &str = "%DLQ%";
 /// Groups that start so are the broker's own.
 pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 

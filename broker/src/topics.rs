@@ -5,7 +5,7 @@ mod system;
 mod tests;
 
 use crate::attributes::{self, AttributeError};
-use crate::store::is_lmq;
+use crate::store::topic_name::is_lmq;
 use crate::table_file::TableFile;
 use crate::topic_validator::{self, TBW102};
 use parking_lot::RwLock;

@@ -1,8 +1,8 @@
 //! Which of two values is greater. Java: `ComparisonExpression.__compare`.
 
 use crate::error::EvaluateError;
-use crate::evaluate::Value;
 use crate::number::{parse_double, parse_integer, parse_long};
+use crate::value::Value;
 use std::cmp::Ordering;
 
 /// Neither is null. Text beside a number or a boolean is read as one; what cannot be compared counts as less.

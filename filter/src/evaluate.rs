@@ -2,25 +2,12 @@
 
 use crate::compare::{self, compare};
 use crate::error::EvaluateError;
-use crate::expression::{Comparison, Constant, Expression, TextMatch};
-use crate::number;
-use std::fmt;
+use crate::expression::{Comparison, Expression, TextMatch};
+use crate::value::Value;
 
 /// The properties of a message. Java: `EvaluationContext`.
 pub trait Properties {
     fn get(&self, name: &str) -> Option<&str>;
-}
-
-/// What an expression or an operand is worth.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
-    /// Unknown: neither true nor false.
-    Null,
-    Boolean(bool),
-    Integer(i32),
-    Long(i64),
-    Double(f64),
-    String(&'a str),
 }
 
 type Evaluated<'a> = Result<Value<'a>, EvaluateError>;
@@ -133,52 +120,6 @@ impl TextMatch {
             TextMatch::Contains => string.contains(search),
             TextMatch::StartsWith => string.starts_with(search),
             TextMatch::EndsWith => string.ends_with(search),
-        }
-    }
-}
-
-impl Value<'_> {
-    /// Only numbers have a negative; the smallest is its own, as everywhere in Java.
-    fn negate(self) -> Self {
-        match self {
-            Value::Integer(value) => Value::Integer(value.wrapping_neg()),
-            Value::Long(value) => Value::Long(value.wrapping_neg()),
-            Value::Double(value) => Value::Double(-value),
-            _ => Value::Null,
-        }
-    }
-
-    fn not(self) -> Self {
-        match self {
-            Value::Boolean(value) => Value::Boolean(!value),
-            _ => Value::Null,
-        }
-    }
-}
-
-/// As Java's `String.valueOf`.
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::Null => f.write_str("null"),
-            Value::Boolean(value) => write!(f, "{value}"),
-            Value::Integer(value) => write!(f, "{value}"),
-            Value::Long(value) => write!(f, "{value}"),
-            Value::Double(value) => f.write_str(&number::double_to_string(*value)),
-            Value::String(value) => f.write_str(value),
-        }
-    }
-}
-
-impl Constant {
-    pub(crate) fn value(&self) -> Value<'_> {
-        match self {
-            Constant::Null => Value::Null,
-            Constant::Boolean(value) => Value::Boolean(*value),
-            Constant::Integer(value) => Value::Integer(*value),
-            Constant::Long(value) => Value::Long(*value),
-            Constant::Double(value) => Value::Double(*value),
-            Constant::String(value) => Value::String(value),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! `org.apache.rocketmq.filter.expression`.
 
 use crate::error::CompileError;
-use crate::{compare, number, parser};
+use crate::value::Value;
+use crate::{compare, number};
 use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -39,6 +40,27 @@ pub enum Constant {
     String(Box<str>),
 }
 
+impl Constant {
+    pub(crate) fn value(&self) -> Value<'_> {
+        match self {
+            Constant::Null => Value::Null,
+            Constant::Boolean(value) => Value::Boolean(*value),
+            Constant::Integer(value) => Value::Integer(*value),
+            Constant::Long(value) => Value::Long(*value),
+            Constant::Double(value) => Value::Double(*value),
+            Constant::String(value) => Value::String(value),
+        }
+    }
+
+    fn is_boolean(&self) -> bool {
+        matches!(self, Constant::Null | Constant::Boolean(_))
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self, Constant::Integer(_) | Constant::Long(_) | Constant::Double(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     Greater,
@@ -70,11 +92,6 @@ const LIST_STRINGS_MAX: usize = 4;
 const SHOWN_BYTES_MAX: usize = 64 << 10;
 
 impl Expression {
-    /// Reads an expression. Java: `SqlFilter.compile`.
-    pub fn compile(sql: &str) -> Result<Expression, CompileError> {
-        parser::parse(sql)
-    }
-
     pub(crate) fn into_boolean(self) -> Result<Expression, CompileError> {
         match self {
             Expression::Property(name) => Ok(Expression::BooleanCast(name)),
@@ -207,16 +224,6 @@ fn check_limits(low: &Constant, high: &Constant) -> Result<(), CompileError> {
         )));
     }
     Ok(())
-}
-
-impl Constant {
-    fn is_boolean(&self) -> bool {
-        matches!(self, Constant::Null | Constant::Boolean(_))
-    }
-
-    fn is_number(&self) -> bool {
-        matches!(self, Constant::Integer(_) | Constant::Long(_) | Constant::Double(_))
-    }
 }
 
 impl StringList {

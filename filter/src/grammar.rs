@@ -2,8 +2,10 @@
 //! the `+`. Java: `SelectorParser.jj`, the `jj_3R_*` methods of `SelectorParser`.
 
 use crate::error::CompileError;
-use crate::parser::NESTING_MAX;
 use crate::token::{Kind, Tokens};
+
+/// Operands within operands: brackets and signs.
+pub const NESTING_MAX: usize = 256;
 
 pub enum Rule {
     Token(Kind),

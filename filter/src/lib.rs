@@ -11,11 +11,14 @@ mod grammar;
 mod number;
 mod parser;
 mod token;
+mod value;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{CompileError, EvaluateError};
-pub use evaluate::{Properties, Value};
+pub use evaluate::Properties;
 pub use expression::Expression;
-pub use parser::{HEIGHT_MAX, NESTING_MAX};
+pub use grammar::NESTING_MAX;
+pub use parser::HEIGHT_MAX;
+pub use value::Value;

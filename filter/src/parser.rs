@@ -3,12 +3,9 @@
 use crate::error::CompileError;
 use crate::explain::unexpected;
 use crate::expression::{Comparison, Constant, Expression, TextMatch};
-use crate::grammar::{self, Scan};
+use crate::grammar::{self, NESTING_MAX, Scan};
 use crate::number;
 use crate::token::{Kind, Kinds, Token, Tokens};
-
-/// Operands within operands: brackets and signs.
-pub const NESTING_MAX: usize = 256;
 
 /// Operators on the way from a result down to an operand; evaluation and release go down as deep.
 pub const HEIGHT_MAX: usize = 1024;
@@ -74,11 +71,14 @@ struct Parser<'a> {
     fits_until: usize,
 }
 
-/// The boolean expression that `sql` begins with. As in Java, words behind its end do not matter.
-pub fn parse(sql: &str) -> Result<Expression, CompileError> {
-    let tokens = Tokens::new(sql);
-    let mut parser = Parser { tokens, at: 0, expected: Kinds::default(), depth: 0, fits_until: 0 };
-    parser.or_expression()?.expression.into_boolean()
+impl Expression {
+    /// The boolean expression that `sql` begins with. As in Java, words behind its end do not matter.
+    /// Java: `SqlFilter.compile`.
+    pub fn compile(sql: &str) -> Result<Expression, CompileError> {
+        let tokens = Tokens::new(sql);
+        let mut parser = Parser { tokens, at: 0, expected: Kinds::default(), depth: 0, fits_until: 0 };
+        parser.or_expression()?.expression.into_boolean()
+    }
 }
 
 impl<'a> Parser<'a> {

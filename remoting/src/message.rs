@@ -2,6 +2,7 @@
 //! commit log stores it and a pull reply carries it.
 
 pub mod batch;
+mod error;
 pub mod id;
 pub mod property;
 pub mod property_crc;
@@ -9,9 +10,10 @@ pub mod record;
 pub mod sys_flag;
 pub mod uniq_key;
 
+pub use error::RecordError;
 pub use property::Properties;
 pub use property_crc::PropertyCrc;
-pub use record::{Message, Record, RecordError, RecordPatch, StoredMessage};
+pub use record::{Message, Record, RecordPatch, StoredMessage};
 
 /// Longest properties string in bytes: its length travels as a signed 16-bit number.
 pub const PROPERTIES_BYTES_MAX: usize = i16::MAX as usize;

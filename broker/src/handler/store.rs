@@ -2,11 +2,9 @@
 
 use super::ok;
 use crate::broker::Broker;
+use crate::store::topic_name::is_lmq;
 use remoting::{Command, Outcome, Peer, Refusal};
 use std::sync::Arc;
-
-/// Behind it is a light message queue, which no topic's configuration knows. Java: `MixAll.LMQ_PREFIX`.
-const LMQ_PREFIX: &str = "%LMQ%";
 
 /// Log files of age are removed by the store's next rounds.
 pub fn delete_expired_commitlog(
@@ -38,7 +36,7 @@ pub fn clean_unused_topic(
     tracing::warn!("{} has the queues of unknown topics removed", peer.remote_addr());
     let is_kept = |topic: &str| {
         let topics = &broker.topics;
-        topics.contains(topic) || topics.is_system_topic(topic) || topic.starts_with(LMQ_PREFIX)
+        topics.contains(topic) || topics.is_system_topic(topic) || is_lmq(topic)
     };
     tokio::task::block_in_place(|| broker.store.clean_unused_topic(&is_kept));
     ok()

@@ -18,6 +18,7 @@ use super::timer;
 use super::tree::{self, Options, SeqFile, Tree};
 use crate::store::layout::checkpoint::Fields;
 use crate::store::layout::{self, CHECKPOINT_FILE};
+use crate::store::topic_name::is_lmq;
 
 /// Files that a start looks at to find where recovery begins (`commitLogRecoverMaxNum`).
 const RECOVERED_LOG_FILES: usize = 10;
@@ -36,7 +37,7 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
     let tables = Tables::read(&tree, &mut report)?;
     let start = start_of(&tree, checkpoint.unwrap_or_default())?;
     let levels = Levels::read(options);
-    let names_lmq = tree.queues.keys().any(|key| key.0.starts_with("%LMQ%"));
+    let names_lmq = tree.queues.keys().any(|key| is_lmq(&key.0));
     let mut checker = Checker {
         tree: &tree,
         queues: Queues::new(&tree, options, start),

@@ -3,7 +3,7 @@
 use remoting::message::{StoredMessage, property, sys_flag, tags_code};
 
 use super::tree::Options;
-use crate::store::SCHEDULE_TOPIC;
+use crate::store::topic_name::{RETRY_GROUP_TOPIC_PREFIX, SCHEDULE_TOPIC_XXXX, SYSTEM_TOPIC_PREFIX, is_lmq};
 
 /// Where one message's entry should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,9 @@ pub fn targets<'a>(stored: &'a StoredMessage<'_>, multi_dispatch: bool) -> Vec<T
     }
     let (topic, queue_id, queue_offset) = (&*message.topic, message.queue_id, stored.queue_offset);
     let mut targets = vec![Target { topic, queue_id, queue_offset }];
-    let is_own = topic.starts_with("%RETRY%") || topic.starts_with("rmq_sys_") || topic == SCHEDULE_TOPIC;
+    let is_own = topic.starts_with(RETRY_GROUP_TOPIC_PREFIX)
+        || topic.starts_with(SYSTEM_TOPIC_PREFIX)
+        || topic == SCHEDULE_TOPIC_XXXX;
     if multi_dispatch
         && !is_own
         && let Some(names) = property::find(&message.properties, property::INNER_MULTI_DISPATCH)
@@ -31,7 +33,7 @@ pub fn targets<'a>(stored: &'a StoredMessage<'_>, multi_dispatch: bool) -> Vec<T
     {
         for (name, offset) in names.split(',').zip(offsets.split(',')) {
             if let (false, Ok(queue_offset)) = (name.contains('/'), offset.parse()) {
-                let queue_id = if name.starts_with("%LMQ%") { 0 } else { queue_id };
+                let queue_id = if is_lmq(name) { 0 } else { queue_id };
                 targets.push(Target { topic: name, queue_id, queue_offset });
             }
         }
@@ -58,7 +60,7 @@ impl Levels {
     /// Expected tags of a record's entry.
     pub fn tags(&self, stored: &StoredMessage<'_>) -> Tags {
         let properties = &*stored.message.properties;
-        if stored.message.topic == SCHEDULE_TOPIC
+        if stored.message.topic == SCHEDULE_TOPIC_XXXX
             && let Some(level) = property::find(properties, property::DELAY_TIME_LEVEL)
             && let Ok(level) = level.parse::<usize>()
             && level > 0

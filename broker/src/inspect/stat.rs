@@ -14,6 +14,7 @@ use super::queue;
 use super::report::Report;
 use super::table::Tables;
 use super::tree::{Options, SeqFile, Tree};
+use crate::store::topic_name::is_lmq;
 
 /// Queues told apart; those of further topics are counted as one.
 const QUEUES_MAX: usize = 1_000_000;
@@ -94,7 +95,7 @@ pub fn stat(root: &Path, options: &Options) -> io::Result<String> {
     let tree = Tree::read(root, options, &mut report)?;
     let tables = Tables::read(&tree, &mut report)?;
     let checkpoint = checkpoint::read(&tree, &mut report);
-    let multi_dispatch = tree.queues.keys().any(|key| key.0.starts_with("%LMQ%"));
+    let multi_dispatch = tree.queues.keys().any(|key| is_lmq(&key.0));
     let mut counter = Counter { multi_dispatch, ..Counter::default() };
     let span = log::walk(&tree.commit_log, None, &mut counter)?;
     let mut text = String::new();

@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::report::{Kind, Report, Severity};
 use super::source;
 use super::tree::Tree;
-use crate::store::SCHEDULE_TOPIC;
+use crate::store::topic_name::{SCHEDULE_TOPIC_XXXX, is_lmq};
 
 /// Larger tables are not read: some 10 million offsets.
 const TABLE_BYTES_MAX: u64 = 1 << 30;
@@ -99,7 +99,7 @@ impl Tables {
     }
 
     pub fn has_topic(&self, topic: &str) -> bool {
-        topic.starts_with("%LMQ%")
+        is_lmq(topic)
             || self.in_rocksdb
             || self.topics.as_ref().is_none_or(|topics| topics.contains_key(topic))
     }
@@ -129,7 +129,7 @@ impl Tables {
         }
         for (level, offset) in self.delays.iter().flatten() {
             let queue_id = level.saturating_sub(1);
-            check_offset(SCHEDULE_TOPIC, queue_id, *offset, ranges, "config/delayOffset.json", report);
+            check_offset(SCHEDULE_TOPIC_XXXX, queue_id, *offset, ranges, "config/delayOffset.json", report);
         }
     }
 }

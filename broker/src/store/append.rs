@@ -5,10 +5,8 @@
 //! pages ahead of the writer.
 
 use std::fs;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use remoting::message::RecordPatch;
@@ -18,54 +16,9 @@ use tracing::error;
 use super::commit_log::CommitLog;
 use super::consume_queue::RETIRED;
 use super::error::PutError;
-use super::file_queue::FileQueue;
 use super::layout::BLANK_BYTES;
-use super::mapped_file::{self, MappedFile, PAGE_BYTES};
-
-/// The file that is written to, under the append lock.
-#[derive(Debug, Default)]
-pub struct Tail {
-    file: Option<Arc<MappedFile>>,
-    /// Up to here in the file blocks are reserved. Files that Java made are full of holes.
-    reserved_to: usize,
-    /// When an append found no blocks last, and why.
-    failed: Option<(Instant, String)>,
-}
-
-impl Tail {
-    /// In `file`, the last of the log, which ends at `end`.
-    pub fn at(file: Option<Arc<MappedFile>>, end: i64) -> Self {
-        let written =
-            file.as_ref().map_or(0, |file| (end - file.start()).clamp(0, file.len() as i64) as usize);
-        Self { file, reserved_to: written - written % PAGE_BYTES, failed: None }
-    }
-}
-
-/// The file behind the last.
-#[derive(Debug, Default)]
-pub struct NextFile {
-    ready: Option<Arc<MappedFile>>,
-    /// When making it failed last, and why.
-    failed: Option<(Instant, String)>,
-}
-
-impl NextFile {
-    /// Makes the file, or says why not. After a failure it does not try again for [`RETRY_AFTER`]: a full disk does not
-    /// get emptier by asking, and the append lock is held.
-    fn make(&mut self, files: &FileQueue, start: i64) -> Result<Arc<MappedFile>, String> {
-        if let Some((at, why)) = &self.failed
-            && at.elapsed() < RETRY_AFTER
-        {
-            return Err(why.clone());
-        }
-        self.failed = None;
-        files.create(start).map_err(|error| {
-            error!(%error, offset = start, "cannot make a commit log file");
-            self.failed = Some((Instant::now(), error.to_string()));
-            error.to_string()
-        })
-    }
-}
+use super::mapped_file::MappedFile;
+use super::tail::{RETRY_AFTER, Tail};
 
 /// Where records were put.
 #[derive(Clone, Copy, Debug)]
@@ -134,7 +87,7 @@ impl CommitLog {
         let needed = at.map(|at| at + bytes + BLANK_BYTES);
         let fits = tail.file.as_ref().zip(needed).is_some_and(|(file, needed)| needed <= file.len());
         if let Some(needed) = needed.filter(|&needed| fits && needed > tail.reserved_to) {
-            self.reserve_for_append(tail, needed)?;
+            tail.reserve_for_append(&self.files, needed)?;
         }
         if !fits {
             self.roll(tail, end)?;
@@ -145,35 +98,6 @@ impl CommitLog {
         }
     }
 
-    /// As [`NextFile::make`], does not ask a full disk again and again.
-    fn reserve_for_append(&self, tail: &mut Tail, needed: usize) -> Result<(), PutError> {
-        if let Some((at, why)) = &tail.failed
-            && at.elapsed() < RETRY_AFTER
-        {
-            return Err(PutError::ServiceNotAvailable(why.clone()));
-        }
-        let reserved = self.reserve_tail(tail, needed);
-        tail.failed = reserved.as_ref().err().map(|error| (Instant::now(), error.to_string()));
-        reserved.map_err(|error| {
-            error!(%error, "no disk blocks for the log");
-            PutError::ServiceNotAvailable(error.to_string())
-        })
-    }
-
-    /// Gives the file its disk blocks up to `needed`, and some more where there are more: on a disk that is nearly full a
-    /// file of Java's is filled as far as it goes. In whole pages: a failed attempt may take back what it finds unwritten
-    /// (tmpfs), which must not be what an earlier one has got.
-    fn reserve_tail(&self, tail: &mut Tail, needed: usize) -> io::Result<()> {
-        let Some(file) = &tail.file else { return Ok(()) };
-        let (path, from) = (self.files.path(file), tail.reserved_to);
-        let reserve_to = |end: usize| {
-            let end = end.next_multiple_of(PAGE_BYTES).min(file.len());
-            mapped_file::reserve(&path, from, end - from).map(|()| end)
-        };
-        tail.reserved_to = reserve_to(needed + RESERVE_STEP_BYTES).or_else(|_| reserve_to(needed))?;
-        Ok(())
-    }
-
     /// Closes the present file with a blank record and goes on at the start of the next. Nothing changes if that cannot
     /// be made.
     fn roll(&self, tail: &mut Tail, end: i64) -> Result<(), PutError> {
@@ -182,7 +106,7 @@ impl CommitLog {
         // The blank's blocks come with every record of ours; but the file may end with one of Java's.
         let needed = tail.file.as_ref().map_or(0, |file| (end - file.start()) as usize + BLANK_BYTES);
         if end < start && needed > tail.reserved_to {
-            self.reserve_for_append(tail, needed)?;
+            tail.reserve_for_append(&self.files, needed)?;
         }
         let mut next_file = self.next.lock();
         let next = match next_file.ready.take() {
@@ -199,8 +123,7 @@ impl CommitLog {
             let _ = file.write(at, &blank);
         }
         self.files.push(Arc::clone(&next));
-        let reserved_to = next.len();
-        *tail = Tail { file: Some(next), reserved_to, failed: None };
+        *tail = Tail::reserved(next);
         self.max_offset.store(start, Ordering::Release);
         Ok(())
     }
@@ -210,7 +133,7 @@ impl CommitLog {
         let mut tail = self.tail.lock();
         let at = tail.file.as_ref().map_or(0, |file| (self.max_offset() - file.start()) as usize);
         if let Some(needed) = tail.file.as_ref().map(|file| (at + BLANK_BYTES).min(file.len()))
-            && let Err(error) = self.reserve_tail(&mut tail, needed)
+            && let Err(error) = tail.reserve(&self.files, needed)
         {
             error!(%error, "no room for appends");
         }
@@ -220,7 +143,7 @@ impl CommitLog {
     fn reserve_ahead(&self, file: &Arc<MappedFile>, until: usize) -> bool {
         let mut tail = self.tail.lock();
         let is_tail = tail.file.as_ref().is_some_and(|tail| Arc::ptr_eq(tail, file));
-        is_tail && (until <= tail.reserved_to || self.reserve_tail(&mut tail, until).is_ok())
+        is_tail && (until <= tail.reserved_to || tail.reserve(&self.files, until).is_ok())
     }
 
     fn end_of_last_file(&self) -> Option<(Arc<MappedFile>, usize)> {
@@ -234,12 +157,6 @@ impl CommitLog {
 const TOUCHED_AHEAD_BYTES: usize = 8 << 20;
 /// The next file is made when this much room is left, in bytes.
 const NEXT_FILE_ROOM_BYTES_MAX: usize = 64 << 20;
-/// Blocks of a file that has holes are reserved so far beyond what is needed, in bytes. Under the append lock: some 50
-/// microseconds, and only in the file that a start finds.
-const RESERVE_STEP_BYTES: usize = 64 << 20;
-/// After a failure to make the next file, wait so long before trying again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 /// Keeps pages and the next file ready ahead of the writer (`AllocateMappedFileService`, done in small steps).
 #[derive(Debug, Default)]
 pub struct Ahead {

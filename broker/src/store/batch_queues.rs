@@ -12,7 +12,7 @@ use tracing::error;
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::config::{BatchTopics, StoreConfig};
 use super::consume_queue::RETIRED;
-use super::derive::Dispatch;
+use super::dispatch::Dispatch;
 use super::error::OpenError;
 use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
 use super::probe::Trust;

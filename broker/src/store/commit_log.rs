@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use remoting::message::{Record, record};
 
-use super::append::{NextFile, Tail};
 use super::config::{Clock, StoreConfig};
 use super::error::OpenError;
 use super::file_queue::FileQueue;
 use super::mapped_file::{MappedFile, MappedRange};
+use super::tail::{NextFile, Tail};
 
 pub struct CommitLog {
     pub(super) files: FileQueue,

@@ -7,15 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use remoting::message::{Record, StoredMessage, property, sys_flag, tags_code};
+use remoting::message::Record;
 use tracing::{error, warn};
 
 use super::commit_log::CommitLog;
 use super::config::{FlushDiskType, StoreConfig};
-use super::consume_queue::ext::ExtUnit;
-use super::layout::QueueEntry;
+use super::dispatch::{Dispatch, Dispatcher, is_for_queue};
 use super::multi_dispatch::MultiDispatch;
-use super::queues::Queues;
 use super::{Arrived, OnArrived};
 
 /// Log bytes handled before parked pulls are woken, at most.
@@ -25,98 +23,6 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 const NAP: Duration = Duration::from_micros(400);
 /// When a dispatcher cannot write, try again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// `TopicValidator.RMQ_SYS_SCHEDULE_TOPIC`.
-pub const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
-
-/// A record on its way to queues and indexes (`DispatchRequest`).
-#[derive(Debug)]
-pub struct Dispatch<'a> {
-    pub stored: StoredMessage<'a>,
-    /// Hash of the tags; in [`SCHEDULE_TOPIC`] the deliver time in milliseconds.
-    pub tags_code: i64,
-}
-
-impl<'a> Dispatch<'a> {
-    pub fn new(config: &StoreConfig, stored: StoredMessage<'a>) -> Self {
-        let tags_code = tags_code_of(config, &stored);
-        Self { stored, tags_code }
-    }
-
-    pub fn entry(&self) -> QueueEntry {
-        let StoredMessage { physical_offset, size, .. } = self.stored;
-        QueueEntry { physical_offset, size: size as i32, tags_code: self.tags_code }
-    }
-}
-
-fn tags_code_of(config: &StoreConfig, stored: &StoredMessage<'_>) -> i64 {
-    let properties = &*stored.message.properties;
-    if stored.message.topic == SCHEDULE_TOPIC
-        && let Some(level) = property::find(properties, property::DELAY_TIME_LEVEL)
-        && let Ok(level) = level.parse()
-        && let Some(deliver_ms) = config.deliver_timestamp_ms(level, stored.store_timestamp_ms)
-    {
-        return deliver_ms;
-    }
-    property::find(properties, property::TAGS).map_or(0, tags_code)
-}
-
-/// Something derived from the log. Called in log order, by one thread, again for a record if it has failed, and after a
-/// crash for records it may know already.
-pub trait Dispatcher: Send + Sync {
-    fn dispatch(&self, dispatch: &Dispatch<'_>) -> io::Result<()>;
-}
-
-/// Builds the consume queues (`CommitLogDispatcherBuildConsumeQueue`).
-impl Dispatcher for Queues {
-    fn dispatch(&self, dispatch: &Dispatch<'_>) -> io::Result<()> {
-        let stored = &dispatch.stored;
-        let message = &stored.message;
-        if !is_for_queue(message.sys_flag) {
-            return Ok(());
-        }
-        let Some(queue) = self.find_or_create(&message.topic, message.queue_id) else {
-            if self.batch().owns(&message.topic) {
-                return self.batch().dispatch(dispatch);
-            }
-            error!(
-                offset = stored.physical_offset,
-                topic = &*message.topic,
-                "no topic for a queue, record left out"
-            );
-            return Ok(());
-        };
-        let entry = dispatch.entry();
-        let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
-        let unit = ExtUnit {
-            tags_code: dispatch.tags_code,
-            store_timestamp_ms: stored.store_timestamp_ms,
-            bit_map: &bit_map,
-        };
-        if queue.put(stored.queue_offset, entry, Some(&unit))? {
-            self.mark_dirty(&queue);
-        }
-        self.dispatch_to_lmqs(dispatch, entry)
-    }
-}
-
-impl Queues {
-    fn dispatch_to_lmqs(&self, dispatch: &Dispatch<'_>, entry: QueueEntry) -> io::Result<()> {
-        for target in self.multi_dispatch().targets(&dispatch.stored.message) {
-            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
-            // As in Java, these queues have no units of their own in an extension.
-            if queue.put(target.queue_offset, entry, None)? {
-                self.mark_dirty(&queue);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Prepared and rolled back transactions are not for consumers.
-pub fn is_for_queue(sys_flag: i32) -> bool {
-    matches!(sys_flag::transaction(sys_flag), sys_flag::TRANSACTION_NOT | sys_flag::TRANSACTION_COMMIT)
-}
 
 /// How far deriving has come, and the thread's sleep.
 #[derive(Default)]

@@ -9,11 +9,11 @@ use tracing::error;
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
 use super::consume_queue::ext::ExtUnit;
-use super::derive::SCHEDULE_TOPIC;
 use super::layout::QueueEntry;
 use super::mapped_file::MappedRange;
 use super::multi_dispatch::MultiDispatch;
 use super::queue::{Queue, Unit, Units};
+use super::topic_name::SCHEDULE_TOPIC_XXXX;
 
 /// How a read went (`GetMessageStatus`). The broker maps each to a response code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,7 +365,7 @@ impl Get<'_> {
     /// Where nothing says the tags, the client looks at them. A delayed message must not come too early, though.
     #[cold]
     fn matches_lost_unit(&self, entry: &QueueEntry) -> bool {
-        if self.request.topic != SCHEDULE_TOPIC {
+        if self.request.topic != SCHEDULE_TOPIC_XXXX {
             return true;
         }
         let size = usize::try_from(entry.size).unwrap_or(0);

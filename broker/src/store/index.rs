@@ -20,7 +20,7 @@ use remoting::message::{StoredMessage, continue_java_string_hash, java_string_ha
 use tracing::{error, info};
 
 use super::config::{Clock, StoreConfig};
-use super::derive::{Dispatch, Dispatcher};
+use super::dispatch::{Dispatch, Dispatcher};
 use super::error::OpenError;
 use super::file_queue::sync_dir;
 use super::layout::{index as at, index_key_hash};

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use remoting::message::{Message, PropertyCrc, RecordPatch, property, sys_flag};
 
 use super::append::Placed;
-use super::derive::is_for_queue;
+use super::dispatch::is_for_queue;
 use super::put::{has_delay_level, illegal_record, with_buffer};
 use super::{Appended, MessageStore, PutError};
 

@@ -8,25 +8,16 @@ use remoting::message::{Message, property};
 use tracing::{error, warn};
 
 use super::config::StoreConfig;
-use super::derive::{SCHEDULE_TOPIC, is_for_queue};
-use super::put::RETRY_TOPIC_PREFIX;
+use super::dispatch::is_for_queue;
+use super::topic_name::{
+    DLQ_GROUP_TOPIC_PREFIX, RETRY_GROUP_TOPIC_PREFIX, SCHEDULE_TOPIC_XXXX, SYSTEM_TOPIC_PREFIX, is_lmq,
+};
 use super::{Appended, MessageStore, PutError};
 
-/// `MixAll.LMQ_PREFIX`.
-pub const LMQ_PREFIX: &str = "%LMQ%";
 /// `MixAll.LMQ_QUEUE_ID`: the one queue that an LMQ has.
 const LMQ_QUEUE_ID: i32 = 0;
 /// `MixAll.LMQ_DISPATCH_SEPARATOR`.
 const SEPARATOR: char = ',';
-/// `TopicValidator.SYSTEM_TOPIC_PREFIX`.
-const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
-/// `MixAll.DLQ_GROUP_TOPIC_PREFIX`.
-const DLQ_TOPIC_PREFIX: &str = "%DLQ%";
-
-/// `MixAll.isLmq`.
-pub fn is_lmq(name: &str) -> bool {
-    name.starts_with(LMQ_PREFIX)
-}
 
 /// The part of the configuration that says which queues a record belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +59,7 @@ pub struct Target<'a> {
 /// Names and offsets of a stored message, `None` if it has none or not as many of both.
 fn listed<'a>(message: &'a Message<'_>) -> Option<impl Iterator<Item = (&'a str, &'a str)>> {
     let topic = &*message.topic;
-    if topic.starts_with(RETRY_TOPIC_PREFIX) || is_of_broker(topic) {
+    if topic.starts_with(RETRY_GROUP_TOPIC_PREFIX) || is_of_broker(topic) {
         return None;
     }
     let names = list_in(message, property::INNER_MULTI_DISPATCH)?;
@@ -82,7 +73,7 @@ fn listed<'a>(message: &'a Message<'_>) -> Option<impl Iterator<Item = (&'a str,
 }
 
 fn is_of_broker(topic: &str) -> bool {
-    topic.starts_with(SYSTEM_TOPIC_PREFIX) || topic == SCHEDULE_TOPIC
+    topic.starts_with(SYSTEM_TOPIC_PREFIX) || topic == SCHEDULE_TOPIC_XXXX
 }
 
 /// A list as Java splits it: empty items at its end do not count.
@@ -94,7 +85,10 @@ fn list_in<'a>(message: &'a Message<'_>, name: &str) -> Option<&'a str> {
 /// The LMQs that a message yet to be stored is for (`MessageExtBrokerInner.needDispatchLMQ`).
 fn lmqs_of<'a>(message: &'a Message<'_>) -> Vec<&'a str> {
     let topic = &*message.topic;
-    if topic.starts_with(RETRY_TOPIC_PREFIX) || topic.starts_with(DLQ_TOPIC_PREFIX) || is_of_broker(topic) {
+    if topic.starts_with(RETRY_GROUP_TOPIC_PREFIX)
+        || topic.starts_with(DLQ_GROUP_TOPIC_PREFIX)
+        || is_of_broker(topic)
+    {
         return Vec::new();
     }
     let Some(names) = list_in(message, property::INNER_MULTI_DISPATCH) else { return Vec::new() };
@@ -190,7 +184,7 @@ mod tests {
             (off, "T", "%LMQ%x", "5"),
             (ON, "%RETRY%g", "%LMQ%x", "5"),
             (ON, "rmq_sys_T", "%LMQ%x", "5"),
-            (ON, SCHEDULE_TOPIC, "%LMQ%x", "5"),
+            (ON, SCHEDULE_TOPIC_XXXX, "%LMQ%x", "5"),
             (ON, "T", "%LMQ%x,%LMQ%y", "5"),
             (ON, "T", ",", "5"),
             (ON, "T", " ", "5"),
@@ -205,7 +199,7 @@ mod tests {
         let lmqs = |topic: &str, names: &str| lmqs_of(&stored(topic, names, "")).len();
         assert_eq!(lmqs("T", "%LMQ%x,%LMQ%y"), 2);
         assert_eq!(lmqs("T", "%LMQ%x,y"), 0, "not only LMQs");
-        for topic in ["%RETRY%g", "%DLQ%g", "rmq_sys_T", SCHEDULE_TOPIC] {
+        for topic in ["%RETRY%g", "%DLQ%g", "rmq_sys_T", SCHEDULE_TOPIC_XXXX] {
             assert_eq!(lmqs(topic, "%LMQ%x"), 0, "{topic}");
         }
     }

@@ -10,7 +10,8 @@ use super::append::Placed;
 use super::config::FlushDiskType;
 use super::error::PutError;
 use super::flush::FlushCallback;
-use super::{MessageStore, Parts, derive};
+use super::topic_name::RETRY_GROUP_TOPIC_PREFIX;
+use super::{MessageStore, Parts, dispatch};
 
 /// Where an appended message lies (`AppendMessageResult`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,6 @@ const KEPT_BUFFER_BYTES_MAX: usize = 1 << 20;
 /// `HookUtils.MAX_TOPIC_LENGTH` and, for other topics than a group's retries, `Byte.MAX_VALUE`; in bytes.
 const RETRY_TOPIC_BYTES_MAX: usize = 255;
 const TOPIC_BYTES_MAX: usize = 127;
-pub(super) const RETRY_TOPIC_PREFIX: &str = "%RETRY%";
 /// `MessageExtEncoder`: what a record may have besides its body, in bytes.
 const RECORD_OVERHEAD_BYTES_MAX: usize = 64 << 10;
 
@@ -163,7 +163,7 @@ impl MessageStore {
         if self.parts.expire.is_disk_full() {
             return refuse("the disk is nearly full");
         }
-        let topic_bytes_max = match message.topic.starts_with(RETRY_TOPIC_PREFIX) {
+        let topic_bytes_max = match message.topic.starts_with(RETRY_GROUP_TOPIC_PREFIX) {
             true => RETRY_TOPIC_BYTES_MAX,
             false => TOPIC_BYTES_MAX,
         };
@@ -185,7 +185,7 @@ impl MessageStore {
         let Some(queue) = self.parts.queues.find_or_create(&message.topic, message.queue_id) else {
             return self.place_in_batch_queue(message, buffer, records);
         };
-        let counter = derive::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
+        let counter = dispatch::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
         let placed = self.parts.log.append(buffer, records, counter)?;
         self.announce(placed.physical_offset + buffer.len() as i64);
         Ok(placed)

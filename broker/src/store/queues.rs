@@ -15,13 +15,16 @@ use tracing::{error, info, warn};
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::batch_queues::BatchQueues;
 use super::config::{FilterBits, StoreConfig};
+use super::consume_queue::ext::ExtUnit;
 use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
+use super::dispatch::{Dispatch, Dispatcher, is_for_queue};
 use super::error::OpenError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 use super::mapped_file;
-use super::multi_dispatch::{MultiDispatch, is_lmq};
+use super::multi_dispatch::MultiDispatch;
 use super::queue::Queue;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
+use super::topic_name::is_lmq;
 
 /// Longest topic in bytes: the longest name of a directory.
 const TOPIC_BYTES_MAX: usize = 255;
@@ -316,4 +319,50 @@ fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {
 /// Topics come from the network: none may lead out of the store.
 fn is_directory_name(topic: &str) -> bool {
     !matches!(topic, "" | "." | "..") && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['/', '\0'])
+}
+
+/// Builds the consume queues (`CommitLogDispatcherBuildConsumeQueue`).
+impl Dispatcher for Queues {
+    fn dispatch(&self, dispatch: &Dispatch<'_>) -> io::Result<()> {
+        let stored = &dispatch.stored;
+        let message = &stored.message;
+        if !is_for_queue(message.sys_flag) {
+            return Ok(());
+        }
+        let Some(queue) = self.find_or_create(&message.topic, message.queue_id) else {
+            if self.batch().owns(&message.topic) {
+                return self.batch().dispatch(dispatch);
+            }
+            error!(
+                offset = stored.physical_offset,
+                topic = &*message.topic,
+                "no topic for a queue, record left out"
+            );
+            return Ok(());
+        };
+        let entry = dispatch.entry();
+        let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
+        let unit = ExtUnit {
+            tags_code: dispatch.tags_code,
+            store_timestamp_ms: stored.store_timestamp_ms,
+            bit_map: &bit_map,
+        };
+        if queue.put(stored.queue_offset, entry, Some(&unit))? {
+            self.mark_dirty(&queue);
+        }
+        self.dispatch_to_lmqs(dispatch, entry)
+    }
+}
+
+impl Queues {
+    fn dispatch_to_lmqs(&self, dispatch: &Dispatch<'_>, entry: QueueEntry) -> io::Result<()> {
+        for target in self.multi_dispatch().targets(&dispatch.stored.message) {
+            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
+            // As in Java, these queues have no units of their own in an extension.
+            if queue.put(target.queue_offset, entry, None)? {
+                self.mark_dirty(&queue);
+            }
+        }
+        Ok(())
+    }
 }

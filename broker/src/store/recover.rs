@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::StoreConfig;
-use super::derive::{Dispatch, Dispatcher, is_for_queue};
+use super::dispatch::{Dispatch, Dispatcher, is_for_queue};
 use super::error::OpenError;
 use super::layout::QueueEntry;
 use super::mapped_file::{self, MappedFile, Reserve};

@@ -292,7 +292,8 @@ fn parked_pulls_hear_of_arrivals() {
         store.append(&message("T", queue_id, b"b", "TagA")).unwrap();
     }
     let delayed = "DELAY\u{1}5\u{2}TAGS\u{1}TagA";
-    let delayed = Message { properties: delayed.into(), ..message(derive::SCHEDULE_TOPIC, 4, b"b", "") };
+    let delayed =
+        Message { properties: delayed.into(), ..message(topic_name::SCHEDULE_TOPIC_XXXX, 4, b"b", "") };
     let stored_at = store.append(&delayed).unwrap().store_timestamp_ms;
     wait_until("all are heard", || heard.lock().len() == 4);
     let expected = |queue_id| ("T".to_owned(), queue_id, 1, 2598919);

@@ -3,7 +3,7 @@
 //! `size i32 | magic i32 | crc i32 | flag i32 | bodyLen i32 | body | propertiesLen i16 | properties`; the broker reads
 //! none of the first three.
 
-use super::record::RecordError;
+use super::RecordError;
 
 const SKIPPED_BYTES: usize = 12;
 

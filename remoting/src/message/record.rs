@@ -6,10 +6,9 @@
 //! of address and a port as i32. (`MessageExtEncoder.encode`, `CommitLog.checkMessageAndReturnSize`.)
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{PROPERTIES_BYTES_MAX, PropertyCrc, crc32, property, property_crc, sys_flag};
+use super::{PROPERTIES_BYTES_MAX, PropertyCrc, RecordError, crc32, property, property_crc, sys_flag};
 
 /// `MessageDecoder.MESSAGE_MAGIC_CODE`: the topic's length is one byte.
 pub const MAGIC_V1: u32 = 0xdaa3_20a7;
@@ -67,35 +66,6 @@ pub enum Record<'a> {
     /// Nothing more in this file.
     Blank,
 }
-
-/// Why bytes are no record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordError {
-    /// Fewer bytes than the lengths ask for.
-    Short,
-    /// Neither of the three magic numbers.
-    Magic(u32),
-    /// The parts do not add up to the record's size.
-    Size { declared: usize, read: usize },
-    /// More than [`PROPERTIES_BYTES_MAX`].
-    PropertiesTooLong { bytes: usize },
-    /// The topic does not fit its length field, or the record its own.
-    TooLong { bytes: usize },
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Short => f.write_str("record cut short"),
-            Self::Magic(magic) => write!(f, "illegal magic 0x{magic:08x}"),
-            Self::Size { declared, read } => write!(f, "record size {declared}, parts add up to {read}"),
-            Self::PropertiesTooLong { bytes } => write!(f, "properties of {bytes} bytes"),
-            Self::TooLong { bytes } => write!(f, "topic or record of {bytes} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for RecordError {}
 
 /// Where an encoded record lies in its buffer, and where in it the fields go that are known only under the append lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

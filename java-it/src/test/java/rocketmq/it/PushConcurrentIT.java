@@ -54,7 +54,7 @@ class PushConcurrentIT {
             long start = System.nanoTime();
             producer.send(Messages.message(topic, text), queue);
             // A broker that lets the pull wait out its time would need up to 15 s.
-            inbox.awaitText(text, Duration.ofSeconds(5));
+            inbox.awaitText(text, Duration.ofSeconds(10));
             latencyMillis.add((System.nanoTime() - start) / 1_000_000);
         }
 

@@ -58,7 +58,7 @@ class TimerMessageIT {
     void manyMessagesOfOneMomentComeOnceEachAndInOrder() throws Exception {
         DefaultMQProducer producer = cluster.producer();
         String topic = cluster.createTopic("Timer", 1);
-        String deliverMillis = Long.toString(System.currentTimeMillis() + 3_000);
+        String deliverMillis = Long.toString(System.currentTimeMillis() + 5_000);
         List<String> texts = Messages.numbered("m", 200);
         for (String text : texts) {
             producer.send(timed(topic, "TIMER_DELIVER_MS", deliverMillis, text));

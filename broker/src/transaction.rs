@@ -159,7 +159,7 @@ impl Transactions {
         let seconds = property::find(&half.message.properties, property::CHECK_IMMUNITY_TIME_IN_SECONDS);
         seconds.is_some_and(|seconds| {
             let immunity_ms = seconds.parse::<i64>().unwrap_or(0).saturating_mul(1000);
-            let age_ms = self.clock.wall_ms() - half.message.born_timestamp_ms;
+            let age_ms = self.clock.wall_ms().wrapping_sub(half.message.born_timestamp_ms);
             age_ms > immunity_ms.max(self.config.transaction_time_out_ms)
         })
     }

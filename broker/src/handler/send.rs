@@ -11,7 +11,8 @@ mod tests;
 use crate::broker::Broker;
 use crate::store::{Appended, FlushOutcome, PutError};
 use crate::timer::RecallHandle;
-use checks::{claims_wrong_batch, has_keys, is_compacted, refuse_if_busy};
+pub(super) use checks::refuse_if_busy;
+use checks::{claims_wrong_batch, has_keys, is_compacted};
 use properties::{Additions, SentProperties};
 use refusal::refusal_of;
 pub(super) use refusal::timer_refusal;
@@ -99,6 +100,8 @@ impl<'a> Sent<'a> {
         if let Some(priority) = properties.priority {
             target.queue_id = priority.min(target.config.write_queue_nums.saturating_sub(1)).max(0);
         }
+        // A dead letter's answer names the queue that was asked for, too.
+        let queue_id = target.queue_id;
         self.redirect_dead_letter(&mut target, &mut properties)?;
         if is_compacted(&target.config) && !has_keys(&properties.text) {
             return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, "Required message key is missing"));
@@ -112,7 +115,6 @@ impl<'a> Sent<'a> {
         let SentProperties { text, uniq_key, wait_store_msg_ok, .. } = properties;
         let body = self.request.body.bytes();
         let mut message = self.message(target, &body, text)?;
-        let queue_id = message.queue_id;
         if prepared {
             let prepare = self.broker.transactions.prepare(message);
             let appended = prepare.map_err(|error| refusal_of(self.broker, error))?;

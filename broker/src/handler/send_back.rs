@@ -1,7 +1,9 @@
 //! A consumer gives a message back, to have it again later. Java: `AbstractSendMessageProcessor.consumerSendMsgBack`.
 
 use super::ok;
-use super::send::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, random_below, reconsume_times_max};
+use super::send::{
+    DLQ_QUEUE_NUMS, dead_letter_topic, no_group, random_below, reconsume_times_max, refuse_if_busy,
+};
 use crate::broker::Broker;
 use crate::store::{PutError, WheelTimerError};
 use crate::topic_validator;
@@ -24,10 +26,7 @@ pub fn consumer_send_msg_back(
     request: Command,
 ) -> Result<Outcome, Refusal> {
     let header = ConsumerSendMsgBackRequestHeader::decode(&request.ext);
-    if broker.is_slave() {
-        let remark = format!("no master available along with {}", broker.settings.broker.broker_ip1);
-        return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
-    }
+    refuse_if_busy(broker)?;
     let group = required(header.group, "group")?;
     let group_config = broker.group(group).ok_or_else(|| no_group(group))?;
     let settings = &broker.settings.broker;

@@ -185,7 +185,7 @@ impl<'a> Pass<'a> {
             return Step::Stop;
         }
         let timeout_ms = self.transactions.config.transaction_time_out_ms;
-        let age_ms = self.now_ms() - half.message.born_timestamp_ms;
+        let age_ms = self.age_ms(half);
         let own_immunity = properties.get(CHECK_IMMUNITY_TIME_IN_SECONDS);
         let immunity_ms = own_immunity.map_or(timeout_ms, |seconds| match seconds.parse::<i64>() {
             Err(_) | Ok(-1) => timeout_ms,
@@ -201,7 +201,7 @@ impl<'a> Pass<'a> {
         }
         let are_all_ops_read = match self.last_op_born_ms {
             None => age_ms > immunity_ms,
-            Some(born_ms) => born_ms - self.started_ms > timeout_ms,
+            Some(born_ms) => born_ms.wrapping_sub(self.started_ms) > timeout_ms,
         };
         // A producer whose clock is ahead is asked at once.
         if are_all_ops_read || age_ms < 0 {
@@ -229,7 +229,7 @@ impl<'a> Pass<'a> {
     /// Java: `needSkip`.
     fn is_too_old(&self, half: &StoredMessage<'_>) -> bool {
         let reserved_ms = self.transactions.config.file_reserved_time.as_millis() as i64;
-        self.now_ms() - half.message.born_timestamp_ms > reserved_ms
+        self.age_ms(half) > reserved_ms
     }
 
     /// Java: `resolveDiscardMsg`.
@@ -369,6 +369,11 @@ impl<'a> Pass<'a> {
 
     fn now_ms(&self) -> i64 {
         self.transactions.clock.wall_ms()
+    }
+
+    /// A producer may have sent any time; as in Java the difference wraps.
+    fn age_ms(&self, half: &StoredMessage<'_>) -> i64 {
+        self.now_ms().wrapping_sub(half.message.born_timestamp_ms)
     }
 }
 

@@ -32,6 +32,7 @@ pub const FILE: &str = r#"{
         "g_no_broadcast":{"groupName":"g_no_broadcast","consumeBroadcastEnable":false},
         "g_forbidden":{"groupName":"g_forbidden"},
         "g_slow":{"groupName":"g_slow","brokerId":3,"whichBrokerWhenConsumeSlowly":7,"groupSysFlag":5},
+        "g_two_retries":{"groupName":"g_two_retries","retryQueueNums":2},
         "g_no_retry":{"groupName":"g_no_retry","retryQueueNums":0},
         "g_quiet":{"groupName":"g_quiet","notifyConsumerIdsChangedEnable":false},
         "g_once":{"groupName":"g_once","retryMaxTimes":0}
@@ -122,6 +123,17 @@ pub const CASES: &[Case] = &[
             s.ask_command(Pull::of(group, &topic).set("sysFlag", 0).command());
             s.ask_command(Pull::of(group, &other).set("sysFlag", 0).command());
             s.ask_command(Pull::of(group, &topic).command());
+        },
+    },
+    Case {
+        name: "dead_letter_of_the_second_retry_queue",
+        codes: &[0, 0, 0],
+        script: |s| {
+            let (topic, group) = (s.unique("T"), "g_two_retries");
+            s.ask_command(consumer_heartbeat("c1", group, "CLUSTERING", &[subscription(&topic, "*", 1)]));
+            s.ask_command(Send::to("%RETRY%g_two_retries").queue(1).ext("j", "99").v2());
+            wait_for_max(s, "%DLQ%g_two_retries", 0, 1);
+            s.ask(30, &[("topic", "%DLQ%g_two_retries"), ("queueId", "0")]);
         },
     },
     Case {

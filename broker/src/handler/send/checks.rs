@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Java: `SendMessageProcessor.rejectRequest`.
-pub(super) fn refuse_if_busy(broker: &Broker) -> Result<(), Refusal> {
+pub(in crate::handler) fn refuse_if_busy(broker: &Broker) -> Result<(), Refusal> {
     if broker.is_slave() || broker.store.is_os_page_cache_busy() {
         let remark = "[REJECTREQUEST]system busy, start flow control for a while";
         return Err(Refusal::new(ResponseCode::SYSTEM_BUSY, remark));

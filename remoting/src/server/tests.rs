@@ -69,6 +69,31 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+/// Java's sockets are of both families, and show IPv4 addresses as such.
+#[tokio::test]
+async fn every_address_is_of_ipv6_too() {
+    let echo = Arc::new(Echo::default());
+    let config = ServerConfig::default();
+    let server = Server::start((Ipv4Addr::UNSPECIFIED, 0).into(), config, echo).unwrap();
+    let port = server.local_addr().port();
+    let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let hosts: &[IpAddr] = &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    for host in &hosts[..1 + usize::from(has_ipv6)] {
+        let client = client();
+        let addr = SocketAddr::new(*host, port).to_string();
+        client.call(&addr, Command::request(ECHO, ExtFields::empty()), PATIENCE).await.unwrap();
+        let seen: Vec<_> =
+            server.peers.lock().values().map(|peer| (peer.remote_addr().ip(), peer.local_addr())).collect();
+        assert!(seen.contains(&(*host, SocketAddr::new(*host, port))), "{seen:?}");
+    }
+    let taken = Server::start(
+        (Ipv4Addr::UNSPECIFIED, port).into(),
+        ServerConfig::default(),
+        Arc::new(Echo::default()),
+    );
+    assert_eq!(taken.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
+}
+
 #[tokio::test]
 async fn calls_replies_and_calls_back() {
     let (server, echo, addr) = start(ServerConfig::default());

@@ -20,7 +20,7 @@ pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command)
         sys_flag::TRANSACTION_COMMIT | sys_flag::TRANSACTION_ROLLBACK => {}
         sys_flag::TRANSACTION_NOT => {
             // Unknown yet: the check will ask. Java gives no answer.
-            tracing::warn!("{} leaves a transaction open: {header:?}", peer.remote_addr());
+            tracing::warn!("{} leaves a transaction open: {:?}", peer.remote_addr(), request.ext);
             return Ok(Outcome::Silent);
         }
         _ => return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "commitOrRollback field wrong")),
@@ -29,12 +29,16 @@ pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command)
     let record = record.ok_or_else(not_found)?;
     let Ok(Record::Message(half)) = Record::decode(record.as_ref()) else { return Err(not_found()) };
     if !header.from_transaction_check && broker.transactions.is_immunity_over(&half) {
-        tracing::warn!("{} ends a transaction too late, it will be asked: {header:?}", peer.remote_addr());
+        tracing::warn!(
+            "{} ends a transaction too late, it will be asked: {:?}",
+            peer.remote_addr(),
+            request.ext
+        );
         return Err(Refusal::new(ResponseCode::ILLEGAL_OPERATION, UNSET_REMARK));
     }
     check(&half, &header)?;
     if end == sys_flag::TRANSACTION_ROLLBACK {
-        tracing::info!("{} rolls back: {header:?}", peer.remote_addr());
+        tracing::info!("{} rolls back: {:?}", peer.remote_addr(), request.ext);
         broker.transactions.rollback(&half);
         return Ok(Outcome::Now(Command::success().with_remark(UNSET_REMARK)));
     }

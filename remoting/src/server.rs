@@ -191,6 +191,7 @@ async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: A
     let Ok(local_addr) = stream.local_addr() else { return };
     let peer = Peer::new(socket_addr, canonical(local_addr), shared.codec);
     shared.peers.lock().insert(peer.id(), peer.clone());
+    let _listed = Listed { peers: &shared.peers, id: peer.id() };
     let opened = tokio::select! {
         opened = preamble::open(stream, &peer, &shared.tls) => Some(opened),
         () = peer.closed() => None,
@@ -206,7 +207,18 @@ async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: A
         }
         None => tracing::info!(target: "remoting", "connection {} closed", peer.remote_addr()),
     }
-    shared.peers.lock().remove(&peer.id());
+}
+
+/// A connection among the server's, until its task ends.
+struct Listed<'a> {
+    peers: &'a Peers,
+    id: u64,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.peers.lock().remove(&self.id);
+    }
 }
 
 async fn serve_tls<S: Service>(mut stream: Box<TlsStream<TcpStream>>, peer: &Arc<Peer>, service: &S) {

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const ECHO: RequestCode = RequestCode(10);
 const LATER: RequestCode = RequestCode(11);
 const CALL_BACK: RequestCode = RequestCode(12);
+const PANIC: RequestCode = RequestCode(13);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -37,6 +38,7 @@ impl Service for Echo {
                 });
                 Outcome::Later
             }
+            PANIC => panic!("as asked"),
             _ => Outcome::Now(unsupported(&request)),
         }
     }
@@ -67,6 +69,17 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_ends_its_connection_only() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let (calm, panicking) = (client(), client());
+    calm.call(&addr, Command::request(ECHO, ExtFields::empty()), PATIENCE).await.unwrap();
+    let answer = panicking.call(&addr, Command::request(PANIC, ExtFields::empty()), PATIENCE).await;
+    assert_eq!(answer, Err(CallError::Closed));
+    calm.call(&addr, Command::request(ECHO, ExtFields::empty()), PATIENCE).await.unwrap();
+    assert_eq!((echo.open.load(Ordering::SeqCst), server.peers.lock().len()), (1, 1));
 }
 
 /// Java's sockets are of both families, and show IPv4 addresses as such.

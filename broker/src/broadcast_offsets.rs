@@ -78,7 +78,8 @@ impl BroadcastOffsets {
         self.pulled.lock().retain(|(topic, group), clients| {
             let mut of_queue = HashMap::new();
             clients.retain(|client_id, pulled| {
-                let (online, idle_ms) = (is_online(group, client_id), now_ms - pulled.updated_ms);
+                let (online, idle_ms) =
+                    (is_online(group, client_id), now_ms.saturating_sub(pulled.updated_ms));
                 if online || idle_ms < expire_ms {
                     for (queue_id, offset) in &pulled.offsets {
                         let known = of_queue.entry(*queue_id).or_insert(*offset);

@@ -114,7 +114,7 @@ impl Broker {
         if let Some(timer) = &self.delays.timer {
             timer.messages_arrived(arrived);
         }
-        if self.long_poll.is_empty() {
+        if self.long_poll.is_empty_after_growth() {
             return;
         }
         let arrivals = arrived.iter().map(|message| Arrival {

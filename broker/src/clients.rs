@@ -15,6 +15,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Java: `ProducerManager.CHANNEL_EXPIRED_TIMEOUT`.
+pub const PRODUCER_IDLE_MS_MAX: u64 = 120_000;
+
 /// One client on one connection. Java: `ClientChannelInfo`.
 #[derive(Clone)]
 pub struct Client {
@@ -138,8 +141,8 @@ impl Clients {
         self.tables.read().producer_peers.get(client_id).cloned()
     }
 
-    /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said,
-    /// so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`).
+    /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said, or
+    /// not known, so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`).
     pub fn register_consumer(&self, client: &Client, heartbeat: &ConsumerHeartbeat<'_>) -> bool {
         let data = heartbeat.data;
         let group_name = data.group_name.as_str();
@@ -160,9 +163,11 @@ impl Clients {
         let resubscribed = heartbeat.with_subscriptions && group.subscribe(group_name, data);
         let changed = joined || resubscribed;
         let notice = (changed && heartbeat.notify).then(|| self.changed(group_name, group)).flatten();
+        // We, or the group's last connection, were gone meanwhile: nobody would ever say again what the group subscribes.
+        let is_forgotten = !heartbeat.with_subscriptions && group.subscriptions.is_empty();
         drop(tables);
         notice.into_iter().for_each(Notice::send);
-        disagrees
+        disagrees || is_forgotten
     }
 
     /// True if the group has no client left. The others are told even if the connection was not in the group.
@@ -238,14 +243,18 @@ impl Clients {
         empty
     }
 
-    /// Closes the connections of clients that sent no heartbeat for longer than `idle_ms_max`; their end takes them
-    /// off the tables. Java: `scanNotActiveChannel`.
+    /// Closes the connections of consumers that sent no heartbeat for longer than `idle_ms_max`, and of producers after
+    /// [`PRODUCER_IDLE_MS_MAX`]; their end takes them off the tables. Java: `scanNotActiveChannel`.
     pub fn close_expired(&self, idle_ms_max: u64) {
         let now_ms = self.clock.monotonic_ms();
+        // A heartbeat may have come since that moment.
+        let is_older = |client: &&Client, ms: u64| now_ms.saturating_sub(client.updated_ms) > ms;
         let tables = self.tables.read();
         let consumers = tables.consumers.values().flat_map(|group| group.clients.values());
+        let consumers = consumers.filter(|client| is_older(client, idle_ms_max));
         let producers = tables.producers.values().flat_map(HashMap::values);
-        for client in consumers.chain(producers).filter(|client| now_ms - client.updated_ms > idle_ms_max) {
+        let producers = producers.filter(|client| is_older(client, PRODUCER_IDLE_MS_MAX));
+        for client in consumers.chain(producers) {
             tracing::warn!(
                 "client {} sent no heartbeat, connection {} is closed",
                 client.client_id,
@@ -358,7 +367,8 @@ impl ConsumerGroup {
             self.subscriptions.insert(subscription.topic.clone(), Arc::new(subscription.clone()));
         }
         let before = self.subscriptions.len();
-        self.subscriptions.retain(|topic, _| data.subscription_data_set.iter().any(|s| s.topic == *topic));
+        let named: HashSet<_> = data.subscription_data_set.iter().map(|s| s.topic.as_str()).collect();
+        self.subscriptions.retain(|topic, _| named.contains(topic.as_str()));
         if self.subscriptions.len() < before {
             changed = true;
             tracing::warn!("{group_name} subscribes fewer topics than before");

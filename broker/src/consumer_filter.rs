@@ -21,7 +21,7 @@ use recent::RecentExpressions;
 use remoting::body::SubscriptionData;
 use remoting::json;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -180,9 +180,10 @@ impl ConsumerFilters {
         // Most groups filter by tags alone.
         let gone: Vec<String> = {
             let table = self.table.read();
-            let is_gone = |topic: &str| subscriptions.iter().all(|subscription| subscription.topic != topic);
+            let subscribed: HashSet<_> = subscriptions.iter().map(|s| s.topic.as_str()).collect();
             let groups = table.iter().filter_map(|(topic, groups)| Some((topic, groups.get(group)?)));
-            let gone = groups.filter(|(topic, known)| !known.is_dead() && is_gone(topic));
+            let gone =
+                groups.filter(|(topic, known)| !known.is_dead() && !subscribed.contains(topic.as_str()));
             gone.map(|(topic, _)| topic.clone()).collect()
         };
         for topic in gone {
@@ -247,6 +248,8 @@ impl ConsumerFilters {
         };
         tracing::info!("{group} filters {topic} by {expression:?}");
         filter.bloom = Some(self.bloom.generate(&format!("{group}#{topic}")));
+        // Not when the compilation began: a message stored meanwhile may have been derived without this group's bits.
+        filter.born_ms = self.clock.wall_ms();
         let registered = Registered { filter: Arc::new(filter), client_version: version, dead_ms: 0 };
         table.entry(topic.to_owned()).or_default().insert(group.to_owned(), registered);
         self.file.note_change();

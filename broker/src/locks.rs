@@ -22,7 +22,7 @@ struct Lock {
 
 impl Lock {
     fn is_older(&self, live_ms_max: u64, now_ms: u64) -> bool {
-        now_ms - self.renewed_ms > live_ms_max
+        now_ms.saturating_sub(self.renewed_ms) > live_ms_max
     }
 }
 
@@ -33,8 +33,9 @@ impl Locks {
 
     /// Locks or renews; returns those of `queues` that the client holds now.
     pub fn lock_batch(&self, group: &str, queues: Vec<MessageQueue>, client_id: &str) -> Vec<MessageQueue> {
-        let now_ms = self.clock.monotonic_ms();
         let mut groups = self.groups.lock();
+        // Read under the lock: a lock renewed while we waited must not seem to be younger than now.
+        let now_ms = self.clock.monotonic_ms();
         if !groups.contains_key(group) {
             groups.insert(group.to_owned(), HashMap::new());
         }
@@ -70,11 +71,10 @@ impl Locks {
 
     /// Whether nobody consumes in order in this group.
     pub fn is_all_expired(&self, group: &str) -> bool {
+        let groups = self.groups.lock();
         let now_ms = self.clock.monotonic_ms();
-        self.groups
-            .lock()
-            .get(group)
-            .is_none_or(|locks| locks.values().all(|lock| lock.is_older(self.live_ms_max, now_ms)))
+        let is_expired = |lock: &Lock| lock.is_older(self.live_ms_max, now_ms);
+        groups.get(group).is_none_or(|locks| locks.values().all(is_expired))
     }
 }
 
@@ -114,6 +114,12 @@ fn try_lock(
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_lock_renewed_just_now_is_young_by_any_clock() {
+        let lock = Lock { client_id: "a".into(), renewed_ms: 5 };
+        assert!(!lock.is_older(LOCK_LIVE_MS_MAX, 4));
+    }
 
     fn queues(ids: &[i32]) -> Vec<MessageQueue> {
         let queue = |id: &i32| MessageQueue { broker_name: "b".into(), queue_id: *id, topic: "t".into() };

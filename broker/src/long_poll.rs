@@ -6,7 +6,10 @@ use process::clock::Clock;
 use remoting::{Command, Peer};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+/// Pulls that may wait at a time; more are answered at once.
+const PARKED_PULLS_MAX: usize = 1 << 20;
 
 /// One pull that waits.
 pub struct Parked {
@@ -35,11 +38,13 @@ pub struct LongPoll {
     topics: Mutex<HashMap<String, HashMap<i32, Vec<Parked>>>>,
     /// Of all topics: the derive thread looks here first.
     count: AtomicUsize,
+    parked_pulls_max: usize,
 }
 
 impl LongPoll {
     pub fn new(clock: Clock) -> LongPoll {
-        LongPoll { clock, topics: Mutex::default(), count: AtomicUsize::new(0) }
+        let (topics, count) = (Mutex::default(), AtomicUsize::new(0));
+        LongPoll { clock, topics, count, parked_pulls_max: PARKED_PULLS_MAX }
     }
 
     /// Pulls that wait now.
@@ -49,6 +54,10 @@ impl LongPoll {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.parked_pulls_max
     }
 
     /// Parks a pull. The caller looks again afterwards whether a message came meanwhile.
@@ -61,6 +70,15 @@ impl LongPoll {
         if let Some(queues) = topics.get_mut(topic) {
             queues.entry(queue_id).or_default().push(parked);
         }
+        drop(topics);
+        fence(Ordering::SeqCst);
+    }
+
+    /// Whether nobody waits, asked after a queue has grown: either this sees a pull that is being parked, or the look
+    /// that follows the parking sees the queue's new end.
+    pub fn is_empty_after_growth(&self) -> bool {
+        fence(Ordering::SeqCst);
+        self.is_empty()
     }
 
     /// Takes the pulls that these messages are for.
@@ -170,6 +188,17 @@ mod tests {
         assert_eq!(queues, [("t".to_owned(), 0), ("t".to_owned(), 1)]);
         assert_eq!(offsets(long_poll.take_all()), [1, 9]);
         assert!(long_poll.is_empty());
+    }
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let long_poll = LongPoll { parked_pulls_max: 2, ..LongPoll::new(Clock::test(0)) };
+        long_poll.park("t", 0, parked(5, "*", 100));
+        assert!(!long_poll.is_full());
+        long_poll.park("t", 1, parked(5, "*", 100));
+        assert!(long_poll.is_full());
+        long_poll.take_woken([arrival(6, None)]);
+        assert!(!long_poll.is_full());
     }
 
     #[test]

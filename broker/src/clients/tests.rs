@@ -63,6 +63,20 @@ fn another_fingerprint_is_a_subscription_change() {
 }
 
 #[test]
+fn subscriptions_that_are_forgotten_are_asked_for_again() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let (before, after) = (join(&clients, "c1"), join(&clients, "c1"));
+    let data = consumer("g", &[("a", 1)]);
+    let without = consumer("g", &[]);
+    let short = ConsumerHeartbeat { with_subscriptions: false, ..beat(&without, 7) };
+    assert!(clients.register_consumer(&before, &short), "the broker is new to the client");
+    assert!(!clients.register_consumer(&before, &beat(&data, 7)));
+    assert!(!clients.register_consumer(&before, &short));
+    clients.closed(before.peer.id());
+    assert!(clients.register_consumer(&after, &short), "the group had no other client");
+}
+
+#[test]
 fn a_closed_connection_is_in_no_group() {
     let clients = Clients::new(Clock::test(0), NoticeConfig::default());
     let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));
@@ -114,6 +128,30 @@ fn silent_clients_are_disconnected() {
     clients.register_producer(&clients.client(&producer_client.peer, "p".into(), Language::JAVA, 513), "p");
     clients.close_expired(120_000);
     assert!(!consumer_client.peer.is_open() && producer_client.peer.is_open());
+}
+
+#[test]
+fn a_heartbeat_that_overtakes_the_scan_keeps_its_client() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let client = Client { updated_ms: 1, ..join(&clients, "c") };
+    clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1)]), 0));
+    clients.register_producer(&client, "p");
+    clients.close_expired(120_000);
+    assert!(client.peer.is_open());
+}
+
+#[test]
+fn a_heartbeat_of_many_topics_holds_up_nobody() {
+    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let client = join(&clients, "c");
+    let topics: Vec<_> = (0..50_000).map(|n| n.to_string()).collect();
+    let named =
+        |topics: &[String]| consumer("g", &topics.iter().map(|t| (t.as_str(), 1)).collect::<Vec<_>>());
+    let began = std::time::Instant::now();
+    clients.register_consumer(&client, &beat(&named(&topics), 0));
+    clients.register_consumer(&client, &beat(&named(&topics[1..]), 0));
+    assert!(began.elapsed() < Duration::from_secs(3), "as long as all pairs of topics take");
+    assert_eq!(clients.consumer_group("g", |group| group.subscriptions.len()), Some(49_999));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Pulls: 11 and 361. Java: `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
+#[cfg(test)]
+mod tests;
+
 use super::FAQ;
 use crate::broker::Broker;
 use crate::clients::ConsumerGroup;
@@ -30,9 +33,9 @@ pub fn lite_pull_message(
     peer: &Arc<Peer>,
     request: Command,
 ) -> Result<Outcome, Refusal> {
-    if !broker.settings.broker.lite_pull_message_enable {
-        let ip = &broker.settings.broker.broker_ip1;
-        let remark = format!("the broker[{ip}] for lite pull consumer is forbidden");
+    let settings = &broker.settings.broker;
+    if !settings.lite_pull_message_enable && perm::is_readable(settings.broker_permission) {
+        let remark = format!("the broker[{}] for lite pull consumer is forbidden", settings.broker_ip1);
         return Ok(forbidden(forbidden_type::BROKER, remark));
     }
     pull(broker, peer, request, true)
@@ -41,6 +44,10 @@ pub fn lite_pull_message(
 /// Serves a parked pull again: it is answered now, whatever there is. Java: `executeRequestWhenWakeup`.
 pub fn wake(broker: &Arc<Broker>, parked: Parked) {
     let (peer, opaque, oneway) = (parked.peer, parked.request.opaque, parked.request.is_oneway());
+    // A reset offset is told once: not to a consumer that is gone.
+    if !peer.is_open() {
+        return;
+    }
     let outcome = pull(broker, &peer, parked.request, false);
     if let Outcome::Now(reply) = outcome.unwrap_or_else(|refusal| Outcome::Now(refusal.into()))
         && !oneway
@@ -67,11 +74,13 @@ fn pull(
         let reply = reply(broker, &allowed, ResponseCode::PULL_OFFSET_MOVED, &result);
         return Ok(Outcome::Now(reply.with_remark("OFFSET_RESET")));
     }
-    let result = broker.store.get_message(wanted.get_request(), &allowed.filter);
+    let result = get_message(broker, &wanted, &allowed.filter);
     let code = response_code(broker, &result, &allowed.group, wanted.offset);
     note_offsets(broker, peer, &wanted, &result, code, may_park);
+    let may_park = may_park && !broker.long_poll.is_full();
     if code == ResponseCode::PULL_NOT_FOUND && may_park && wanted.sys_flag & pull_sys_flag::SUSPEND != 0 {
-        let until_ms = broker.long_poll.now_ms() + park_ms(broker, wanted.suspend_timeout_ms);
+        let suspend_timeout_ms = required(wanted.suspend_timeout_ms, "suspendTimeoutMillis")?;
+        let until_ms = broker.long_poll.now_ms() + park_ms(broker, suspend_timeout_ms);
         let (topic, queue_id, offset) = (wanted.topic.to_owned(), wanted.queue_id, wanted.offset);
         let parked = Parked { peer: peer.clone(), request, offset, filter: allowed.filter, until_ms };
         park(broker, &topic, queue_id, parked);
@@ -107,6 +116,17 @@ fn pull(
     Ok(Outcome::Later)
 }
 
+fn get_message(broker: &Broker, wanted: &Wanted<'_>, filter: &PullFilter) -> GetMessageResult {
+    let get = || broker.store.get_message(wanted.get_request(), filter);
+    // Tags stand in the queue, but an expression looks into each record.
+    match filter {
+        PullFilter::Sql(_) if broker.store.is_cold(wanted.topic, wanted.queue_id, wanted.offset) => {
+            tokio::task::block_in_place(get)
+        }
+        _ => get(),
+    }
+}
+
 /// Who and what a pull is for, found to be allowed.
 struct Allowed {
     group: Arc<SubscriptionGroupConfig>,
@@ -123,12 +143,11 @@ struct Wanted<'a> {
     commit_offset: Option<i64>,
     count_max: usize,
     sys_flag: i32,
-    suspend_timeout_ms: i64,
+    suspend_timeout_ms: Option<i64>,
 }
 
 impl<'a> Wanted<'a> {
     fn read(header: &PullMessageRequestHeader<'a>) -> Result<Wanted<'a>, Refusal> {
-        let sys_flag = required(header.sys_flag, "sysFlag")?;
         Ok(Wanted {
             topic: required(header.topic, "topic")?,
             group: required(header.consumer_group, "consumerGroup")?,
@@ -136,11 +155,8 @@ impl<'a> Wanted<'a> {
             offset: required(header.queue_offset, "queueOffset")?,
             commit_offset: header.commit_offset,
             count_max: usize::try_from(required(header.max_msg_nums, "maxMsgNums")?).unwrap_or(0),
-            sys_flag,
-            suspend_timeout_ms: match sys_flag & pull_sys_flag::SUSPEND {
-                0 => 0,
-                _ => required(header.suspend_timeout_ms, "suspendTimeoutMillis")?,
-            },
+            sys_flag: required(header.sys_flag, "sysFlag")?,
+            suspend_timeout_ms: header.suspend_timeout_ms,
         })
     }
 

@@ -22,13 +22,12 @@ pub fn search_offset_by_timestamp(
         Some(name) if name.eq_ignore_ascii_case("upper") => Boundary::Upper,
         _ => Boundary::Lower,
     };
-    let offset = broker.store.offset_in_queue_by_time(
-        required(header.topic, "topic")?,
-        required(header.queue_id, "queueId")?,
-        required(header.timestamp_ms, "timestamp")?,
-        boundary,
-    );
-    offset_reply(offset)
+    let (topic, queue_id) = (required(header.topic, "topic")?, required(header.queue_id, "queueId")?);
+    let timestamp_ms = required(header.timestamp_ms, "timestamp")?;
+    // Looks all over the log, which may be on the disk.
+    offset_reply(tokio::task::block_in_place(|| {
+        broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, boundary)
+    }))
 }
 
 pub fn get_max_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {

@@ -69,7 +69,7 @@ fn reset_here(broker: &Broker, header: &ResetOffsetRequestHeader<'_>) -> Result<
     let config = broker.topics.find(topic).ok_or_else(|| {
         Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("Topic {topic} does not exist"))
     })?;
-    let group = required(header.group, "group")?;
+    let group = header.group.unwrap_or("null");
     if !broker.groups.contains(group) {
         let remark = format!("Group {group} does not exist");
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
@@ -266,7 +266,11 @@ fn time_span(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> QueueT
     QueueTimeSpan {
         consume_time_stamp,
         consume_time_stamp_str: time_text(consume_time_stamp),
-        delay_time: if next < max_offset { broker.clock.wall_ms() - stored_ms(next) } else { 0 },
+        delay_time: if next < max_offset {
+            broker.clock.wall_ms().saturating_sub(stored_ms(next))
+        } else {
+            0
+        },
         max_time_stamp,
         max_time_stamp_str: time_text(max_time_stamp),
         message_queue: queue(broker, topic, queue_id),

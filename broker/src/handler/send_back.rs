@@ -40,7 +40,8 @@ pub fn consumer_send_msg_back(
     }
     let (retry_topic, _) = retry_topic(broker, group, &group_config, header.unit_mode)?;
     let offset = required(header.offset, "offset")?;
-    let record = broker.store.look_message_by_offset(offset);
+    // It may have to come from the disk.
+    let record = tokio::task::block_in_place(|| broker.store.look_message_by_offset(offset));
     let missing =
         || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("look message by offset failed, {offset}"));
     let record = record.ok_or_else(missing)?;
@@ -56,7 +57,7 @@ pub fn consumer_send_msg_back(
         (topic, random_below(DLQ_QUEUE_NUMS), 0)
     } else {
         let level = match delay_level {
-            0 => FIRST_RETRY_LEVEL + stored.message.reconsume_times,
+            0 => FIRST_RETRY_LEVEL.wrapping_add(stored.message.reconsume_times),
             level => level,
         };
         (retry_topic, random_below(group_config.retry_queue_nums), level)
@@ -110,7 +111,8 @@ fn again<'a>(
         topic: Cow::Owned(topic),
         queue_id,
         store_host: broker.store_host,
-        reconsume_times: message.reconsume_times + 1,
+        // A producer may have sent any number.
+        reconsume_times: message.reconsume_times.wrapping_add(1),
         prepared_transaction_offset: 0,
         properties: Cow::Owned(properties.encode()),
         ..message.clone()

@@ -285,6 +285,12 @@ impl Get<'_> {
             files += 1;
             let next = scan.result.next_begin_offset;
             let Some(units) = self.queue.units(next) else {
+                // Messages may have expired since we looked: what is left begins before the next file.
+                let min = self.queue.min_offset();
+                if next < min {
+                    let corrected = corrected(self.config, next, min);
+                    return GetMessageResult::empty(GetMessageStatus::OffsetTooSmall, corrected, min, max);
+                }
                 scan.result.status = GetMessageStatus::OffsetFoundNull;
                 let rolled = self.queue.roll_next_file(next);
                 scan.result.next_begin_offset = corrected(self.config, next, rolled);
@@ -299,9 +305,9 @@ impl Get<'_> {
 
     fn scan(&self, units: Units, scan: &mut Scan) {
         let entry_bytes = self.queue.entry_bytes();
-        let scanned_bytes_max =
-            self.config.max_filter_message_size.max(self.request.count_max.saturating_mul(entry_bytes))
-                as i64;
+        // As Java computes it, where a count beyond all reason counts for nothing.
+        let wanted_bytes = (self.request.count_max as i32).wrapping_mul(entry_bytes as i32);
+        let scanned_bytes_max = (self.config.max_filter_message_size as i64).max(wanted_bytes.into());
         for unit in units {
             let scanned_bytes = (unit.queue_offset - self.request.offset) * entry_bytes as i64;
             if unit.queue_offset >= scan.result.max_offset
@@ -405,10 +411,14 @@ impl Get<'_> {
     }
 
     fn is_resident(&self, scan: &Scan) -> bool {
-        let hot_from = self.opened_at.max(scan.log_end - HOT_BYTES);
-        scan.first_added.is_none_or(|first| first >= hot_from)
+        scan.first_added.is_none_or(|first| is_hot(first, self.opened_at, scan.log_end))
             || MappedRange::are_resident(&scan.result.ranges)
     }
+}
+
+/// Whether a record is in memory for certain.
+pub(super) fn is_hot(physical_offset: i64, opened_at: i64, log_end: i64) -> bool {
+    physical_offset >= opened_at.max(log_end - HOT_BYTES)
 }
 
 /// `nextOffsetCorrection`: a slave leaves wrong offsets as they are unless told otherwise.

@@ -31,6 +31,12 @@ impl MessageStore {
         self.parts.queues.queue(topic, queue_id)
     }
 
+    /// Whether a read from `offset` on may have to look at records on the disk, if its filter looks at records.
+    pub fn is_cold(&self, topic: &str, queue_id: i32, offset: i64) -> bool {
+        let entry = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset));
+        entry.is_some_and(|entry| !get::is_hot(entry.physical_offset, self.opened_at, self.max_phy_offset()))
+    }
+
     /// The record at a physical offset, if one starts there (`lookMessageByOffset`).
     pub fn look_message_by_offset(&self, physical_offset: i64) -> Option<MappedRange> {
         let log = &self.parts.log;

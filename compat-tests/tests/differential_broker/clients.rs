@@ -45,6 +45,21 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "heartbeat_of_a_cpp_client",
+        codes: &[0, 0, 1],
+        script: |s| {
+            // Enums by ordinal, a long as a text, and no more fields than that.
+            let group = s.unique("g");
+            let body = r#"{"clientID":"c1","consumerDataSet":[{"consumeFromWhere":0,"consumeType":1,"groupName":"GROUP","messageModel":1,"subscriptionDataSet":[{"codeSet":[2598919],"subString":"TagA","subVersion":"1234","tagsSet":["TagA"],"topic":"T"}]}],"producerDataSet":[{"groupName":"pg"}]}"#;
+            let body = body.replace("GROUP", &group);
+            s.ask_with(34, &[], body.as_bytes());
+            s.ask(203, &[("consumerGroup", &group)]);
+            let beyond = body.replace("\"messageModel\":1", "\"messageModel\":9");
+            let reply = s.quietly(Command::request(34, &[], beyond.as_bytes()));
+            s.note_code(reply.code);
+        },
+    },
+    Case {
         name: "heartbeat_v2_sub_changes",
         codes: &[0, 0, 0, 0],
         script: |s| {

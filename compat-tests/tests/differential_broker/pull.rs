@@ -79,6 +79,32 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "pull_counts_beyond_reason",
+        codes: &[0, 0, 0, 20, 20, 20],
+        script: |s| {
+            let (topic, group) = filled(s, 3);
+            for count in [0, -5, i32::MAX] {
+                s.ask_command(Pull::of(&group, &topic).set("maxMsgNums", count).command());
+            }
+            // One pull looks at no more than 800 messages, or as many as it wants.
+            let many = s.unique("many");
+            fill(s, &many, 900);
+            for count in [32, 850, i32::MAX] {
+                let pull = Pull::of(&group, &many).set("subscription", "NoSuchTag");
+                s.ask_command(pull.set("maxMsgNums", count).command());
+            }
+        },
+    },
+    Case {
+        name: "pull_that_need_not_wait",
+        codes: &[0],
+        script: |s| {
+            let (topic, group) = filled(s, 1);
+            let pull = Pull::of(&group, &topic).set("sysFlag", SUSPEND | SUBSCRIPTION);
+            s.ask_command(pull.without("suspendTimeoutMillis").command());
+        },
+    },
+    Case {
         name: "pull_max_in_memory",
         codes: &[0],
         script: |s| {

@@ -50,9 +50,10 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "reset_refused",
-        codes: &[17, 26],
+        codes: &[26, 17, 26],
         script: |s| {
             let (topic, group) = consumed(s, 1);
+            s.ask(222, &[("topic", &topic), ("timestamp", "0")]);
             s.ask(222, &[("topic", "NoSuchTopic"), ("group", &group), ("timestamp", "0")]);
             s.ask(222, &[("topic", &topic), ("group", "no_such_group"), ("timestamp", "0")]);
         },

@@ -54,6 +54,58 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "send_back_when_nobody_can_count_on",
+        codes: &[0, 0, 0, 0, 0],
+        script: |s| {
+            // A producer may claim any number of retries.
+            for (n, times) in ["2147483647", "2147483646"].iter().enumerate() {
+                let (topic, group) = (s.unique(&format!("T{n}")), s.unique(&format!("g{n}")));
+                s.quietly(Send::to(&topic).ext("j", times).v2());
+                wait_for_max(s, &topic, 0, 1);
+                let pulled = s.quietly(Pull::of(&group, &topic).command());
+                let offset = first_physical_offset(&pulled.body);
+                send_back(s, &topic, &group, &offset, "0", "2147483647");
+                send_back(s, &topic, &group, &offset, "-1", "2147483647");
+            }
+            let dead = format!("%DLQ%{}", s.unique("g0"));
+            wait_for_max(s, &dead, 0, 2);
+            s.ask_command(Pull::of(&s.unique("g0"), &dead).command());
+        },
+    },
+    Case {
+        name: "send_back_of_messages_with_a_past",
+        codes: &[0; 24],
+        script: |s| {
+            type Past = fn(Send) -> Send;
+            let pasts: [Past; 6] = [
+                |send| send.ext("f", "8"),
+                |send| send.property("TIMER_DELAY_SEC", "1"),
+                |send| send.property("ORIGIN_MESSAGE_ID", " "),
+                |send| send.property("RETRY_TOPIC", "Elsewhere"),
+                |send| send.property("DELAY", "0").property("WAIT", "x"),
+                |send| send.property("TRAN_MSG", "false").property("PGROUP", "pg").tag(""),
+            ];
+            // All at a time, so that they wait together.
+            let names = [0, 1, 2, 3, 4, 5].map(|n| (s.unique(&format!("T{n}")), s.unique(&format!("g{n}"))));
+            for (past, (topic, _)) in pasts.iter().zip(&names) {
+                s.quietly(past(Send::to(topic)).v2());
+            }
+            for (topic, group) in &names {
+                wait_for_max(s, topic, 0, 1);
+                let pulled = s.quietly(Pull::of(group, topic).command());
+                let offset = first_physical_offset(&pulled.body);
+                send_back(s, topic, group, &offset, "1", "16");
+                send_back(s, topic, group, &offset, "-1", "16");
+                dead_letter(s, group);
+            }
+            for (_, group) in &names {
+                let retry = format!("%RETRY%{group}");
+                wait_for_max(s, &retry, 0, 1);
+                s.ask_command(Pull::of(group, &retry).command());
+            }
+        },
+    },
+    Case {
         name: "send_back_unknown_offset",
         codes: &[1],
         script: |s| {

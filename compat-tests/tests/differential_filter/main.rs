@@ -1,21 +1,43 @@
-//! Filters by SQL92, asked of Java's 5.5.0 and of ours, both with `enablePropertyFilter`.
+//! Filters by SQL92, asked of Java's 5.5.0 and of ours, both with `enablePropertyFilter`; once more with the bits of what
+//! groups want in the extension of the consume queues, and retries filtered too.
 
 use std::process::ExitCode;
 
-use compat_tests::client::{Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, fill, wait_for_max};
+use compat_tests::client::{
+    Pull, SUBSCRIPTION, SUSPEND, Send, consumer_heartbeat, fill, first_physical_offset, send_back_command,
+    wait_for_max,
+};
 use compat_tests::differential::{Case, Script, Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 use compat_tests::wire::Command;
 
-static TABLE: Table = Table { area: "filter", cases: &[CASES], start, settle: |_| () };
+static TABLES: [Table; 2] = [
+    Table { area: "filter", cases: &[CASES], start: start_plain, settle: |_| () },
+    Table { area: "filter_bits", cases: &[CASES, BITS_CASES], start: start_with_bits, settle: |_| () },
+];
 
 fn main() -> ExitCode {
-    run(&TABLE)
+    let failed = TABLES.iter().filter(|table| run(table) != ExitCode::SUCCESS).count();
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn start(lab: &Lab, edition: Edition) -> Side {
+fn start_plain(lab: &Lab, edition: Edition) -> Side {
+    start(lab, edition, &[])
+}
+
+fn start_with_bits(lab: &Lab, edition: Edition) -> Side {
+    let conf = [
+        ("enableConsumeQueueExt", "true"),
+        ("enableCalcFilterBitMap", "true"),
+        ("filterSupportRetry", "true"),
+    ];
+    start(lab, edition, &conf)
+}
+
+fn start(lab: &Lab, edition: Edition, conf: &[(&str, &str)]) -> Side {
     let name_server = lab.name_server(edition, "namesrv");
-    let broker = lab.broker(edition, "broker-a", &[&name_server], &[("enablePropertyFilter", "true")]);
+    let conf = [conf, &[("enablePropertyFilter", "true")]].concat();
+    let broker = lab.broker(edition, "broker-a", &[&name_server], &conf);
     Side { edition, name_server, broker: Some(broker) }
 }
 
@@ -167,6 +189,48 @@ const CASES: &[Case] = &[
     },
 ];
 
+const BITS_CASES: &[Case] = &[
+    Case {
+        name: "messages_since_the_subscription",
+        codes: &[0, 0, 0, 0],
+        script: |s| {
+            let (topic, group, other) = (s.unique("T"), s.unique("g"), s.unique("other"));
+            send_numbered(s, &topic, 2);
+            heartbeat(s, &group, &[sql(&topic, "n = 1", 5)]);
+            heartbeat(s, &other, &[sql(&topic, "n <> 1", 5)]);
+            for n in ["0", "1", "2"] {
+                s.quietly(Send::to(&topic).property("n", n).tag("odd").body(n.as_bytes()).v2());
+            }
+            wait_for_max(s, &topic, 0, 5);
+            for group in [&group, &other] {
+                let pull = Pull::of(group, &topic).set("sysFlag", 0).set("subVersion", 5);
+                s.ask_command(pull.command());
+                pull_with(s, group, &topic, "TAG", "odd");
+            }
+        },
+    },
+    Case {
+        name: "retries_are_filtered_as_in_their_topic",
+        codes: &[0, 0, 0],
+        script: |s| {
+            let (topic, group) = (s.unique("T"), s.unique("g"));
+            let retry = format!("%RETRY%{group}");
+            send_numbered(s, &topic, 3);
+            heartbeat(s, &group, &[sql(&topic, "n = 1", 5)]);
+            for n in 0..3 {
+                let pulled = s.quietly(Pull::of(&group, &topic).set("queueOffset", n).command());
+                let offset = first_physical_offset(&pulled.body);
+                s.quietly(send_back_command(&topic, &group, &offset, "1", "16"));
+                wait_for_max(s, &retry, 0, n + 1);
+            }
+            pull(s, &group, &retry, "n = 2");
+            pull_with(s, &group, &retry, "TAG", "*");
+            // Of a group that filters nothing.
+            pull(s, &s.unique("other"), &retry, "n = 2");
+        },
+    },
+];
+
 fn send_numbered(s: &mut Script, topic: &str, count: usize) {
     for n in 0..count {
         let tag = if n % 2 == 0 { "even" } else { "odd" };
@@ -181,7 +245,13 @@ fn expression_pull(group: &str, topic: &str, expression: &str) -> Pull {
 }
 
 fn pull(s: &mut Script, group: &str, topic: &str, expression: &str) {
-    s.ask_command(expression_pull(group, topic, expression).command());
+    pull_with(s, group, topic, "SQL92", expression);
+}
+
+fn pull_with(s: &mut Script, group: &str, topic: &str, kind: &str, expression: &str) {
+    s.ask_command(
+        Pull::of(group, topic).set("expressionType", kind).set("subscription", expression).command(),
+    );
 }
 
 fn sql(topic: &str, expression: &str, version: i64) -> String {

@@ -296,10 +296,13 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        constants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, JsonError> {
-        visitor.visit_enum(self.text()?.into_deserializer())
+        let text = self.text()?;
+        // C++ clients write ordinals.
+        let by_ordinal = text.parse::<usize>().ok().and_then(|ordinal| constants.get(ordinal));
+        visitor.visit_enum(by_ordinal.map_or(text, |name| Cow::Borrowed(name)).into_deserializer())
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {

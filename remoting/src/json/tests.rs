@@ -93,6 +93,19 @@ fn reads_what_looser_clients_send() {
 }
 
 #[test]
+fn enums_are_read_by_name_and_by_ordinal() {
+    use crate::body::MessageModel::{self, Broadcasting, Clustering};
+    let read = |text: &str| from_slice::<Option<MessageModel>>(text.as_bytes());
+    assert_eq!(read(r#""CLUSTERING""#), Ok(Some(Clustering)));
+    assert_eq!(
+        [read("0"), read("1"), read(r#""1""#)],
+        [Ok(Some(Broadcasting)), Ok(Some(Clustering)), Ok(Some(Clustering))]
+    );
+    assert_eq!(read("null"), Ok(None));
+    assert!(read("3").is_err() && read("-1").is_err() && read(r#""NONE""#).is_err());
+}
+
+#[test]
 fn references_are_followed_once() {
     let key = Key { a: "k".into(), n: 1 };
     let sent = r#"{"keys":[{"a":"k","n":1},{"$ref":"$.keys[0]"}]}"#;

@@ -3,6 +3,7 @@
 use remoting::message::record;
 
 use super::*;
+use crate::store::queue::Queue;
 
 fn store_of(scratch: &Scratch, count: usize) -> Arc<MessageStore> {
     let store = scratch.start();
@@ -88,6 +89,41 @@ fn limits_of_count_bytes_and_scanning() {
     let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
     let scanned = store.get_message(request, &Tag(7));
     assert_eq!((scanned.status, scanned.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 40));
+    let beyond_reason = GetRequest { count_max: i32::MAX as usize, ..request };
+    assert_eq!(store.get_message(beyond_reason, &Tag(7)).next_begin_offset, 40);
+}
+
+#[test]
+fn what_an_earlier_process_wrote_is_cold() {
+    let scratch = Scratch::new();
+    let store = store_of(&scratch, 2);
+    assert!(!store.is_cold("T", 0, 0) && !store.is_cold("T", 0, 2) && !store.is_cold("None", 0, 0));
+    stop(store);
+    let store = store_of(&scratch, 1);
+    assert!(store.is_cold("T", 0, 1) && !store.is_cold("T", 0, 2));
+}
+
+/// Matches nothing, and lets the messages before an offset expire meanwhile.
+struct Expiring<'a>(&'a MessageStore, i64);
+
+impl MessageFilter for Expiring<'_> {
+    fn matches_queue_entry(&self, _: i64) -> bool {
+        let min_physical_offset = self.0.commit_log_offset_in_queue("T", 0, self.1);
+        let Some(Queue::Simple(queue)) = self.0.parts.queues.queue("T", 0) else { panic!("no such queue") };
+        queue.correct_min_offset(min_physical_offset);
+        false
+    }
+}
+
+#[test]
+fn a_read_that_expiry_overtakes_goes_on_where_messages_are_left() {
+    let mut scratch = Scratch::new();
+    scratch.config.travel_cq_file_num_when_get_message = 2;
+    let store = store_of(&scratch, 140);
+    let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 140, bytes_max: 1 << 20 };
+    let overtaken = store.get_message(request, &Expiring(&store, 70));
+    assert_eq!((overtaken.status, overtaken.next_begin_offset), (GetMessageStatus::OffsetTooSmall, 70));
+    assert_eq!((overtaken.min_offset, overtaken.max_offset), (70, 140));
 }
 
 #[test]

@@ -28,13 +28,14 @@ pub const QUEUE_TYPE: &str = "queue.type";
 pub const CLEANUP_POLICY: &str = "cleanup.policy";
 pub const MESSAGE_TYPE: &str = "message.type";
 
+/// In the order of Java's hash set, as its error text lists them.
 const MESSAGE_TYPES: &[&str] =
-    &["UNSPECIFIED", "NORMAL", "FIFO", "DELAY", "TRANSACTION", "PRIORITY", "LITE", "MIXED"];
+    &["UNSPECIFIED", "MIXED", "TRANSACTION", "PRIORITY", "FIFO", "DELAY", "LITE", "NORMAL"];
 const THIRTY_DAYS_IN_MINUTES: i64 = 30 * 24 * 60;
 
 /// Java: `TopicAttributes.ALL`, 5.5.0.
 pub const OF_TOPICS: &[Attribute] = &[
-    attribute(QUEUE_TYPE, false, Values::OneOf(&["BatchCQ", "SimpleCQ"])),
+    attribute(QUEUE_TYPE, false, Values::OneOf(&["SimpleCQ", "BatchCQ"])),
     attribute(CLEANUP_POLICY, false, Values::OneOf(&["DELETE", "COMPACTION"])),
     attribute(MESSAGE_TYPE, true, Values::OneOf(MESSAGE_TYPES)),
     attribute("reserve.time", true, Values::Range(-1, i64::MAX)),

@@ -9,7 +9,6 @@ mod tests;
 
 pub use matching::{PropertyText, SqlFilter};
 
-use crate::subscription::is_tag_type;
 use crate::table_file::TableFile;
 use file::{FilterDataByTopic, StoredFilters};
 use filter::bloom::{BloomError, BloomFilter, BloomFilterData};
@@ -18,7 +17,7 @@ use parking_lot::RwLock;
 use process::clock::Clock;
 use process::files::LoadError;
 use recent::RecentExpressions;
-use remoting::body::SubscriptionData;
+use remoting::body::{SubscriptionData, is_tag_type};
 use remoting::json;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};

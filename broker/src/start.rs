@@ -117,8 +117,8 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
         }
     };
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
-    broker.delays.schedule.start().map_err(StartError::Thread)?;
     if !broker.is_slave() {
+        broker.delays.schedule.start().map_err(StartError::Thread)?;
         if let Some(timer) = &broker.delays.timer {
             timer.start().map_err(StartError::Thread)?;
         }

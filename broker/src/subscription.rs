@@ -6,11 +6,6 @@ use remoting::body::SubscriptionData;
 use remoting::message::java_string_hash;
 use smallvec::SmallVec;
 
-/// Java: `ExpressionType.isTagType`.
-pub fn is_tag_type(expression_type: Option<&str>) -> bool {
-    matches!(expression_type, None | Some("" | "TAG"))
-}
-
 /// Lets messages with one of the tags' hash codes pass; the client compares the tags themselves (quirks.md C3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagFilter {

@@ -180,12 +180,16 @@ impl Timer {
             *self.entered.lock() = self.files.entered_since(next);
         }
         let now_ms = self.slot_ms(self.clock.wall_ms());
+        let span_ms = crate::store::timer::span_ms(self.config.files.timer_precision_ms);
         let read_ms = match stopped.last_read_time_ms {
             0 if self.files.last_physical_offset().is_none() => now_ms,
-            0 => now_ms - crate::store::timer::span_ms(self.config.files.timer_precision_ms) / 2,
-            stopped => self.slot_ms(stopped),
+            stopped if (1..now_ms.saturating_add(span_ms)).contains(&stopped) => self.slot_ms(stopped),
+            // Nobody knows: every slot that may be over, and not so far back that `catch_up` took in those to come.
+            _ => now_ms - span_ms / 2 + BLANK_SLOTS * self.config.files.timer_precision_ms,
         };
-        *self.progress.lock() = Progress { queue_offset, read_ms, write_ms: now_ms, ..Progress::default() };
+        // After a clock that has gone back: nobody looks into slots before the one read next.
+        let write_ms = now_ms.max(read_ms);
+        *self.progress.lock() = Progress { queue_offset, read_ms, write_ms, ..Progress::default() };
         tracing::info!(
             "timed messages: slots from {read_ms} on, queue from {queue_offset} of {max}, {} known beyond it",
             self.entered.lock().len()

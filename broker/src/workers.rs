@@ -2,8 +2,12 @@
 
 use parking_lot::{Condvar, Mutex};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// A thread that has panicked goes on after this, as Java's threads do after any exception.
+const PANIC_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 pub struct Workers {
@@ -19,10 +23,17 @@ struct Signal {
 }
 
 impl Workers {
-    /// Runs `work` on a thread of its own; it must end soon once [`is_stopping`](Self::is_stopping).
-    pub fn start(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    /// Runs `work` on a thread of its own; it must end soon once [`is_stopping`](Self::is_stopping). It is run again if it
+    /// panics: timed messages and transactions must not stand still until the next start.
+    pub fn start(&self, name: &str, work: impl Fn() + Send + 'static) -> io::Result<()> {
         self.signal.lock().stopping = false;
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work)?;
+        let run = move || {
+            while catch_unwind(AssertUnwindSafe(&work)).is_err() {
+                tracing::error!("the thread {:?} has panicked", std::thread::current().name());
+                std::thread::sleep(PANIC_PAUSE);
+            }
+        };
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
         self.threads.lock().push(thread);
         Ok(())
     }
@@ -33,10 +44,8 @@ impl Workers {
         self.signaled.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
-            let name = thread.thread().name().unwrap_or_default().to_owned();
-            if thread.join().is_err() {
-                tracing::error!("the thread {name} has panicked");
-            }
+            // It has caught its panics.
+            let _ = thread.join();
         }
     }
 
@@ -101,5 +110,21 @@ mod tests {
         workers.stop();
         assert!(workers.is_stopping() && workers.sleep(LONG));
         assert_eq!(turns.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_thread_goes_on_after_a_panic() {
+        let (workers, turns) = (Arc::new(Workers::default()), Arc::new(AtomicU32::new(0)));
+        let (of_thread, counted) = (workers.clone(), turns.clone());
+        let work = move || {
+            assert!(counted.fetch_add(1, Ordering::Relaxed) > 0, "a panic for the test");
+            of_thread.sleep(LONG);
+        };
+        workers.start("clumsy", work).unwrap();
+        while turns.load(Ordering::Relaxed) < 2 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        workers.stop();
+        assert_eq!(turns.load(Ordering::Relaxed), 2);
     }
 }

@@ -18,7 +18,7 @@ pub use connection::{
 };
 pub use heartbeat::{
     CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody,
-    HeartbeatData, MessageModel, ProducerData, SubscriptionData,
+    HeartbeatData, MessageModel, ProducerData, SubscriptionData, is_tag_type,
 };
 pub use metrics::{
     TimerMetricsSerializeWrapper, TopicCounts, TopicMetric, TransactionMetricsSerializeWrapper,

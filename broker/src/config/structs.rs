@@ -74,6 +74,10 @@ settings! {
         pub auto_create_subscription_group: bool = "autoCreateSubscriptionGroup",
         /// Groups that begin with `CID_RMQ_SYS_` may be created too.
         pub enable_create_sys_group: bool = "enableCreateSysGroup",
+        /// Topics that are the broker's own may not be changed.
+        pub validate_system_topic_when_update_topic: bool = "validateSystemTopicWhenUpdateTopic",
+        /// Topics may be for messages of every kind (`message.type=MIXED`).
+        pub enable_mixed_message_type: bool = "enableMixedMessageType",
         pub trace_topic_enable: bool = "traceTopicEnable",
         pub msg_trace_topic_name: String = "msgTraceTopicName",
         /// The `TRACE_ON` of replies and stored messages.
@@ -127,6 +131,8 @@ settings! {
         pub use_server_side_reset_offset: bool = "useServerSideResetOffset",
         /// Commits from one version of the offset table to the next.
         pub consumer_offset_update_version_step: u64 = "consumerOffsetUpdateVersionStep",
+        /// Deliveries of delayed messages from one version of their offsets to the next.
+        pub delay_offset_update_version_step: u64 = "delayOffsetUpdateVersionStep",
         /// Queues of the topic in which popped messages wait.
         pub revive_queue_num: i32 = "reviveQueueNum",
 

@@ -4,14 +4,13 @@ use super::{json_body, ok, ok_with_body, ok_with_header, pull};
 use crate::broker::Broker;
 use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
 use crate::consumer_filter::SQL92;
-use crate::subscription::is_tag_type;
 use crate::topic_validator;
 use crate::topics::topic_sys_flag;
 use filter::Expression;
 use remoting::body::{
     CheckClientRequestBody, Connection, ConsumeType, ConsumerConnection, ConsumerData,
     GetConsumerListByGroupResponseBody, GroupList, HeartbeatData, ProducerConnection,
-    QuerySubscriptionResponseBody, SubscriptionData, TopicList,
+    QuerySubscriptionResponseBody, SubscriptionData, TopicList, is_tag_type,
 };
 use remoting::header::client::{
     ConsumerGroupRequestHeader, GetProducerConnectionListRequestHeader, SubscriptionQueryRequestHeader,

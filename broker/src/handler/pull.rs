@@ -10,11 +10,11 @@ use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::long_poll::Parked;
 use crate::store::get::PULL_BYTES_MAX;
 use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
-use crate::subscription::{PullFilter, TagFilter, is_tag_type};
+use crate::subscription::{PullFilter, TagFilter};
 use crate::topic_validator;
 use crate::topics::perm;
 use bytes::Bytes;
-use remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig};
+use remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig, is_tag_type};
 use remoting::header::pull::{
     PullMessageRequestHeader, PullMessageResponseHeader, forbidden_type, pull_sys_flag,
 };

@@ -11,7 +11,7 @@ mod tests;
 use crate::broker::Broker;
 use crate::store::{Appended, FlushOutcome, PutError};
 use crate::timer::RecallHandle;
-use checks::{claims_wrong_batch, refuse_if_busy};
+use checks::{claims_wrong_batch, has_keys, is_compacted, refuse_if_busy};
 use properties::{Additions, SentProperties};
 use refusal::refusal_of;
 pub(super) use refusal::timer_refusal;
@@ -91,12 +91,18 @@ impl<'a> Sent<'a> {
 
     fn put(&self) -> Result<Outcome, Refusal> {
         let mut target = self.check()?;
-        let mut properties = self.properties();
+        let mut properties = self.properties()?;
         // The store would refuse it too, but what comes before takes its time with many properties.
         if properties.text.len() > PROPERTIES_BYTES_MAX {
             return Err(refusal_of(self.broker, PutError::PropertiesSizeExceeded));
         }
+        if let Some(priority) = properties.priority {
+            target.queue_id = priority.min(target.config.write_queue_nums.saturating_sub(1)).max(0);
+        }
         self.redirect_dead_letter(&mut target, &mut properties)?;
+        if is_compacted(&target.config) && !has_keys(&properties.text) {
+            return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, "Required message key is missing"));
+        }
         let prepared = properties.is_prepared
             && !(self.header.reconsume_times.unwrap_or(0) > 0 && properties.delay_level > 0);
         if prepared && self.broker.settings.broker.reject_transaction_message {
@@ -148,7 +154,7 @@ impl<'a> Sent<'a> {
         self.answer(&reply, wait, appended.end_offset())
     }
 
-    fn properties(&self) -> SentProperties {
+    fn properties(&self) -> Result<SentProperties, Refusal> {
         let settings = &self.broker.settings;
         let additions = Additions {
             region_id: &settings.broker.region_id,

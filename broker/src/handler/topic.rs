@@ -11,7 +11,6 @@ use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Not to be `MIXED`: Java's `enableMixedMessageType` is false unless set.
 const ADD_MESSAGE_TYPE: &str = "+message.type";
 /// A dead name server delays an answer no longer; callers wait for 3 or 5 seconds.
 const REGISTRATION_PATIENCE: Duration = Duration::from_secs(1);
@@ -23,16 +22,14 @@ pub fn update_and_create_topic(
 ) -> Result<Outcome, Refusal> {
     let header = CreateTopicRequestHeader::decode(&request.ext);
     let invalid = |remark: String| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
-    let topic = header.topic.unwrap_or_default();
+    let topic_filter_type = filter_type_of(header.topic_filter_type.unwrap_or_default())?;
+    let topic = required(header.topic, "topic")?;
     tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
-    if broker.topics.is_system_topic(topic) {
+    let settings = &broker.settings.broker;
+    if settings.validate_system_topic_when_update_topic && broker.topics.is_system_topic(topic) {
         return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));
     }
-    let topic_filter_type = match header.topic_filter_type {
-        Some("MULTI_TAG") => TopicFilterType::MultiTag,
-        _ => TopicFilterType::SingleTag,
-    };
     let failed = |error: AttributeError| Refusal::new(ResponseCode::SYSTEM_ERROR, error.to_string());
     let config = TopicConfig {
         topic_name: topic.to_owned(),
@@ -41,14 +38,27 @@ pub fn update_and_create_topic(
         perm: required(header.perm, "perm")?,
         topic_filter_type,
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
-        order: required(header.order, "order")?,
+        order: header.order.unwrap_or(false),
         attributes: attributes::parse(header.attributes.unwrap_or_default()).map_err(failed)?,
     };
-    if config.attributes.get(ADD_MESSAGE_TYPE).is_some_and(|message_type| message_type == "MIXED") {
+    let is_mixed = config.attributes.get(ADD_MESSAGE_TYPE).is_some_and(|kind| kind == "MIXED");
+    if is_mixed && !settings.enable_mixed_message_type {
         return Err(invalid("MIXED message type is not supported.".to_owned()));
     }
     tokio::task::block_in_place(|| broker.topics.update(config)).map_err(failed)?;
     answer_when_registered(broker, peer, &request)
+}
+
+/// Java: `CreateTopicRequestHeader.checkFields`.
+fn filter_type_of(name: &str) -> Result<TopicFilterType, Refusal> {
+    match name {
+        "SINGLE_TAG" => Ok(TopicFilterType::SingleTag),
+        "MULTI_TAG" => Ok(TopicFilterType::MultiTag),
+        _ => {
+            let remark = format!("topicFilterType = [{name}] value invalid");
+            Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark))
+        }
+    }
 }
 
 /// Tools ask the name server for the topic next, so it must know it by then, as Java's does.

@@ -87,7 +87,7 @@ pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i6
     ScheduleConfig {
         delay_levels_ms,
         flush_delay_offset_interval: Duration::from_millis(settings.store.flush_delay_offset_interval_ms),
-        ..ScheduleConfig::default()
+        delay_offset_update_version_step: settings.broker.delay_offset_update_version_step,
     }
 }
 

@@ -95,7 +95,7 @@ impl TimerFiles {
         // One file more than was flushed, as in Java: its checkpoint may be newer than its wheel.
         let mut from = match new {
             true => 0,
-            false => (flushed - config.mapped_file_size_timer_log as i64).max(0),
+            false => flushed.saturating_sub(config.mapped_file_size_timer_log as i64).max(0),
         };
         log.find_end(from, store.log_end)?;
         // Java writes the wheel as a whole and never ahead of the log.

@@ -53,8 +53,9 @@ impl Timer {
             Progress { unflushed: std::mem::take(&mut progress.unflushed), ..*progress }
         };
         let last = self.files.checkpoint();
-        let idle_ms = progress.read_ms - last.last_read_time_ms;
-        if !progress.unflushed && idle_ms < IDLE_FLUSH_MS && !(is_last && idle_ms > 0) {
+        let idle_ms = progress.read_ms.saturating_sub(last.last_read_time_ms);
+        let is_fresh = (0..IDLE_FLUSH_MS).contains(&idle_ms) && !(is_last && idle_ms > 0);
+        if !progress.unflushed && is_fresh {
             return;
         }
         if !self.is_on_disk(progress.delivered_end) {
@@ -90,7 +91,7 @@ impl Timer {
             master_timer_queue_offset: progress.queue_offset,
             state_version: 0,
             timestamp_ms: self.clock.wall_ms(),
-            counter: last.counter + 1,
+            counter: last.counter.wrapping_add(1),
             ..*last
         }
     }

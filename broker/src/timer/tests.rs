@@ -1,3 +1,5 @@
+mod restart;
+
 use super::*;
 use crate::delays::Delays;
 use crate::schedule::{Schedule, ScheduleConfig};

@@ -37,12 +37,12 @@ impl Ops {
     }
 
     /// For each queue whose last op message is `interval_ms` old or that has enough for a whole one: all that waits, in
-    /// pieces of `bytes_max` or a bit more.
+    /// pieces of `bytes_max` or a bit more. A clock that has gone back makes nothing wait.
     pub(super) fn take_due(&self, now_ms: i64, interval_ms: i64, bytes_max: usize) -> Vec<(i32, Vec<i64>)> {
         let mut taken = Vec::new();
         for (queue_id, pending) in self.0.lock().iter_mut() {
             while !pending.offsets.is_empty()
-                && (pending.bytes >= bytes_max || now_ms - pending.written_ms >= interval_ms)
+                && (pending.bytes >= bytes_max || !(0..interval_ms).contains(&(now_ms - pending.written_ms)))
             {
                 taken.push((*queue_id, pending.take(bytes_max)));
                 if pending.offsets.is_empty() {
@@ -125,6 +125,10 @@ mod tests {
         assert_eq!(ops.take_due(4001, 3000, 6), [(0, vec![11, 12])], "a whole one goes, the rest waits");
         ops.put_back(0, &[11, 12]);
         assert_eq!(ops.take_due(4001, 0, 4096), [(0, vec![11, 12, 13])]);
+        ops.add(0, 14, 4001);
+        assert_eq!(ops.take_due(900, 3000, 4096), [(0, vec![14])], "the clock has gone back");
+        ops.add(0, 15, 900);
+        assert_eq!(ops.take_due(899, 0, 4096), [(0, vec![15])]);
         assert_eq!(ops.oldest_write_ms(), None);
     }
 

@@ -8,6 +8,7 @@ use compat_tests::lab::{Edition, Lab};
 mod calls;
 mod clients;
 mod offsets;
+mod properties;
 mod pull;
 mod query;
 mod reset;
@@ -15,6 +16,7 @@ mod retry;
 mod send;
 mod space;
 mod timer;
+mod topic;
 mod transaction;
 
 static TABLE: Table = Table {
@@ -31,6 +33,8 @@ static TABLE: Table = Table {
         space::CASES,
         transaction::CASES,
         timer::CASES,
+        properties::CASES,
+        topic::CASES,
     ],
     start,
     settle: |_| (),

@@ -40,6 +40,27 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "transaction_ended_again",
+        codes: &[0, 0, 0, 0, 0],
+        script: |s| {
+            let (topic, half) = half(s, "pg", &[]);
+            s.ask_command(half.end(ROLLBACK).command());
+            s.ask_command(half.end(COMMIT).command());
+            s.ask_command(half.end(COMMIT).command());
+            wait_for_max(s, &topic, 0, 2);
+            s.ask(30, &[("topic", &topic), ("queueId", "0")]);
+        },
+    },
+    Case {
+        name: "transaction_of_a_delayed_message_is_none",
+        codes: &[0, 0, 0],
+        script: |s| {
+            let (topic, half) = half(s, "pg", &[("DELAY", "1")]);
+            s.ask_command(half.end(COMMIT).command());
+            s.ask(30, &[("topic", &topic), ("queueId", "0")]);
+        },
+    },
+    Case {
         name: "transaction_left_open_has_no_answer",
         codes: &[0, 0, 0, 0],
         script: |s| {

@@ -1,4 +1,4 @@
-//! Groups that an operator has set up, and none beside them.
+//! Groups that an operator has set up, and none beside them; topics that are allowed.
 
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
@@ -8,7 +8,7 @@ use compat_tests::client::{
     subscription, wait_for_max,
 };
 
-pub const CONF: [(&str, &str); 6] = [
+pub const CONF: [(&str, &str); 8] = [
     ("autoCreateSubscriptionGroup", "false"),
     ("slaveReadEnable", "true"),
     // Whoever is behind at all reads too slowly.
@@ -16,6 +16,8 @@ pub const CONF: [(&str, &str); 6] = [
     ("traceTopicEnable", "true"),
     ("msgTraceTopicName", "my_trace"),
     ("flushDiskType", "SYNC_FLUSH"),
+    ("validateSystemTopicWhenUpdateTopic", "false"),
+    ("enableMixedMessageType", "true"),
 ];
 
 /// A client of before `maxReconsumeTimes`.
@@ -38,6 +40,25 @@ pub const FILE: &str = r#"{
 "#;
 
 pub const CASES: &[Case] = &[
+    Case {
+        name: "topics_that_are_refused_elsewhere",
+        codes: &[0, 0, 0, 29],
+        script: |s| {
+            for (topic, attributes) in
+                [("TBW102", ""), ("rmq_sys_mine", ""), (&*s.unique("T"), "+message.type=MIXED"), ("", "")]
+            {
+                let fields = [
+                    ("topic", topic),
+                    ("readQueueNums", "4"),
+                    ("writeQueueNums", "4"),
+                    ("perm", "7"),
+                    ("topicFilterType", "SINGLE_TAG"),
+                    ("attributes", attributes),
+                ];
+                s.ask(17, &fields);
+            }
+        },
+    },
     Case {
         name: "unknown_group",
         codes: &[26, 26, 26, 0, 1, 26, 0],

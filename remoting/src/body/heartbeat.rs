@@ -95,6 +95,11 @@ impl Default for SubscriptionData {
     }
 }
 
+/// Java: `ExpressionType.isTagType`.
+pub fn is_tag_type(expression_type: Option<&str>) -> bool {
+    matches!(expression_type, None | Some("" | "TAG"))
+}
+
 /// Body of CHECK_CLIENT_CONFIG. Java: `CheckClientRequestBody`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -16,6 +16,10 @@ pub const REAL_TOPIC: &str = "REAL_TOPIC";
 pub const REAL_QUEUE_ID: &str = "REAL_QID";
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
 pub const PRODUCER_GROUP: &str = "PGROUP";
+/// Makes a message one of those that are consumed in order.
+pub const SHARDING_KEY: &str = "__SHARDINGKEY";
+/// The queue that the producer wants, as its priority (5.5).
+pub const PRIORITY: &str = "_SYS_MSG_PRIORITY_";
 pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
 pub const MSG_REGION: &str = "MSG_REGION";
 pub const TRACE_SWITCH: &str = "TRACE_ON";

@@ -21,7 +21,7 @@ impl Sent<'_> {
         let sent = self.header.properties.unwrap_or_default();
         let uniq_key = property::find(sent, property::UNIQ_KEY);
         let is_inner = uniq_key.is_some() && has_batch_queues(&target.config);
-        let SentProperties { text, wait_store_msg_ok, .. } = self.properties();
+        let SentProperties { text, wait_store_msg_ok, .. } = self.properties()?;
         let appended = match is_inner {
             true => self.append_inner_batch(target, text),
             false => self.append_batch(target, text),

@@ -1,8 +1,11 @@
 //! What is checked before a message is taken.
 
 use super::{Sent, Target, random_below};
+use crate::attributes;
 use crate::broker::Broker;
 use crate::handler::FAQ;
+use crate::store::local_time;
+use crate::store::topic_name::is_lmq;
 use crate::topic_validator;
 use crate::topics::{has_batch_queues, perm, topic_sys_flag};
 use remoting::body::{TopicConfig, TopicFilterType};
@@ -31,10 +34,10 @@ impl<'a> Sent<'a> {
             let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
             return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
         }
-        // A topic that exists has been found valid.
+        // A topic of the table has been found valid.
         let config = match broker.topics.find(topic) {
-            Some(config) if !topic_validator::is_not_allowed_send_topic(topic) => config,
-            _ => self.new_topic(topic)?,
+            Some(config) if !topic_validator::is_not_allowed_send_topic(topic) && !is_lmq(topic) => config,
+            _ => self.checked_topic(topic)?,
         };
         let queue_id = required(self.header.queue_id, "queueId")?;
         if queue_id >= config.write_queue_nums.max(config.read_queue_nums) {
@@ -45,22 +48,36 @@ impl<'a> Sent<'a> {
             );
             return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
         }
-        let queue_id = if queue_id < 0 { random_below(config.write_queue_nums) } else { queue_id };
+        let queue_id = match queue_id {
+            ..0 if config.write_queue_nums == 0 => {
+                let remark = "java.lang.ArithmeticException: / by zero";
+                return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
+            }
+            ..0 => random_below(config.write_queue_nums),
+            _ => queue_id,
+        };
         Ok(Target { topic: Cow::Borrowed(topic), queue_id, config })
     }
 
     #[cold]
-    fn new_topic(&self, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
+    fn checked_topic(&self, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
         let invalid = |remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
         topic_validator::validate_topic(topic).map_err(invalid)?;
         if topic_validator::is_not_allowed_send_topic(topic) {
             let remark = format!("Sending message to topic[{topic}] is forbidden.");
             return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
         }
+        if let Some(config) = self.broker.topics.find(topic) {
+            return Ok(config);
+        }
+        self.new_topic(topic)
+    }
+
+    fn new_topic(&self, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
         let is_retry = topic.starts_with(topic_validator::RETRY_GROUP_TOPIC_PREFIX);
         let unit_flag = if is_retry { topic_sys_flag::UNIT_SUB } else { topic_sys_flag::UNIT };
         let topic_sys_flag = if self.header.unit_mode == Some(true) { unit_flag } else { 0 };
-        let default_topic = self.header.default_topic.unwrap_or_default();
+        let default_topic = required(self.header.default_topic, "defaultTopic")?;
         let queue_nums = required(self.header.default_topic_queue_nums, "defaultTopicQueueNums")?;
         let topics = &self.broker.topics;
         let addr = self.peer.remote_addr();
@@ -82,7 +99,11 @@ impl<'a> Sent<'a> {
 fn refuse_before_start(broker: &Broker) -> Result<(), Refusal> {
     let start_ms = broker.settings.broker.start_accept_send_request_time_stamp_ms;
     if start_ms > 0 && broker.clock.wall_ms() < start_ms {
-        let remark = format!("broker unable to service, until {start_ms}");
+        let [year, month, day, hour, minute, second] = local_time(start_ms);
+        let remark = format!(
+            "broker unable to service, until {year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02},{:03}",
+            start_ms.rem_euclid(1000)
+        );
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     }
     Ok(())
@@ -94,6 +115,15 @@ pub(super) fn claims_wrong_batch(config: &TopicConfig, sent_flag: i32, propertie
         0 => property::find(properties, property::INNER_NUM).is_some(),
         _ => !has_batch_queues(config),
     }
+}
+
+/// Java: `CleanupPolicyUtils.getDeletePolicy`.
+pub(super) fn is_compacted(config: &TopicConfig) -> bool {
+    config.attributes.get(attributes::CLEANUP_POLICY).is_some_and(|policy| policy == "COMPACTION")
+}
+
+pub(super) fn has_keys(properties: &str) -> bool {
+    property::find(properties, property::KEYS).is_some_and(|keys| !topic_validator::is_blank(keys))
 }
 
 /// Java: `TopicConfig.toString`.

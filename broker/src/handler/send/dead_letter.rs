@@ -36,6 +36,7 @@ impl<'a> Sent<'a> {
         }
         properties.put(property::DELAY_TIME_LEVEL, "-1");
         properties.delay_level = 0;
+        properties.drop_priority();
         let (topic, config) = dead_letter_topic(self.broker, group)?;
         *target = Target { topic: Cow::Owned(topic), queue_id: random_below(DLQ_QUEUE_NUMS), config };
         Ok(())

@@ -2,6 +2,7 @@
 
 use remoting::message::property::{self, Properties};
 use remoting::message::uniq_key::UniqKeys;
+use remoting::{Refusal, ResponseCode};
 
 /// Added by the broker; a value that the producer sent along is replaced.
 pub(super) struct Additions<'a> {
@@ -21,6 +22,8 @@ pub(super) struct SentProperties {
     pub text: String,
     pub uniq_key: String,
     pub delay_level: i32,
+    /// At least 0; that of a message of another kind is dropped.
+    pub priority: Option<i32>,
     pub is_prepared: bool,
     /// Asks for a delivery time of its own (5.x timer messages).
     pub is_timed: bool,
@@ -29,20 +32,28 @@ pub(super) struct SentProperties {
 }
 
 impl SentProperties {
-    pub(super) fn read(sent: &str, additions: &Additions<'_>) -> SentProperties {
+    /// Refused is a delay level that is no number.
+    pub(super) fn read(sent: &str, additions: &Additions<'_>) -> Result<SentProperties, Refusal> {
         let mut read = SentProperties {
             text: String::with_capacity(sent.len() + 96),
             uniq_key: String::new(),
             delay_level: 0,
+            priority: None,
             is_prepared: false,
             is_timed: false,
             wait_store_msg_ok: true,
         };
+        let mut is_delayed_or_ordered = false;
         for (name, value) in property::iter(sent) {
             match name {
                 POP_CK | property::MSG_REGION | property::TRACE_SWITCH | property::CLUSTER => continue,
                 property::UNIQ_KEY => value.clone_into(&mut read.uniq_key),
-                property::DELAY_TIME_LEVEL => read.delay_level = value.parse().unwrap_or(0),
+                property::DELAY_TIME_LEVEL => {
+                    read.delay_level = value.parse().map_err(|_| not_a_number(value))?;
+                    is_delayed_or_ordered = true;
+                }
+                property::SHARDING_KEY => is_delayed_or_ordered = true,
+                property::PRIORITY => read.priority = value.parse().ok().filter(|priority| *priority >= 0),
                 property::TRANSACTION_PREPARED => read.is_prepared = value.eq_ignore_ascii_case("true"),
                 property::WAIT_STORE_MSG_OK => read.wait_store_msg_ok = value.eq_ignore_ascii_case("true"),
                 property::TIMER_DELIVER_MS | property::TIMER_DELAY_MS | property::TIMER_DELAY_SEC => {
@@ -51,6 +62,9 @@ impl SentProperties {
                 _ => {}
             }
             property::append(&mut read.text, name, value);
+        }
+        if read.priority.is_some() && (read.is_prepared || read.is_timed || is_delayed_or_ordered) {
+            read.drop_priority();
         }
         if read.uniq_key.is_empty() {
             read.uniq_key = additions.uniq_keys.next(additions.now_ms);
@@ -63,7 +77,14 @@ impl SentProperties {
             property::TRACE_SWITCH,
             if additions.trace_on { "true" } else { "false" },
         );
-        read
+        Ok(read)
+    }
+
+    /// Java: `TopicMessageType.parseFromMessageProperty`, which knows one kind of a message.
+    pub(super) fn drop_priority(&mut self) {
+        if self.priority.take().is_some() {
+            self.text = property::without(&self.text, property::PRIORITY);
+        }
     }
 
     /// Changes one property in the text.
@@ -72,6 +93,12 @@ impl SentProperties {
         properties.put(name, value);
         self.text = properties.encode();
     }
+}
+
+/// As Java says it.
+fn not_a_number(text: &str) -> Refusal {
+    let remark = format!("java.lang.NumberFormatException: For input string: \"{text}\"");
+    Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
 }
 
 #[cfg(test)]
@@ -87,7 +114,7 @@ mod tests {
             uniq_keys: &uniq_keys,
             now_ms: 0,
         };
-        SentProperties::read(sent, &additions)
+        SentProperties::read(sent, &additions).unwrap()
     }
 
     fn readable(text: &str) -> String {
@@ -104,6 +131,24 @@ mod tests {
         );
         assert_eq!((read.uniq_key.as_str(), read.delay_level), ("U", 3));
         assert!(!read.wait_store_msg_ok && !read.is_prepared && !read.is_timed);
+    }
+
+    #[test]
+    fn only_a_plain_message_has_a_priority() {
+        let priority = |more: &str| {
+            let sent = format!("_SYS_MSG_PRIORITY_=3;UNIQ_KEY=U;{more}");
+            let read = read(&sent.replace('=', "\u{1}").replace(';', "\u{2}"));
+            let is_kept = property::find(&read.text, property::PRIORITY).is_some();
+            assert_eq!(is_kept, read.priority.is_some(), "{more}");
+            read.priority
+        };
+        assert_eq!(priority("TAGS=A;TRAN_MSG=false"), Some(3));
+        for more in ["TRAN_MSG=true", "DELAY=0", "TIMER_DELAY_MS=0", "__SHARDINGKEY=k"] {
+            assert_eq!(priority(more), None, "{more}");
+        }
+        for none in ["-1", "x"] {
+            assert_eq!(read(&format!("_SYS_MSG_PRIORITY_\u{1}{none}\u{2}")).priority, None);
+        }
     }
 
     #[test]

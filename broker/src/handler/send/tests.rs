@@ -1,4 +1,4 @@
-//! Sends to a broker that flushes synchronously: who waits for the disk.
+//! Sends to brokers that are set otherwise: who waits for the disk, and who is refused.
 
 use super::*;
 use crate::config::{self, Overrides};
@@ -8,11 +8,18 @@ use process::config::Environment;
 use process::properties::Properties;
 use remoting::RequestCode;
 
-fn send(wait: Option<&str>) -> Command {
+fn send(topic: &'static str, wait: Option<&str>) -> Command {
     let mut ext = ExtFields::empty();
-    for (name, value) in
-        [("a", "pg"), ("b", "T"), ("c", "TBW102"), ("d", "4"), ("e", "0"), ("f", "0"), ("g", "1"), ("h", "0")]
-    {
+    for (name, value) in [
+        ("a", "pg"),
+        ("b", topic),
+        ("c", "TBW102"),
+        ("d", "4"),
+        ("e", "0"),
+        ("f", "0"),
+        ("g", "1"),
+        ("h", "0"),
+    ] {
         ext.push(name, value);
     }
     if let Some(wait) = wait {
@@ -23,7 +30,7 @@ fn send(wait: Option<&str>) -> Command {
 
 /// Whether a send is answered before the disk has it.
 fn is_answered_at_once(broker: &Arc<Broker>, wait: Option<&str>) -> bool {
-    match send_message_v2(broker, &Peer::detached(), send(wait)) {
+    match send_message_v2(broker, &Peer::detached(), send("T", wait)) {
         Ok(Outcome::Now(reply)) => {
             assert_eq!(reply.response_code(), ResponseCode::SUCCESS, "{:?}", reply.remark);
             true
@@ -33,10 +40,15 @@ fn is_answered_at_once(broker: &Arc<Broker>, wait: Option<&str>) -> bool {
     }
 }
 
-async fn broker(home: &std::path::Path, flush: &str) -> start::Running {
-    let text = format!(
-        "listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\nflushDiskType={flush}\n"
-    );
+fn refusal(broker: &Arc<Broker>, topic: &'static str) -> (ResponseCode, String) {
+    match send_message_v2(broker, &Peer::detached(), send(topic, None)) {
+        Ok(Outcome::Now(reply)) => (reply.response_code(), reply.remark.unwrap_or_default().into_owned()),
+        _ => panic!("not answered"),
+    }
+}
+
+async fn broker(home: &std::path::Path, settings: &str) -> start::Running {
+    let text = format!("listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n{settings}\n");
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
     let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
@@ -46,7 +58,7 @@ async fn broker(home: &std::path::Path, flush: &str) -> start::Running {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_those_who_want_to_wait_for_the_disk() {
     let home = tempfile::tempdir().unwrap();
-    let synchronous = broker(&home.path().join("sync"), "SYNC_FLUSH").await;
+    let synchronous = broker(&home.path().join("sync"), "flushDiskType=SYNC_FLUSH").await;
     for (wait, at_once) in [
         (None, false),
         (Some("true"), false),
@@ -57,7 +69,31 @@ async fn only_those_who_want_to_wait_for_the_disk() {
         assert_eq!(is_answered_at_once(synchronous.broker(), wait), at_once, "{wait:?}");
     }
     synchronous.shutdown().await;
-    let asynchronous = broker(&home.path().join("async"), "ASYNC_FLUSH").await;
+    let asynchronous = broker(&home.path().join("async"), "flushDiskType=ASYNC_FLUSH").await;
     assert!(is_answered_at_once(asynchronous.broker(), Some("true")));
     asynchronous.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_light_queue_has_a_topic_s_name() {
+    let home = tempfile::tempdir().unwrap();
+    let running = broker(home.path(), "enableLmq=true").await;
+    assert_eq!(refusal(running.broker(), "%LMQ%good").0, ResponseCode::SUCCESS);
+    let (code, remark) = refusal(running.broker(), "%LMQ%../bad");
+    assert_eq!(code, ResponseCode::INVALID_PARAMETER);
+    assert!(remark.contains("illegal characters"), "{remark}");
+    running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sends_before_their_time_are_told_when_it_comes() {
+    let home = tempfile::tempdir().unwrap();
+    let running = broker(home.path(), "startAcceptSendRequestTimeStamp=4102444800007").await;
+    let (code, remark) = refusal(running.broker(), "T");
+    assert_eq!(code, ResponseCode::SYSTEM_ERROR);
+    // 2100-01-01 UTC, as the clock on the wall says it here.
+    let date = remark.strip_prefix("broker unable to service, until ").unwrap();
+    assert!(date.starts_with("2100-01-01 ") || date.starts_with("2099-12-31 "), "{remark}");
+    assert!(date.ends_with(":00,007"), "{remark}");
+    running.shutdown().await;
 }

@@ -1,0 +1,126 @@
+//! UPDATE_AND_CREATE_TOPIC, and what a send finds of it.
+
+use compat_tests::client::Send;
+use compat_tests::differential::{Case, Script};
+use compat_tests::wire::Command;
+
+const CREATE_TOPIC: i32 = 17;
+
+pub const CASES: &[Case] = &[
+    Case {
+        name: "topic_filter_type",
+        codes: &[0, 0, 1, 1, 1, 29],
+        script: |s| {
+            for kind in ["SINGLE_TAG", "MULTI_TAG", "single_tag", "", "BOTH"] {
+                let topic = s.unique(&format!("T{kind}"));
+                let code = create_code(s, &topic, &[("topicFilterType", kind)]);
+                s.note_code(code);
+            }
+            let code = create_code(s, "rmq_sys_x", &[]);
+            s.note_code(code);
+        },
+    },
+    Case {
+        name: "topic_filter_type_missing",
+        codes: &[1],
+        script: |s| {
+            let mut request = request(&s.unique("T"), &[]);
+            request.ext.remove("topicFilterType");
+            let reply = s.quietly(request);
+            s.note_code(reply.code);
+        },
+    },
+    Case {
+        name: "topic_fields_missing",
+        codes: &[1, 1, 1, 1, 0, 0],
+        script: |s| {
+            for name in ["topic", "readQueueNums", "writeQueueNums", "perm", "order", "topicSysFlag"] {
+                let mut request = request(&s.unique("T"), &[]);
+                request.ext.remove(name);
+                let reply = s.quietly(request);
+                s.note_code(reply.code);
+            }
+        },
+    },
+    Case {
+        name: "topic_with_odd_numbers",
+        codes: &[0, 29, 0, 29, 0, 0],
+        script: |s| {
+            let topic = s.unique("T");
+            create(s, &topic, &[("readQueueNums", "-1"), ("writeQueueNums", "-1")]);
+            refused(s, &topic, 0);
+            let topic = s.unique("U");
+            create(s, &topic, &[("readQueueNums", "3"), ("writeQueueNums", "0"), ("perm", "9")]);
+            refused(s, &topic, 3);
+            s.ask_command(Send::to(&topic).queue(2).v2());
+            // As it is: nothing changes.
+            create(s, &topic, &[("readQueueNums", "3"), ("writeQueueNums", "0"), ("perm", "9")]);
+        },
+    },
+    Case {
+        name: "topic_attributes",
+        codes: &[1, 0, 1, 0, 29, 1, 1, 1, 0, 1, 1],
+        script: |s| {
+            let topic = s.unique("T");
+            for attributes in [
+                "-message.type",
+                "+message.type=FIFO",
+                "+queue.type=BatchCQ",
+                "+message.type=DELAY,+reserve.time=7",
+                "+message.type=MIXED",
+                "+message.type=OTHER",
+                "+no.such=1",
+                "message.type=FIFO",
+                "-message.type",
+            ] {
+                s.ask_command(request(&topic, &[("attributes", attributes)]));
+            }
+            for attributes in ["+queue.type=x", "+cleanup.policy=x"] {
+                s.ask_command(request(&s.unique("U"), &[("attributes", attributes)]));
+            }
+        },
+    },
+    Case {
+        name: "topic_of_the_system",
+        codes: &[29, 29, 29, 29, 29],
+        script: |s| {
+            for topic in ["TBW102", "rmq_sys_mine", "DefaultCluster_REPLY_TOPIC", "with space", ""] {
+                create(s, topic, &[]);
+            }
+        },
+    },
+];
+
+/// Compares the answer to making a topic of 4 queues, but for `fields`.
+pub fn create(s: &mut Script, topic: &str, fields: &[(&str, &str)]) {
+    s.ask_command(request(topic, fields));
+}
+
+fn create_code(s: &mut Script, topic: &str, fields: &[(&str, &str)]) -> i32 {
+    s.quietly(request(topic, fields)).code
+}
+
+fn request(topic: &str, fields: &[(&str, &str)]) -> Command {
+    let mut request = Command::request(
+        CREATE_TOPIC,
+        &[
+            ("topic", topic),
+            ("defaultTopic", "TBW102"),
+            ("readQueueNums", "4"),
+            ("writeQueueNums", "4"),
+            ("perm", "6"),
+            ("topicFilterType", "SINGLE_TAG"),
+            ("topicSysFlag", "0"),
+            ("order", "false"),
+        ],
+        b"",
+    );
+    request.ext.extend(fields.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+    request
+}
+
+/// The topic has no such queue.
+fn refused(s: &mut Script, topic: &str, queue_id: i32) {
+    let reply = s.quietly(Send::to(topic).queue(queue_id).v2());
+    s.note_code(reply.code);
+}

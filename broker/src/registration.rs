@@ -56,6 +56,10 @@ pub struct RegistrationConfig {
     /// Each period, even if the name server has the table.
     pub force_register: bool,
     pub compressed_register: bool,
+    /// Changed topics go one by one, as topics and not as a broker's registration.
+    pub enable_single_topic_register: bool,
+    /// Topics in one registration at most, with `enableSplitRegistration`.
+    pub split_registration_size: Option<usize>,
 }
 
 impl RegistrationConfig {
@@ -72,8 +76,13 @@ impl RegistrationConfig {
             register_name_server_period: Duration::from_millis(broker.register_name_server_period_ms),
             register_broker_timeout: Duration::from_millis(broker.register_broker_timeout_ms),
             connect_timeout: Duration::from_millis(settings.client.connect_timeout_ms),
-            force_register: broker.force_register,
+            // Java does not ask for the version either where the table is split.
+            force_register: broker.force_register || broker.enable_split_registration,
             compressed_register: broker.compressed_register,
+            enable_single_topic_register: broker.enable_single_topic_register,
+            split_registration_size: broker
+                .enable_split_registration
+                .then_some(broker.split_registration_size),
         }
     }
 }
@@ -257,9 +266,19 @@ impl NameServer {
 }
 
 impl Shared {
-    /// Java: `BrokerOuterAPI.registerBroker` and `BrokerController.handleRegisterBrokerResult`.
+    /// Java: `BrokerOuterAPI.registerBroker`.
     async fn register(&self, addr: &str, round: &Round) -> Result<(), RegisterError> {
-        let response = self.call(addr, round.request(self)).await?;
+        for request in round.requests(self) {
+            let response = self.call(addr, request.clone()).await?;
+            if request.request_code() == RequestCode::REGISTER_BROKER {
+                self.learn(addr, &response).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the answer to a registration says. Java: `BrokerController.handleRegisterBrokerResult`.
+    async fn learn(&self, addr: &str, response: &Command) {
         let header = RegisterBrokerResponseHeader::decode(&response.ext);
         let master = MasterAddrs {
             master_addr: header.master_addr.map(str::to_owned),
@@ -281,7 +300,6 @@ impl Shared {
                 Err(error) => tracing::warn!("name server {addr} lists ordered topics unreadably: {error}"),
             }
         }
-        Ok(())
     }
 
     /// Whether the name server has another version of the table. Java: `BrokerOuterAPI.needRegister`.

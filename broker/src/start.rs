@@ -21,7 +21,7 @@ use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
 use crate::transaction::{self, Transactions};
 use filter::bloom::BloomError;
-use namesrv::{listen_addr, server_config};
+use namesrv::{host_addr, listen_addr, server_config};
 use process::clock::Clock;
 use process::files::LoadError;
 use process::logs;
@@ -29,7 +29,7 @@ use remoting::Codec;
 use remoting::message::uniq_key::UniqKeys;
 use remoting::server::{Listener, Server};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -256,9 +256,8 @@ fn asking(broker: &Arc<Broker>) -> transaction::Ask {
 /// Java makes a socket address of the two, which resolves a name.
 fn store_host(settings: &BrokerSettings) -> Result<SocketAddr, StartError> {
     let ip = settings.broker.broker_ip1.as_str();
-    let resolved =
-        (ip, settings.server.listen_port).to_socket_addrs().ok().and_then(|mut addrs| addrs.next());
-    resolved.ok_or_else(|| StartError::Address { key: "brokerIP1", value: ip.to_owned() })
+    host_addr(ip, settings.server.listen_port)
+        .map_err(|_| StartError::Address { key: "brokerIP1", value: ip.to_owned() })
 }
 
 /// What is done now and then.

@@ -57,9 +57,11 @@ struct Live {
     last_update_ms: i64,
     silence_max_ms: i64,
     data_version: DataVersion,
+    /// Of the last registration. Not its version alone: a part of the topics has the version of all of them.
+    body_crc32: i32,
     connection: Arc<Peer>,
     ha_server_addr: Option<String>,
-    /// [`Routes::removals`] when all its topics were in the table.
+    /// [`Routes::removals`] when all topics of that registration were in the table.
     complete_at: Option<u64>,
 }
 
@@ -83,6 +85,8 @@ pub struct Registration<'a> {
     pub heartbeat_timeout_millis: Option<i64>,
     /// None from brokers before 5.0.
     pub enable_acting_master: Option<bool>,
+    /// Of all that it says of its topics.
+    pub body_crc32: i32,
     pub connection: &'a Arc<Peer>,
 }
 
@@ -125,14 +129,17 @@ pub struct MinBrokerIdChange {
 }
 
 impl Routes {
-    /// Whether this registration with this data version would change no topic.
+    /// Whether this registration with this data version repeats the last one and would change no topic.
     pub fn holds(&self, registration: &Registration, version: DataVersion, rules: Rules) -> bool {
         let known =
             self.brokers.get(registration.name).and_then(|broker| broker.broker_addrs.get(&registration.id));
         let live = self.live.get(&BrokerAddr::new(registration.cluster, registration.addr));
         known.is_some_and(|addr| addr == registration.addr)
-            && live
-                .is_some_and(|live| live.data_version == version && live.complete_at == Some(self.removals))
+            && live.is_some_and(|live| {
+                live.data_version == version
+                    && live.body_crc32 == registration.body_crc32
+                    && live.complete_at == Some(self.removals)
+            })
             && !rules.delete_topic_with_broker_registration
     }
 
@@ -277,6 +284,7 @@ impl Routes {
             last_update_ms: now_ms,
             silence_max_ms: registration.heartbeat_timeout_millis.unwrap_or(BROKER_SILENCE_MAX_MS),
             data_version,
+            body_crc32: registration.body_crc32,
             connection: registration.connection.clone(),
             ha_server_addr: registration.ha_server_addr.map(str::to_owned),
             complete_at,

@@ -92,24 +92,30 @@ impl NameServer {
 
     pub fn connection_lost(&self, peer: &Peer) {
         // Most connections are clients': they need no write lock.
-        let brokers = self.routes.read().connected_by(peer.id());
-        if brokers.is_empty() {
+        if self.routes.read().connected_by(peer.id()).is_empty() {
             return;
         }
+        let mut routes = self.routes.write();
+        // Asked again: a broker may have come back on another connection meanwhile.
+        let brokers = routes.connected_by(peer.id());
         tracing::info!("connection {} lost, its brokers leave: {brokers:?}", peer.remote_addr());
-        let notices = self.routes.write().drop_brokers(&brokers, self.rules());
+        let notices = routes.drop_brokers(&brokers, self.rules());
+        drop(routes);
         self.notify(notices);
     }
 
     /// Brokers that fell silent are gone, and their connections with them. Java: `scanNotActiveBroker`.
     pub fn expire_silent_brokers(&self) {
-        let silent = self.routes.read().silent(self.now_ms());
-        let keys: Vec<_> = silent.iter().map(|(key, _)| key.clone()).collect();
-        if keys.is_empty() {
+        if self.routes.read().silent(self.now_ms()).is_empty() {
             return;
         }
+        let mut routes = self.routes.write();
+        // Asked again: a broker may have said something meanwhile.
+        let silent = routes.silent(self.now_ms());
+        let keys: Vec<_> = silent.iter().map(|(key, _)| key.clone()).collect();
         tracing::warn!("brokers were silent for too long: {keys:?}");
-        let notices = self.routes.write().drop_brokers(&keys, self.rules());
+        let notices = routes.drop_brokers(&keys, self.rules());
+        drop(routes);
         silent.iter().for_each(|(_, connection)| connection.close());
         self.notify(notices);
     }

@@ -75,9 +75,17 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
 /// Where a server with these settings listens; the broker's too.
 pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
     let bind = settings.bind_address.as_str();
-    let unknown = |error| StartError::BindAddress(bind.to_owned(), error);
-    let mut addrs = (bind, settings.listen_port).to_socket_addrs().map_err(unknown)?;
-    addrs.next().ok_or_else(|| unknown(io::ErrorKind::AddrNotAvailable.into()))
+    host_addr(bind, settings.listen_port).map_err(|error| StartError::BindAddress(bind.to_owned(), error))
+}
+
+/// Resolves a host. As in Java an IPv6 address may stand in brackets and name its interface; so does the one that a broker
+/// finds for itself where the machine has no other.
+pub fn host_addr(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    // The system resolves the interface of link-local addresses only.
+    let bare = bare.and_then(|host| host.split('%').next()).unwrap_or(host);
+    let mut addrs = (bare, port).to_socket_addrs()?;
+    addrs.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
 }
 
 /// The settings that sockets take; the broker's too.
@@ -139,6 +147,16 @@ impl Running {
 mod tests {
     use super::*;
     use remoting::tls::TlsMode;
+
+    #[test]
+    fn hosts_as_java_writes_them() {
+        let v6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 2], 10911));
+        for host in ["[fd00:0:0:0:0:0:0:2%eth0]", "[fd00::2]", "fd00::2"] {
+            assert_eq!(host_addr(host, 10911).unwrap(), v6);
+        }
+        assert_eq!(host_addr("10.0.0.1", 1).unwrap(), SocketAddr::from(([10, 0, 0, 1], 1)));
+        assert!(host_addr("[", 1).is_err());
+    }
 
     #[test]
     fn the_tls_file_is_over_system_properties_but_for_the_mode() {

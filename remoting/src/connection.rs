@@ -57,6 +57,7 @@ pub(crate) async fn run<S: Service + ?Sized>(
     service: &S,
 ) {
     service.connected(peer);
+    let _ending = Ending { peer, service };
     match serve(stream, peer, service).await {
         End::Peer => {
             tracing::info!(target: "remoting", "connection {} closed by its peer", peer.remote_addr())
@@ -69,8 +70,19 @@ pub(crate) async fn run<S: Service + ?Sized>(
             tracing::warn!(target: "remoting", "connection {} closed, it sent what is no frame: {error}", peer.remote_addr());
         }
     }
-    peer.end();
-    service.closed(peer);
+}
+
+/// Dropped with the connection's task: a request that makes a handler panic leaves no client behind either.
+struct Ending<'a, S: Service + ?Sized> {
+    peer: &'a Arc<Peer>,
+    service: &'a S,
+}
+
+impl<S: Service + ?Sized> Drop for Ending<'_, S> {
+    fn drop(&mut self) {
+        self.peer.end();
+        self.service.closed(self.peer);
+    }
 }
 
 async fn serve<S: Service + ?Sized>(

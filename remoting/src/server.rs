@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -116,8 +116,24 @@ impl Server {
     }
 }
 
+/// `0.0.0.0` is every address of the host, IPv6 ones too where there are any, as in Java.
 fn listen(addr: SocketAddr, config: &ServerConfig) -> io::Result<TcpListener> {
+    if addr.ip() == Ipv4Addr::UNSPECIFIED {
+        match listen_on(SocketAddr::from((Ipv6Addr::UNSPECIFIED, addr.port())), config) {
+            Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+                tracing::info!(target: "remoting", "no listening on IPv6: {error}");
+            }
+            listening => return listening,
+        }
+    }
+    listen_on(addr, config)
+}
+
+fn listen_on(addr: SocketAddr, config: &ServerConfig) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     if config.receive_buffer_bytes > 0 {
@@ -137,13 +153,21 @@ async fn accept<S: Service>(listener: TcpListener, config: ServerConfig, service
                     tracing::info!(target: "remoting", "connection {remote_addr} lost at once: {error}");
                     continue;
                 }
-                tokio::spawn(serve(stream, remote_addr, shared.clone()));
+                tokio::spawn(serve(stream, canonical(remote_addr), shared.clone()));
             }
             Err(error) => {
                 tracing::error!(target: "remoting", "accept failed: {error}");
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
+    }
+}
+
+/// An IPv4 address that an IPv6 socket shows in its own form: messages keep the hosts that they come from.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::from((v4, addr.port())),
+        IpAddr::V6(_) => addr,
     }
 }
 
@@ -165,8 +189,9 @@ struct Shared<S> {
 
 async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: Arc<Shared<S>>) {
     let Ok(local_addr) = stream.local_addr() else { return };
-    let peer = Peer::new(socket_addr, local_addr, shared.codec);
+    let peer = Peer::new(socket_addr, canonical(local_addr), shared.codec);
     shared.peers.lock().insert(peer.id(), peer.clone());
+    let _listed = Listed { peers: &shared.peers, id: peer.id() };
     let opened = tokio::select! {
         opened = preamble::open(stream, &peer, &shared.tls) => Some(opened),
         () = peer.closed() => None,
@@ -182,7 +207,18 @@ async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: A
         }
         None => tracing::info!(target: "remoting", "connection {} closed", peer.remote_addr()),
     }
-    shared.peers.lock().remove(&peer.id());
+}
+
+/// A connection among the server's, until its task ends.
+struct Listed<'a> {
+    peers: &'a Peers,
+    id: u64,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.peers.lock().remove(&self.id);
+    }
 }
 
 async fn serve_tls<S: Service>(mut stream: Box<TlsStream<TcpStream>>, peer: &Arc<Peer>, service: &S) {

@@ -155,6 +155,11 @@ settings! {
         pub force_register: bool = "forceRegister",
         /// Send the registration's body deflated.
         pub compressed_register: bool = "compressedRegister",
+        /// Register a changed topic alone, with REGISTER_TOPIC_IN_NAMESRV.
+        pub enable_single_topic_register: bool = "enableSingleTopicRegister",
+        /// Register in parts of `split_registration_size` topics.
+        pub enable_split_registration: bool = "enableSplitRegistration",
+        pub split_registration_size: usize = "splitRegistrationSize",
 
         /// Write `consumerOffset.json` this often.
         pub flush_consumer_offset_interval_ms: u64 = "flushConsumerOffsetInterval",

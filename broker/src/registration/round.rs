@@ -1,13 +1,14 @@
 //! What is sent to every name server at one time.
 
-use super::Shared;
+use super::{RegistrationConfig, Shared};
 use crate::topics::perm;
 use remoting::body::{
-    RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper, TopicConfigSerializeWrapper,
+    QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper,
+    TopicConfigSerializeWrapper, TopicRouteData,
 };
-use remoting::header::namesrv::RegisterBrokerRequestHeader;
+use remoting::header::namesrv::{RegisterBrokerRequestHeader, RegisterTopicRequestHeader};
 use remoting::message::crc32;
-use remoting::{Command, RequestCode};
+use remoting::{Command, RequestCode, json};
 use std::sync::{Arc, OnceLock};
 
 pub(super) struct Round {
@@ -20,66 +21,113 @@ pub(super) struct Round {
     /// The part of the table that goes out; `None` for all of it.
     changed: Option<TopicConfigSerializeWrapper>,
     /// Made once for all name servers.
-    request: OnceLock<Command>,
+    requests: OnceLock<Vec<Command>>,
 }
 
 impl Round {
     /// Before the first.
     pub fn none() -> Round {
-        Round { number: 0, changes: 0, is_forced: false, changed: None, request: OnceLock::new() }
+        Round { number: 0, changes: 0, is_forced: false, changed: None, requests: OnceLock::new() }
     }
 
     /// All topics, as they are when the first name server gets them. Java: `registerBrokerAll`.
     pub fn full(number: u64, is_forced: bool, shared: &Shared) -> Round {
         let changes = *shared.topics.changes().borrow();
-        Round { number, changes, is_forced, changed: None, request: OnceLock::new() }
+        Round { number, changes, is_forced, changed: None, requests: OnceLock::new() }
     }
 
     /// The topics that changed since the last such round. Java: `registerIncrementBrokerData`.
     pub fn increment(number: u64, changes: u64, shared: &Shared) -> Round {
         let changed = Some(shared.topics.take_unregistered());
-        Round { number, changes, is_forced: true, changed, request: OnceLock::new() }
+        Round { number, changes, is_forced: true, changed, requests: OnceLock::new() }
     }
 
-    pub fn request(&self, shared: &Shared) -> Command {
-        self.request.get_or_init(|| self.make_request(shared)).clone()
+    /// To be sent one after the other; none if nothing is left of what changed.
+    pub fn requests(&self, shared: &Shared) -> &[Command] {
+        self.requests.get_or_init(|| self.make_requests(shared))
     }
 
-    fn make_request(&self, shared: &Shared) -> Command {
+    fn make_requests(&self, shared: &Shared) -> Vec<Command> {
         let config = &shared.config;
         let topics = self.changed.clone().unwrap_or_else(|| shared.topics.to_wrapper());
-        let body = RegisterBrokerBody {
-            filter_server_list: Vec::new(),
-            topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
-                data_version: topics.data_version,
-                topic_config_table: topics.topic_config_table,
-                ..Default::default()
-            },
-        };
-        let body = limit(body, config.broker_permission).encode(config.compressed_register);
-        let header = RegisterBrokerRequestHeader {
-            broker_name: Some(&config.broker_name),
-            broker_addr: Some(&config.broker_addr),
-            cluster_name: Some(&config.broker_cluster_name),
-            ha_server_addr: Some(&config.ha_server_addr),
-            broker_id: Some(config.broker_id),
-            enable_acting_master: Some(false),
-            // Java 5.5.0 says false even of a compressed body, which no name server can read then.
-            compressed: config.compressed_register,
-            body_crc32: crc32(&body),
-            ..Default::default()
-        };
-        Command::request(RequestCode::REGISTER_BROKER, header.encode()).with_body(body)
+        let topics = limit(topics, config.broker_permission);
+        if self.changed.is_none() {
+            return parts(topics, config.split_registration_size)
+                .into_iter()
+                .map(|part| register_broker(config, part))
+                .collect();
+        }
+        if config.enable_single_topic_register {
+            return topics.topic_config_table.values().map(|topic| register_topic(config, topic)).collect();
+        }
+        // A name server may delete the topics that a registration does not name.
+        if topics.topic_config_table.is_empty() { Vec::new() } else { vec![register_broker(config, topics)] }
     }
 }
 
 /// A broker that may not be read or written registers no topic as if it could.
-fn limit(mut body: RegisterBrokerBody, broker_permission: i32) -> RegisterBrokerBody {
+fn limit(mut topics: TopicConfigSerializeWrapper, broker_permission: i32) -> TopicConfigSerializeWrapper {
     if perm::is_readable(broker_permission) && perm::is_writeable(broker_permission) {
-        return body;
+        return topics;
     }
-    for topic in body.topic_config_serialize_wrapper.topic_config_table.values_mut() {
+    for topic in topics.topic_config_table.values_mut() {
         *topic = Arc::new(TopicConfig { perm: topic.perm & broker_permission, ..TopicConfig::clone(topic) });
     }
-    body
+    topics
+}
+
+/// The table in parts of `topics_max` topics.
+fn parts(whole: TopicConfigSerializeWrapper, topics_max: Option<usize>) -> Vec<TopicConfigSerializeWrapper> {
+    let Some(topics_max) = topics_max else { return vec![whole] };
+    // A name server takes no single topic of a broker that is new to it.
+    let topics_max = topics_max.max(2);
+    let data_version = whole.data_version;
+    let mut rest = whole.topic_config_table.into_iter().peekable();
+    let mut parts = Vec::new();
+    while rest.peek().is_some() {
+        let topic_config_table = rest.by_ref().take(topics_max).collect();
+        parts.push(TopicConfigSerializeWrapper { data_version, topic_config_table });
+    }
+    parts
+}
+
+/// Java: `BrokerOuterAPI.registerBrokerAll`.
+fn register_broker(config: &RegistrationConfig, topics: TopicConfigSerializeWrapper) -> Command {
+    let body = RegisterBrokerBody {
+        filter_server_list: Vec::new(),
+        topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
+            data_version: topics.data_version,
+            topic_config_table: topics.topic_config_table,
+            ..Default::default()
+        },
+    };
+    let body = body.encode(config.compressed_register);
+    let header = RegisterBrokerRequestHeader {
+        broker_name: Some(&config.broker_name),
+        broker_addr: Some(&config.broker_addr),
+        cluster_name: Some(&config.broker_cluster_name),
+        ha_server_addr: Some(&config.ha_server_addr),
+        broker_id: Some(config.broker_id),
+        enable_acting_master: Some(false),
+        // Java 5.5.0 says false even of a compressed body, which no name server can read then.
+        compressed: config.compressed_register,
+        body_crc32: crc32(&body),
+        ..Default::default()
+    };
+    Command::request(RequestCode::REGISTER_BROKER, header.encode()).with_body(body)
+}
+
+/// Leaves the broker's other topics alone, whatever the name server does with a registration that lacks them. Java:
+/// `BrokerOuterAPI.registerSingleTopicAll`.
+fn register_topic(config: &RegistrationConfig, topic: &TopicConfig) -> Command {
+    let header = RegisterTopicRequestHeader { topic: Some(&topic.topic_name), ..Default::default() };
+    let queues = QueueData {
+        broker_name: config.broker_name.as_str().into(),
+        perm: topic.perm,
+        read_queue_nums: topic.read_queue_nums,
+        topic_sys_flag: topic.topic_sys_flag,
+        write_queue_nums: topic.write_queue_nums,
+    };
+    let body = TopicRouteData { queue_datas: vec![queues], ..TopicRouteData::default() };
+    Command::request(RequestCode::REGISTER_TOPIC_IN_NAMESRV, header.encode()).with_body(json::to_bytes(&body))
 }

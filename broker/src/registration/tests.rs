@@ -84,6 +84,8 @@ impl Lab {
             connect_timeout: Duration::from_secs(3),
             force_register: true,
             compressed_register: false,
+            enable_single_topic_register: false,
+            split_registration_size: None,
         };
         Lab { _folder: folder, topics: Arc::new(topics), config, name_servers, _servers: servers }
     }
@@ -150,6 +152,46 @@ async fn a_change_is_told_alone_and_to_all() {
         let version = body_of(&requests[1]).topic_config_serialize_wrapper.data_version;
         assert_eq!(version.counter, 1);
     }
+}
+
+/// Java's bytes, of `RegisterTopicRequestHeader` and `TopicRouteData`.
+#[tokio::test]
+async fn a_changed_topic_goes_as_a_topic_if_configured_so() {
+    let mut lab = Lab::new(1);
+    lab.config.enable_single_topic_register = true;
+    let registration = lab.registered().await;
+    let master = MasterAddrs { master_addr: Some("m:1".to_owned()), ha_server_addr: None };
+    registration.shared.master.send_replace(master.clone());
+    lab.make_topic("T");
+    assert!(registration.when_registered(PATIENCE).await);
+    assert_eq!(*registration.master().borrow(), master, "the answer does not speak of it");
+    let requests = lab.name_servers[0].requests.lock();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].request_code(), RequestCode::REGISTER_TOPIC_IN_NAMESRV);
+    assert_eq!(requests[1].ext.iter().collect::<Vec<_>>(), [("topic", "T")]);
+    let queues =
+        r#"[{"brokerName":"broker-a","perm":6,"readQueueNums":16,"topicSysFlag":0,"writeQueueNums":16}]"#;
+    let body = format!(r#"{{"brokerDatas":[],"filterServerTable":{{}},"queueDatas":{queues}}}"#);
+    assert_eq!(requests[1].body.bytes(), body);
+}
+
+#[tokio::test]
+async fn a_table_goes_in_parts_if_configured_so() {
+    let mut lab = Lab::new(1);
+    let all = lab.all_topics();
+    lab.config.split_registration_size = Some(all.len() - 1);
+    lab.registered().await;
+    let (first, last) = all.split_at(all.len() - 1);
+    assert_eq!(lab.name_servers[0].topics(), [first, last]);
+}
+
+/// Two changes may go in one round; the second is nothing then, and no table without topics.
+#[tokio::test]
+async fn nothing_is_sent_where_nothing_is_left_to_tell() {
+    let lab = Lab::new(1);
+    let registration = lab.registration();
+    let round = Round::increment(2, 1, &registration.shared);
+    assert!(round.requests(&registration.shared).is_empty());
 }
 
 #[tokio::test]

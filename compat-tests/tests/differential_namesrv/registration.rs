@@ -131,6 +131,21 @@ pub const CASES: &[Case] = &[
             broker.look(s);
         },
     },
+    // `enableSplitRegistration`: a table in parts, all of one version.
+    Case {
+        name: "register_in_parts",
+        codes: &[0, 0, 0, 0, 0, 0],
+        script: |s| {
+            let first = Broker::registered(s);
+            let more = [topic(&s.unique("TopicC"), 4, 6, 0), topic(&s.unique("TopicD"), 4, 6, 0)];
+            let second = Broker { topics: more.to_vec(), ..Broker::new(s) };
+            second.register(s);
+            second.register(s);
+            second.ask_route(s);
+            first.ask_route(s);
+            s.ask(206, &[]);
+        },
+    },
     // A broker that is new must bring its whole table; one topic alone is an update of a known broker.
     Case {
         name: "register_one_topic_first",

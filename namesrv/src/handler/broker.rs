@@ -21,7 +21,8 @@ const V3_0_11: i32 = 37;
 pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
     let header = RegisterBrokerRequestHeader::decode(&request.ext);
     let body = request.body.bytes();
-    if header.body_crc32 != 0 && header.body_crc32 != crc32(&body) {
+    let body_crc32 = crc32(&body);
+    if header.body_crc32 != 0 && header.body_crc32 != body_crc32 {
         tracing::warn!("registration from {}: crc32 not match", peer.remote_addr());
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "crc32 not match"));
     }
@@ -42,6 +43,7 @@ pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command)
         zone_name: header.zone_name,
         heartbeat_timeout_millis: header.heartbeat_timeout_millis,
         enable_acting_master: header.enable_acting_master,
+        body_crc32,
         connection: peer,
     };
     let unchanged = unchanged(server, &registration, &header, &body);

@@ -77,6 +77,7 @@ fn registration<'a>(name: &'a str, addr: &'a str, id: i64, connection: &'a Arc<P
         zone_name: None,
         heartbeat_timeout_millis: None,
         enable_acting_master: Some(true),
+        body_crc32: 1,
         connection,
     }
 }
@@ -253,6 +254,20 @@ fn the_nearest_zone_and_who_has_no_master() {
     let names: Vec<&str> = route.broker_datas.iter().map(|broker| broker.broker_name.as_str()).collect();
     assert_eq!(names, ["a", "d"]);
     assert_eq!(route.queue_datas.len(), 2);
+}
+
+/// A name server that starts anew may hear of two changed topics first, and then of all in the same version.
+#[test]
+fn a_part_of_the_topics_is_not_taken_for_all_of_them() {
+    let mut lab = Lab::new();
+    let connection = Peer::detached();
+    let part = registration("a", "a:1", 0, &connection);
+    lab.try_register(&part, table(&[("T", 6), ("U", 6)], 2)).unwrap();
+    let whole = Registration { body_crc32: 2, ..part };
+    assert!(!lab.routes.holds(&whole, version(2), lab.rules));
+    lab.try_register(&whole, table(&[("T", 6), ("U", 6), ("V", 6)], 2)).unwrap();
+    assert!(lab.route("V").is_some());
+    assert!(lab.routes.holds(&whole, version(2), lab.rules));
 }
 
 /// Time of a core of the year 2015; a tenth of it is usual.

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const ECHO: RequestCode = RequestCode(10);
 const LATER: RequestCode = RequestCode(11);
 const CALL_BACK: RequestCode = RequestCode(12);
+const PANIC: RequestCode = RequestCode(13);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -37,6 +38,7 @@ impl Service for Echo {
                 });
                 Outcome::Later
             }
+            PANIC => panic!("as asked"),
             _ => Outcome::Now(unsupported(&request)),
         }
     }
@@ -67,6 +69,42 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_ends_its_connection_only() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let (calm, panicking) = (client(), client());
+    calm.call(&addr, Command::request(ECHO, ExtFields::empty()), PATIENCE).await.unwrap();
+    let answer = panicking.call(&addr, Command::request(PANIC, ExtFields::empty()), PATIENCE).await;
+    assert_eq!(answer, Err(CallError::Closed));
+    calm.call(&addr, Command::request(ECHO, ExtFields::empty()), PATIENCE).await.unwrap();
+    assert_eq!((echo.open.load(Ordering::SeqCst), server.peers.lock().len()), (1, 1));
+}
+
+/// Java's sockets are of both families, and show IPv4 addresses as such.
+#[tokio::test]
+async fn every_address_is_of_ipv6_too() {
+    let echo = Arc::new(Echo::default());
+    let config = ServerConfig::default();
+    let server = Server::start((Ipv4Addr::UNSPECIFIED, 0).into(), config, echo).unwrap();
+    let port = server.local_addr().port();
+    let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let hosts: &[IpAddr] = &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    for host in &hosts[..1 + usize::from(has_ipv6)] {
+        let client = client();
+        let addr = SocketAddr::new(*host, port).to_string();
+        client.call(&addr, Command::request(ECHO, ExtFields::empty()), PATIENCE).await.unwrap();
+        let seen: Vec<_> =
+            server.peers.lock().values().map(|peer| (peer.remote_addr().ip(), peer.local_addr())).collect();
+        assert!(seen.contains(&(*host, SocketAddr::new(*host, port))), "{seen:?}");
+    }
+    let taken = Server::start(
+        (Ipv4Addr::UNSPECIFIED, port).into(),
+        ServerConfig::default(),
+        Arc::new(Echo::default()),
+    );
+    assert_eq!(taken.err().map(|error| error.kind()), Some(io::ErrorKind::AddrInUse));
 }
 
 #[tokio::test]

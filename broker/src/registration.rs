@@ -52,7 +52,6 @@ pub struct RegistrationConfig {
     /// Kept within 10 and 60 seconds.
     pub register_name_server_period: Duration,
     pub register_broker_timeout: Duration,
-    pub connect_timeout: Duration,
     /// Each period, even if the name server has the table.
     pub force_register: bool,
     pub compressed_register: bool,
@@ -75,7 +74,6 @@ impl RegistrationConfig {
             broker_permission: broker.broker_permission,
             register_name_server_period: Duration::from_millis(broker.register_name_server_period_ms),
             register_broker_timeout: Duration::from_millis(broker.register_broker_timeout_ms),
-            connect_timeout: Duration::from_millis(settings.client.connect_timeout_ms),
             // Java does not ask for the version either where the table is split.
             force_register: broker.force_register || broker.enable_split_registration,
             compressed_register: broker.compressed_register,
@@ -134,8 +132,7 @@ struct Shared {
 }
 
 impl Registration {
-    pub fn new(config: RegistrationConfig, topics: Arc<Topics>) -> Registration {
-        let client = ClientConfig { connect_timeout: config.connect_timeout, ..ClientConfig::default() };
+    pub fn new(config: RegistrationConfig, client: ClientConfig, topics: Arc<Topics>) -> Registration {
         let done = config.name_servers.iter().map(|_| watch::Sender::new(0)).collect();
         let shared = Shared {
             config,

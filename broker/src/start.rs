@@ -21,7 +21,7 @@ use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
 use crate::transaction::{self, Transactions};
 use filter::bloom::BloomError;
-use namesrv::{host_addr, listen_addr, server_config};
+use namesrv::{client_config, host_addr, listen_addr, server_config};
 use process::clock::Clock;
 use process::files::LoadError;
 use process::logs;
@@ -204,7 +204,11 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         store_host,
         uniq_keys: UniqKeys::new(store_host.ip()),
         store,
-        registration: Registration::new(RegistrationConfig::of(&settings), topics.clone()),
+        registration: Registration::new(
+            RegistrationConfig::of(&settings),
+            client_config(&settings.client, &settings.environment),
+            topics.clone(),
+        ),
         topics,
         groups: groups.map_err(StartError::Table)?,
         offsets,

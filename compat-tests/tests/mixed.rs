@@ -47,6 +47,21 @@ fn our_broker_registers_in_javas_name_servers() {
     }
 }
 
+/// With `useTLS` neither broker falls back on a plain connection: one that is registered has spoken TLS.
+#[test]
+fn brokers_call_name_servers_by_tls() {
+    let lab = Lab::new();
+    let [four, five, ours] = [(JAVA_4, "namesrv-4"), (JAVA_5, "namesrv-5"), (Edition::Ours, "namesrv")]
+        .map(|(edition, name)| lab.name_server(edition, name));
+    let tls = [("useTLS", "true")];
+    let broker = lab.broker(Edition::Ours, "broker-a", &[&four, &five, &ours], &tls);
+    for name_server in [&four, &five, &ours] {
+        let route = route(name_server, "TBW102");
+        assert!(route.contains(&broker.addr.to_string()), "{route}");
+    }
+    lab.broker(JAVA_5, "broker-5", &[&ours], &tls);
+}
+
 fn route(name_server: &Running, topic: &str) -> String {
     let reply = name_server.ask(105, &[("topic", topic)], b"");
     String::from_utf8_lossy(&reply.body).into_owned()

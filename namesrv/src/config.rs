@@ -6,7 +6,9 @@ mod keys_namesrv;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use process::config::netty::{NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyServerConfig};
+use process::config::netty::{
+    NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig,
+};
 use process::config::{Class, Config, ConfigError, Environment, Settings};
 use process::properties::Properties;
 use process::settings;
@@ -31,6 +33,7 @@ const DEFAULT_LISTEN_PORT: u16 = 9876;
 pub struct NamesrvSettings {
     pub namesrv: NamesrvConfig,
     pub server: NettyServerConfig,
+    pub client: NettyClientConfig,
     pub environment: Arc<Environment>,
 }
 
@@ -73,6 +76,7 @@ impl NamesrvSettings {
         Ok(NamesrvSettings {
             namesrv: config.read()?,
             server: config.read()?,
+            client: config.read()?,
             environment: config.environment().clone(),
         })
     }
@@ -114,6 +118,7 @@ pub fn warnings(config: &Config) -> Vec<String> {
     config.warnings(&[
         (NamesrvConfig::CLASS, NamesrvConfig::KEYS),
         (NettyServerConfig::CLASS, NettyServerConfig::KEYS),
+        (NettyClientConfig::CLASS, &["connectTimeoutMillis", "useTLS"]),
         (NamesrvConfig::CLASS, &["rocketmqHome"]),
         // `scanNotActiveBrokerInterval` and `configBlackList` reach the controller's class too.
         (

@@ -4,12 +4,13 @@ use crate::config::{NamesrvConfig, NamesrvSettings};
 use crate::kv_config::KvConfig;
 use crate::routes::removal::Leaving;
 use crate::routes::{MinBrokerIdChange, NotRegistered, Registered, Registration, Routes, Rules, Topics};
+use crate::start::client_config;
 use parking_lot::RwLock;
 use process::clock::Clock;
 use process::config::Config;
 use process::files::{self, LoadError};
 use process::properties::Properties;
-use remoting::client::{Client, ClientConfig, NoService};
+use remoting::client::{Client, NoService};
 use remoting::connection::Peer;
 use remoting::header::namesrv::NotifyMinBrokerIdChangeRequestHeader;
 use remoting::{Command, RequestCode};
@@ -36,7 +37,10 @@ impl NameServer {
             settings: RwLock::new(Arc::new(settings.namesrv.clone())),
             started_ms: clock.monotonic_ms(),
             clock,
-            client: Arc::new(Client::new(ClientConfig::default(), Arc::new(NoService))),
+            client: Arc::new(Client::new(
+                client_config(&settings.client, &settings.environment),
+                Arc::new(NoService),
+            )),
         })
     }
 

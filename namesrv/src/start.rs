@@ -3,14 +3,15 @@
 use crate::config::NamesrvSettings;
 use crate::server::NameServer;
 use process::clock::Clock;
-use process::config::netty::NettyServerConfig;
+use process::config::netty::{NettyClientConfig, NettyServerConfig};
 use process::config::{Config, Environment};
 use process::files::LoadError;
 use process::logs;
 use process::properties::Properties;
 use remoting::Codec;
+use remoting::client::ClientConfig;
 use remoting::server::{Server, ServerConfig};
-use remoting::tls::{Tls, TlsSettings};
+use remoting::tls::{ClientTls, ClientTlsSettings, Tls, TlsSettings};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
@@ -90,27 +91,52 @@ pub fn host_addr(host: &str, port: u16) -> io::Result<SocketAddr> {
 
 /// The settings that sockets take; the broker's too.
 pub fn server_config(settings: &NettyServerConfig, environment: &Environment) -> ServerConfig {
+    let tls = TlsProperties::of(environment);
     ServerConfig {
         backlog: i32::try_from(settings.server_socket_backlog).unwrap_or(i32::MAX),
         idle_max: Duration::from_secs(settings.server_channel_max_idle_time_s),
         send_buffer_bytes: settings.server_socket_snd_buf_bytes,
         receive_buffer_bytes: settings.server_socket_rcv_buf_bytes,
         codec: Codec::of_environment(),
-        tls: Arc::new(Tls::new(tls_settings(environment.system_properties()))),
+        tls: Arc::new(Tls::new(TlsSettings::read(|name| tls.get(name)))),
+    }
+}
+
+/// How a server with these settings calls others; the broker's too.
+pub fn client_config(settings: &NettyClientConfig, environment: &Environment) -> ClientConfig {
+    let tls = || {
+        let properties = TlsProperties::of(environment);
+        ClientTls::new(&ClientTlsSettings::read(|name| properties.get(name)))
+    };
+    ClientConfig {
+        connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
+        codec: Codec::of_environment(),
+        tls: settings.use_tls.then(|| Arc::new(tls())),
     }
 }
 
 /// The `tls.*` system properties, under those of the file that `tls.config.file` names: all but the mode, which is a
 /// system property only. Java: `TlsHelper.extractTlsConfigFromFile`.
-fn tls_settings(system_properties: &BTreeMap<String, String>) -> TlsSettings {
-    let system = |name: &str| system_properties.get(name).map(String::as_str);
-    let path = system("tls.config.file").unwrap_or(TLS_CONFIG_FILE);
-    let file = tls_config_file(Path::new(path)).unwrap_or_else(|reason| {
-        tracing::error!("{path} has no effect: {reason}");
-        Properties::default()
-    });
-    let in_file = |name: &str| file.get(name).filter(|_| name != "tls.server.mode");
-    TlsSettings::read(|name| in_file(name).or_else(|| system(name)))
+struct TlsProperties<'e> {
+    file: Properties,
+    system: &'e BTreeMap<String, String>,
+}
+
+impl<'e> TlsProperties<'e> {
+    fn of(environment: &'e Environment) -> TlsProperties<'e> {
+        let system = environment.system_properties();
+        let path = system.get("tls.config.file").map_or(TLS_CONFIG_FILE, String::as_str);
+        let file = tls_config_file(Path::new(path)).unwrap_or_else(|reason| {
+            tracing::error!("{path} has no effect: {reason}");
+            Properties::default()
+        });
+        TlsProperties { file, system }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let in_file = self.file.get(name).filter(|_| name != "tls.server.mode");
+        in_file.or_else(|| self.system.get(name).map(String::as_str))
+    }
 }
 
 /// Empty where there is none.
@@ -170,12 +196,17 @@ mod tests {
             ("tls.server.keyPath".to_owned(), "/of/system".to_owned()),
             ("tls.server.certPath".to_owned(), "/of/system".to_owned()),
         ]);
-        let settings = tls_settings(&system);
-        assert_eq!((settings.mode, settings.test_mode), (TlsMode::Enforcing, false));
-        assert_eq!(settings.key_path.as_deref(), Some(Path::new("/of/file")));
-        assert_eq!(settings.cert_path.as_deref(), Some(Path::new("/of/system")));
+        let settings = |system: &BTreeMap<String, String>| {
+            let environment = Environment::of_process(system);
+            let properties = TlsProperties::of(&environment);
+            TlsSettings::read(|name| properties.get(name))
+        };
+        let of_file = settings(&system);
+        assert_eq!((of_file.mode, of_file.test_mode), (TlsMode::Enforcing, false));
+        assert_eq!(of_file.key_path.as_deref(), Some(Path::new("/of/file")));
+        assert_eq!(of_file.cert_path.as_deref(), Some(Path::new("/of/system")));
 
         system.insert("tls.config.file".to_owned(), folder.path().join("none").display().to_string());
-        assert_eq!(tls_settings(&system).key_path.as_deref(), Some(Path::new("/of/system")));
+        assert_eq!(settings(&system).key_path.as_deref(), Some(Path::new("/of/system")));
     }
 }

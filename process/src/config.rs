@@ -15,7 +15,8 @@ mod values;
 pub use environment::Environment;
 pub use key::{Class, DefaultValue, Key, Kind};
 pub use key::{
-    boolean, choice, computed_int, computed_text, double, home_path, int, long, null, numbered_choice, text,
+    boolean, choice, computed_boolean, computed_int, computed_text, double, home_path, int, long, null,
+    numbered_choice, text,
 };
 pub use typed::{FromText, Settings};
 pub use values::{Config, ConfigError, ConfigPrinter};

@@ -2,10 +2,14 @@
 
 use crate::command::{Codec, Command};
 use crate::connection::{self, CallError, Outcome, Peer, Service};
+use crate::tls::ClientTls;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A client that serves no requests from the servers that it calls.
@@ -28,11 +32,17 @@ pub struct ClientConfig {
     /// Java: `connectTimeoutMillis`.
     pub connect_timeout: Duration,
     pub codec: Codec,
+    /// Java: `useTLS`.
+    pub tls: Option<Arc<ClientTls>>,
 }
 
 impl Default for ClientConfig {
     fn default() -> ClientConfig {
-        ClientConfig { connect_timeout: Duration::from_millis(3000), codec: Codec::of_environment() }
+        ClientConfig {
+            connect_timeout: Duration::from_millis(3000),
+            codec: Codec::of_environment(),
+            tls: None,
+        }
     }
 }
 
@@ -83,20 +93,31 @@ impl<S: Service> Client<S> {
         if let Some(peer) = slot.as_ref().filter(|peer| peer.is_open()) {
             return Ok(peer.clone());
         }
-        let connect = TcpStream::connect(addr);
-        let stream = tokio::time::timeout(self.config.connect_timeout.min(timeout), connect).await;
-        let stream = stream.map_err(|_| CallError::Connect(format!("{addr}: connecting took too long")))?;
-        let stream = stream.map_err(|error| CallError::Connect(format!("{addr}: {error}")))?;
-        let peer = self.open(stream).map_err(|error| CallError::Connect(format!("{addr}: {error}")))?;
+        let opened = tokio::time::timeout(self.config.connect_timeout.min(timeout), self.connect(addr)).await;
+        let opened = opened.map_err(|_| CallError::Connect(format!("{addr}: connecting took too long")))?;
+        let peer = opened.map_err(|error| CallError::Connect(format!("{addr}: {error}")))?;
         *slot = Some(peer.clone());
         Ok(peer)
     }
 
-    fn open(&self, stream: TcpStream) -> std::io::Result<Arc<Peer>> {
+    async fn connect(&self, addr: &str) -> io::Result<Arc<Peer>> {
+        let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
-        let peer = Peer::new(stream.peer_addr()?, stream.local_addr()?, self.config.codec);
+        let (remote, local) = (stream.peer_addr()?, stream.local_addr()?);
+        let Some(tls) = &self.config.tls else { return Ok(self.open(stream, remote, local)) };
+        let connector = tls.connector().map_err(|error| io::Error::other(format!("TLS: {error}")))?;
+        // Like Java's it names no host to the server.
+        let stream = connector.connect(remote.ip().into(), stream).await?;
+        Ok(self.open(stream, remote, local))
+    }
+
+    fn open<T>(&self, stream: T, remote: SocketAddr, local: SocketAddr) -> Arc<Peer>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = Peer::new(remote, local, self.config.codec);
         let (task_peer, service) = (peer.clone(), self.service.clone());
         tokio::spawn(async move { connection::run(stream, &task_peer, &*service).await });
-        Ok(peer)
+        peer
     }
 }

@@ -1,6 +1,9 @@
-//! TLS on a server's port. Java: `TlsSystemConfig`, `TlsHelper`, `TlsMode`.
+//! TLS on a server's port, and towards the servers that it calls. Java: `TlsSystemConfig`, `TlsHelper`, `TlsMode`.
 
+mod client;
 mod context;
+
+pub use client::{ClientTls, ClientTlsSettings};
 
 use rustls::ServerConfig;
 use std::path::PathBuf;
@@ -63,23 +66,17 @@ impl Default for TlsSettings {
 impl TlsSettings {
     /// From Java's property names. As in Java, a word that it does not know is the default.
     pub fn read<'a>(property: impl Fn(&str) -> Option<&'a str>) -> TlsSettings {
-        let text = |name| property(name).filter(|value| !value.is_empty());
-        let truth = |name| property(name).map(|value| value.eq_ignore_ascii_case("true"));
-        let list =
-            |name| text(name).into_iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+        let read = Read(property);
         TlsSettings {
-            mode: match property("tls.server.mode") {
-                Some("disabled") => TlsMode::Disabled,
-                Some("enforcing") => TlsMode::Enforcing,
-                _ => TlsMode::Permissive,
-            },
-            test_mode: truth("tls.test.mode.enable").unwrap_or(true),
-            key_path: text("tls.server.keyPath").map(PathBuf::from),
-            key_password: text("tls.server.keyPassword").map(str::to_owned),
-            cert_path: text("tls.server.certPath").map(PathBuf::from),
-            auth_client: truth("tls.server.authClient").unwrap_or(false),
-            trust_cert_path: text("tls.server.trustCertPath").map(PathBuf::from),
-            need_client_auth: match property("tls.server.need.client.auth")
+            mode: TlsMode::of(read.text("tls.server.mode")),
+            test_mode: read.truth("tls.test.mode.enable", true),
+            key_path: read.path("tls.server.keyPath"),
+            key_password: read.text("tls.server.keyPassword").map(str::to_owned),
+            cert_path: read.path("tls.server.certPath"),
+            auth_client: read.truth("tls.server.authClient", false),
+            trust_cert_path: read.path("tls.server.trustCertPath"),
+            need_client_auth: match read
+                .text("tls.server.need.client.auth")
                 .map(str::to_ascii_lowercase)
                 .as_deref()
             {
@@ -87,9 +84,41 @@ impl TlsSettings {
                 Some("require") => ClientAuth::Require,
                 _ => ClientAuth::None,
             },
-            ciphers: list("tls.ciphers"),
-            protocols: list("tls.protocols"),
+            ciphers: read.list("tls.ciphers"),
+            protocols: read.list("tls.protocols"),
         }
+    }
+}
+
+impl TlsMode {
+    /// By the value of `tls.server.mode`.
+    pub fn of(name: Option<&str>) -> TlsMode {
+        match name {
+            Some("disabled") => TlsMode::Disabled,
+            Some("enforcing") => TlsMode::Enforcing,
+            _ => TlsMode::Permissive,
+        }
+    }
+}
+
+/// Reads properties by Java's names.
+struct Read<F>(F);
+
+impl<'a, F: Fn(&str) -> Option<&'a str>> Read<F> {
+    fn text(&self, name: &str) -> Option<&'a str> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn truth(&self, name: &str, otherwise: bool) -> bool {
+        (self.0)(name).map_or(otherwise, |value| value.eq_ignore_ascii_case("true"))
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.text(name).map(PathBuf::from)
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        self.text(name).into_iter().flat_map(|list| list.split(',')).map(str::to_owned).collect()
     }
 }
 

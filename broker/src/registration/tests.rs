@@ -81,7 +81,6 @@ impl Lab {
             broker_permission: perm::READ | perm::WRITE,
             register_name_server_period: Duration::from_secs(30),
             register_broker_timeout: Duration::from_secs(24),
-            connect_timeout: Duration::from_secs(3),
             force_register: true,
             compressed_register: false,
             enable_single_topic_register: false,
@@ -91,7 +90,7 @@ impl Lab {
     }
 
     fn registration(&self) -> Registration {
-        Registration::new(self.config.clone(), self.topics.clone())
+        Registration::new(self.config.clone(), ClientConfig::default(), self.topics.clone())
     }
 
     async fn registered(&self) -> Registration {

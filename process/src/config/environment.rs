@@ -71,6 +71,15 @@ impl Environment {
         &self.system_properties
     }
 
+    /// Whether to call other servers by TLS. Java: `NettyClientConfig.useTLS`, before any file sets it.
+    pub fn uses_tls(&self) -> bool {
+        let property = |name: &str| self.system_properties.get(name).map(String::as_str);
+        match property("tls.enable") {
+            Some(enable) => enable.eq_ignore_ascii_case("true"),
+            None => property("tls.server.mode") == Some("enforcing"),
+        }
+    }
+
     pub fn processors(&self) -> i32 {
         self.processors
     }

@@ -30,6 +30,7 @@ pub enum DefaultValue {
     HomePath(&'static str),
     ComputedText(fn(&Environment) -> Option<String>),
     ComputedInt(fn(&Environment) -> i32),
+    ComputedBool(fn(&Environment) -> bool),
 }
 
 /// One field of one of Java's configuration classes.
@@ -104,6 +105,10 @@ pub const fn computed_int(name: &'static str, default: fn(&Environment) -> i32) 
     key(name, Kind::Int, DefaultValue::ComputedInt(default))
 }
 
+pub const fn computed_boolean(name: &'static str, default: fn(&Environment) -> bool) -> Key {
+    key(name, Kind::Bool, DefaultValue::ComputedBool(default))
+}
+
 impl Key {
     pub const fn important(self) -> Key {
         Key { important: true, ..self }
@@ -130,6 +135,7 @@ impl Key {
             DefaultValue::HomePath(below) => Some(environment.home().join(below).display().to_string()),
             DefaultValue::ComputedText(compute) => compute(environment),
             DefaultValue::ComputedInt(compute) => Some(compute(environment).to_string()),
+            DefaultValue::ComputedBool(compute) => Some(compute(environment).to_string()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Java's `NettyServerConfig` and `NettyClientConfig`, which both servers have.
 
-use super::{Class, boolean, computed_int, int, long, text};
+use super::{Class, Environment, boolean, computed_boolean, computed_int, int, long, text};
 use crate::settings;
 
 settings! {
@@ -27,6 +27,8 @@ settings! {
         pub connect_timeout_ms: u64 = "connectTimeoutMillis",
         /// A connection without a byte in either direction for so long is closed.
         pub client_channel_max_idle_time_s: u64 = "clientChannelMaxIdleTimeSeconds",
+        /// By TLS, as the `tls.client.*` properties say.
+        pub use_tls: bool = "useTLS",
     }
 }
 
@@ -70,7 +72,7 @@ pub const NETTY_CLIENT_CONFIG: Class = Class {
         int("clientSocketRcvBufSize", 0),
         boolean("clientPooledByteBufAllocatorEnable", false),
         boolean("clientCloseSocketIfTimeout", true),
-        boolean("useTLS", false),
+        computed_boolean("useTLS", Environment::uses_tls),
         text("socksProxyConfig", "{}"),
         int("writeBufferHighWaterMark", 0),
         int("writeBufferLowWaterMark", 0),

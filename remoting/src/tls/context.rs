@@ -36,6 +36,9 @@ pub(super) enum TlsError {
     Rustls(rustls::Error),
 }
 
+/// The property that holds the password of a key.
+pub(super) const SERVER_KEY_PASSWORD: &str = "tls.server.keyPassword";
+
 impl std::fmt::Display for TlsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -80,14 +83,15 @@ fn self_signed() -> Result<Identity, TlsError> {
 fn from_files(settings: &TlsSettings) -> Result<Identity, TlsError> {
     let cert_path = settings.cert_path.as_deref().ok_or(TlsError::Missing("tls.server.certPath"))?;
     let key_path = settings.key_path.as_deref().ok_or(TlsError::Missing("tls.server.keyPath"))?;
-    Ok((certificates(cert_path)?, private_key(key_path, settings.key_password.as_deref())?))
+    let key = private_key(key_path, settings.key_password.as_deref(), SERVER_KEY_PASSWORD)?;
+    Ok((certificates(cert_path)?, key))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError::Unreadable(path.to_owned(), error))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let bad = |error| TlsError::Pem(path.to_owned(), error);
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
     match found {
@@ -96,21 +100,26 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-fn private_key(path: &Path, password: Option<&str>) -> Result<PrivateKeyDer<'static>, TlsError> {
+/// `property` names where the password would stand.
+pub(super) fn private_key(
+    path: &Path,
+    password: Option<&str>,
+    property: &str,
+) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(path)?;
     let undecrypted = |reason: String| TlsError::EncryptedKey(path.to_owned(), reason);
     let document = str::from_utf8(&text).ok().and_then(|text| SecretDocument::from_pem(text).ok());
     let Some((_, document)) = document.filter(|(label, _)| *label == ENCRYPTED_KEY_LABEL) else {
         return PrivateKeyDer::from_pem_slice(&text).map_err(|error| TlsError::Pem(path.to_owned(), error));
     };
-    let password = password.ok_or_else(|| undecrypted("tls.server.keyPassword is not set".to_owned()))?;
+    let password = password.ok_or_else(|| undecrypted(format!("{property} is not set")))?;
     let key = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
         .and_then(|encrypted| encrypted.decrypt(password))
         .map_err(|error| undecrypted(format!("{error} (PBES2 is understood)")))?;
     Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into())
 }
 
-fn provider(ciphers: &[String]) -> Result<CryptoProvider, TlsError> {
+pub(super) fn provider(ciphers: &[String]) -> Result<CryptoProvider, TlsError> {
     let mut provider = ring::default_provider();
     if !ciphers.is_empty() {
         provider.cipher_suites.retain(|suite| {
@@ -125,7 +134,7 @@ fn provider(ciphers: &[String]) -> Result<CryptoProvider, TlsError> {
     Ok(provider)
 }
 
-fn versions(protocols: &[String]) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
+pub(super) fn versions(protocols: &[String]) -> Result<Vec<&'static SupportedProtocolVersion>, TlsError> {
     let known = [("TLSv1.3", &TLS13), ("TLSv1.2", &TLS12)];
     let asked = |name: &str| protocols.is_empty() || protocols.iter().any(|protocol| protocol.trim() == name);
     let versions: Vec<_> =
@@ -143,13 +152,17 @@ fn verifier(
     }
     // Java falls back on the trust store of its JVM, which has no match here.
     let path = settings.trust_cert_path.as_deref().ok_or(TlsError::Missing("tls.server.trustCertPath"))?;
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
+    let builder = if asked == ClientAuth::Require { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| TlsError::ClientAuth(error.to_string()))
+}
+
+pub(super) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         roots.add(certificate).map_err(TlsError::Rustls)?;
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if asked == ClientAuth::Require { builder } else { builder.allow_unauthenticated() };
-    builder.build().map_err(|error| TlsError::ClientAuth(error.to_string()))
+    Ok(roots)
 }
 
 /// Takes whatever certificate a client has. Java: Netty's `InsecureTrustManagerFactory`.

@@ -1,11 +1,14 @@
 use super::*;
+use crate::client::{Client, ClientConfig};
 use crate::preamble::tests::{PATIENCE, ask, reply, request, start, v2};
 use crate::server::{Server, ServerConfig as ListenConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig as RustlsConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion,
+};
 use std::io;
 use std::path::Path;
 use tokio::io::AsyncWriteExt;
@@ -56,7 +59,7 @@ type Version = &'static SupportedProtocolVersion;
 
 /// A client with this self-signed certificate, or without one.
 fn connector(versions: &[Version], own: Option<&rcgen::CertifiedKey<rcgen::KeyPair>>) -> TlsConnector {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = RustlsConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
@@ -254,7 +257,7 @@ async fn clients_are_asked_for_certificates() {
     let own = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
     let stranger = rcgen::generate_simple_self_signed(["stranger".to_owned()]).unwrap();
     let trusted = folder.path().join("trusted.pem");
-    std::fs::write(&trusted, certificate_pem(own.cert.der())).unwrap();
+    std::fs::write(&trusted, pem_of("CERTIFICATE", own.cert.der())).unwrap();
     // Whether asked, whether checked: who is served of one without, with the trusted and with another certificate.
     let cases = [
         (ClientAuth::None, true, [true, true, true]),
@@ -277,7 +280,99 @@ async fn clients_are_asked_for_certificates() {
     }
 }
 
-fn certificate_pem(der: &[u8]) -> String {
+/// A certificate for this name that is not to be used for others, and its key, as files.
+struct Identity {
+    cert_path: Option<PathBuf>,
+    key_path: Option<PathBuf>,
+}
+
+fn identity(folder: &Path, name: &str) -> Identity {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let (cert_path, key_path) = (folder.join(name), folder.join(format!("{name}.key")));
+    std::fs::write(&cert_path, pem_of("CERTIFICATE", made.cert.der())).unwrap();
+    std::fs::write(&key_path, pem_of("PRIVATE KEY", &made.signing_key.serialize_der())).unwrap();
+    Identity { cert_path: Some(cert_path), key_path: Some(key_path) }
+}
+
+/// What becomes of a call by our own client.
+async fn called(server: &Server, settings: Option<ClientTlsSettings>) -> Result<(), String> {
+    let tls = settings.map(|settings| Arc::new(ClientTls::new(&settings)));
+    let client =
+        Client::new(ClientConfig { tls, ..ClientConfig::default() }, Arc::new(crate::client::NoService));
+    let request = crate::Command::request(crate::RequestCode(0), crate::ExtFields::empty());
+    let called = client.call(&server.local_addr().to_string(), request, PATIENCE).await;
+    client.shutdown().await;
+    called.map(drop).map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn our_client_calls_by_tls() {
+    let server = start(with(TlsSettings { mode: TlsMode::Enforcing, ..TlsSettings::default() }));
+    assert!(called(&server, None).await.is_err());
+    called(&server, Some(ClientTlsSettings::read(|_| None))).await.unwrap();
+    server.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn our_client_and_the_server_check_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let [server_s, client_s, stranger_s] =
+        ["localhost", "client", "stranger"].map(|name| identity(folder.path(), name));
+    let server = start(with(TlsSettings {
+        mode: TlsMode::Enforcing,
+        test_mode: false,
+        cert_path: server_s.cert_path.clone(),
+        key_path: server_s.key_path,
+        need_client_auth: ClientAuth::Require,
+        auth_client: true,
+        trust_cert_path: client_s.cert_path.clone(),
+        ..TlsSettings::default()
+    }));
+    let trusting = ClientTlsSettings {
+        test_mode: false,
+        cert_path: client_s.cert_path.clone(),
+        key_path: client_s.key_path.clone(),
+        auth_server: true,
+        trust_cert_path: server_s.cert_path,
+        ..ClientTlsSettings::read(|_| None)
+    };
+    called(&server, Some(trusting.clone())).await.unwrap();
+    // Whoever the server is.
+    let blind = ClientTlsSettings { auth_server: false, trust_cert_path: None, ..trusting.clone() };
+    called(&server, Some(blind)).await.unwrap();
+    let of_stranger = ClientTlsSettings {
+        cert_path: stranger_s.cert_path.clone(),
+        key_path: stranger_s.key_path,
+        ..trusting.clone()
+    };
+    let refused = [
+        ClientTlsSettings { trust_cert_path: stranger_s.cert_path, ..trusting.clone() },
+        ClientTlsSettings { cert_path: None, key_path: None, ..trusting.clone() },
+        of_stranger,
+    ];
+    for settings in refused {
+        called(&server, Some(settings)).await.unwrap_err();
+    }
+    let unusable = [
+        (
+            ClientTlsSettings { trust_cert_path: None, ..trusting.clone() },
+            "tls.client.trustCertPath is not set",
+        ),
+        (ClientTlsSettings { key_path: None, ..trusting.clone() }, "tls.client.keyPath is not set"),
+        (ClientTlsSettings { cert_path: None, ..trusting.clone() }, "tls.client.certPath is not set"),
+        (
+            ClientTlsSettings { key_path: testdata("encrypted-key.pem"), ..trusting },
+            "tls.client.keyPassword is not set",
+        ),
+    ];
+    for (settings, reason) in unusable {
+        let error = called(&server, Some(settings)).await.unwrap_err();
+        assert!(error.contains(reason), "{error}");
+    }
+    server.shutdown(PATIENCE).await;
+}
+
+fn pem_of(label: &str, der: &[u8]) -> String {
     use pkcs8::der::pem::{LineEnding, encode_string};
-    encode_string("CERTIFICATE", LineEnding::LF, der).unwrap()
+    encode_string(label, LineEnding::LF, der).unwrap()
 }

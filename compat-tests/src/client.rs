@@ -270,6 +270,27 @@ pub fn first_physical_offset(body: &[u8]) -> String {
     i64::from_be_bytes(bytes.try_into().unwrap()).to_string()
 }
 
+/// Waits until queue 0 holds `count` messages and compares what a consumer sees of them.
+pub fn pull_back(s: &mut Script, topic: &str, count: i64) {
+    wait_for_max(s, topic, 0, count);
+    s.ask_command(Pull::of(&s.unique("g"), topic).command());
+}
+
+/// UPDATE_AND_CREATE_TOPIC: 4 queues to read and write, but for `fields`.
+pub fn create_topic_command(topic: &str, fields: &[(&str, &str)]) -> Command {
+    let usual = [
+        ("topic", topic),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", "4"),
+        ("writeQueueNums", "4"),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("topicSysFlag", "0"),
+        ("order", "false"),
+    ];
+    Command::request(17, &[&usual[..], fields].concat(), b"")
+}
+
 /// A consumed message: the group is known to the broker, and its physical offset to the consumer.
 pub fn message_to_send_back(s: &mut Script, topic: &str, group: &str) -> String {
     fill(s, topic, 1);

@@ -169,7 +169,13 @@ impl<'a> Script<'a> {
         self.connection().receive().unwrap_or_else(|e| panic!("no reply: {e}"))
     }
 
-    /// Compares a reply by its code only: where the remark is a Java library's own text.
+    /// Asks and compares the reply by its code only: where the remark is a Java library's own text.
+    pub fn ask_code(&mut self, request: Command) {
+        let code = self.quietly(request).code;
+        self.note_code(code);
+    }
+
+    /// What [`ask_code`](Self::ask_code) compares, of a reply that is at hand.
     pub fn note_code(&mut self, code: i32) {
         self.codes.push(code);
         self.note("code", &code.to_string());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use compat_tests::client::{Send, batch_item};
+use compat_tests::client::{Send, batch_item, create_topic_command};
 use compat_tests::lab::{Edition, JAVA_4, JAVA_5, Lab, Running};
 use compat_tests::ledger::{max_offset, pull};
 use compat_tests::record::{self, Record};
@@ -175,18 +175,8 @@ fn send(
 }
 
 fn make_batch_topic(connection: &mut Connection) {
-    let ext = [
-        ("topic", "Batch"),
-        ("defaultTopic", "TBW102"),
-        ("readQueueNums", "1"),
-        ("writeQueueNums", "1"),
-        ("perm", "6"),
-        ("topicFilterType", "SINGLE_TAG"),
-        ("topicSysFlag", "0"),
-        ("order", "false"),
-        ("attributes", "+queue.type=BatchCQ"),
-    ];
-    let reply = connection.ask(&Command::request(17, &ext, b"")).unwrap();
+    let fields = [("readQueueNums", "1"), ("writeQueueNums", "1"), ("attributes", "+queue.type=BatchCQ")];
+    let reply = connection.ask(&create_topic_command("Batch", &fields)).unwrap();
     assert_eq!(reply.code, 0, "{reply:?}");
 }
 

@@ -92,7 +92,7 @@ impl TlsSettings {
 
 impl TlsMode {
     /// By the value of `tls.server.mode`.
-    pub fn of(name: Option<&str>) -> TlsMode {
+    fn of(name: Option<&str>) -> TlsMode {
         match name {
             Some("disabled") => TlsMode::Disabled,
             Some("enforcing") => TlsMode::Enforcing,

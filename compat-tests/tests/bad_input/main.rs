@@ -231,8 +231,7 @@ const CASES: &[Case] = &[
         codes: &[13],
         script: |s| {
             s.at(Server::Broker);
-            let reply = s.quietly(send_with("AllSysFlags", "f", "-1"));
-            s.note_code(reply.code);
+            s.ask_code(send_with("AllSysFlags", "f", "-1"));
         },
     },
     Case {
@@ -240,8 +239,7 @@ const CASES: &[Case] = &[
         codes: &[29],
         script: |s| {
             s.at(Server::Broker);
-            let reply = s.quietly(send_with("NegativeQueues", "d", "-7"));
-            s.note_code(reply.code);
+            s.ask_code(send_with("NegativeQueues", "d", "-7"));
         },
     },
     Case {

@@ -1,8 +1,8 @@
 //! Properties and fields of sends by which the broker acts: a priority, delays that are none, names that come twice, keys
 //! that a compacted topic wants, fields that are missing, flags of transactions.
 
-use compat_tests::client::{Pull, Send, batch_item, wait_for_max};
-use compat_tests::differential::{Case, Script};
+use compat_tests::client::{Pull, Send, batch_item, pull_back, wait_for_max};
+use compat_tests::differential::Case;
 
 use crate::topic::create;
 
@@ -81,8 +81,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let topic = s.unique("T");
             for level in ["x", "1 ", "2147483648"] {
-                let reply = s.quietly(Send::to(&topic).property("DELAY", level).v2());
-                s.note_code(reply.code);
+                s.ask_code(Send::to(&topic).property("DELAY", level).v2());
             }
             s.ask(30, &[("topic", &topic), ("queueId", "0")]);
         },
@@ -92,8 +91,7 @@ pub const CASES: &[Case] = &[
         codes: &[1],
         script: |s| {
             let send = Send::to(&s.unique("T")).property("TRAN_MSG", "true").property("DELAY", "x");
-            let reply = s.quietly(send.v2());
-            s.note_code(reply.code);
+            s.ask_code(send.v2());
         },
     },
     Case {
@@ -105,8 +103,7 @@ pub const CASES: &[Case] = &[
             for level in ["1", "0"] {
                 s.ask_command(Send::to(&topic).property("DELAY", level).body(&body).batch());
             }
-            let reply = s.quietly(Send::to(&topic).property("DELAY", "x").body(&body).batch());
-            s.note_code(reply.code);
+            s.ask_code(Send::to(&topic).property("DELAY", "x").body(&body).batch());
             pull_back(s, &topic, 1);
         },
     },
@@ -152,8 +149,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let topic = s.unique("T");
             create(s, &topic, &[("writeQueueNums", "0")]);
-            let reply = s.quietly(Send::to(&topic).queue(-1).v2());
-            s.note_code(reply.code);
+            s.ask_code(Send::to(&topic).queue(-1).v2());
             s.ask_command(Send::to(&topic).queue(3).v2());
         },
     },
@@ -165,8 +161,7 @@ pub const CASES: &[Case] = &[
                 let topic = s.unique(&format!("T{field}"));
                 let mut request = Send::to(&topic).v2();
                 request.ext.remove(field);
-                let reply = s.quietly(request);
-                s.note_code(reply.code);
+                s.ask_code(request);
             }
         },
     },
@@ -179,8 +174,7 @@ pub const CASES: &[Case] = &[
             for field in ["a", "c", "d", "e", "f", "g", "h"] {
                 let mut request = Send::to(&topic).v2();
                 request.ext.remove(field);
-                let reply = s.quietly(request);
-                s.note_code(reply.code);
+                s.ask_code(request);
             }
             wait_for_max(s, &topic, 0, 4);
             s.ask(30, &[("topic", &topic), ("queueId", "0")]);
@@ -192,8 +186,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let topic = s.unique("T");
             for (field, value) in [("d", "-5"), ("e", "-1")] {
-                let reply = s.quietly(Send::to(&topic).ext(field, value).v2());
-                s.note_code(reply.code);
+                s.ask_code(Send::to(&topic).ext(field, value).v2());
             }
             let topic = s.unique("U");
             for (field, value) in [("e", "+1"), ("k", "TRUE"), ("g", "-1")] {
@@ -211,8 +204,7 @@ pub const CASES: &[Case] = &[
             }
             // Only what is committed waits.
             let waiting = Send::to(&topic).property("DELAY", "1");
-            let reply = s.quietly(waiting.ext("f", "8").v2());
-            s.note_code(reply.code);
+            s.ask_code(waiting.ext("f", "8").v2());
             let rolled_back = Send::to(&topic).property("DELAY", "1").ext("f", "12");
             s.ask_command(rolled_back.v2());
             pull_back(s, &topic, 2);
@@ -230,14 +222,7 @@ pub const CASES: &[Case] = &[
             create(s, &batched, &[("attributes", "+queue.type=BatchCQ")]);
             let body = batch_item(b"one", &[]);
             // Java's refusal has the batch's id among its fields.
-            let reply = s.quietly(Send::to(&batched).property("DELAY", "1").body(&body).batch());
-            s.note_code(reply.code);
+            s.ask_code(Send::to(&batched).property("DELAY", "1").body(&body).batch());
         },
     },
 ];
-
-/// Waits until queue 0 holds `count` messages and compares what a consumer sees of them.
-fn pull_back(s: &mut Script, topic: &str, count: i64) {
-    wait_for_max(s, topic, 0, count);
-    s.ask_command(Pull::of(&s.unique("g"), topic).command());
-}

@@ -111,8 +111,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
             message_to_send_back(s, &topic, &group);
-            let reply = s.quietly(send_back_command(&topic, &group, "99999999999", "1", "16"));
-            s.note_code(reply.code);
+            s.ask_code(send_back_command(&topic, &group, "99999999999", "1", "16"));
         },
     },
     Case {

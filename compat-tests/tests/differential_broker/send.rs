@@ -1,6 +1,6 @@
 //! SEND_MESSAGE, SEND_MESSAGE_V2, SEND_BATCH_MESSAGE, and what comes out of a pull afterwards.
 
-use compat_tests::client::{Pull, Send, batch_item, fill, wait_for_max};
+use compat_tests::client::{Pull, Send, batch_item, create_topic_command, fill, pull_back, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::{Codec, VERSION_4_9_7};
 
@@ -266,8 +266,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let mut request = Send::to("x").v2();
             request.ext.remove("b");
-            let reply = s.quietly(request);
-            s.note_code(reply.code);
+            s.ask_code(request);
         },
     },
     Case {
@@ -276,16 +275,14 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let mut request = Send::to(&s.unique("T")).v2();
             request.ext.remove("e");
-            let reply = s.quietly(request);
-            s.note_code(reply.code);
+            s.ask_code(request);
         },
     },
     Case {
         name: "send_queue_id_not_a_number",
         codes: &[1],
         script: |s| {
-            let reply = s.quietly(Send::to(&s.unique("T")).ext("e", "seven").v2());
-            s.note_code(reply.code);
+            s.ask_code(Send::to(&s.unique("T")).ext("e", "seven").v2());
         },
     },
     Case {
@@ -310,8 +307,7 @@ pub const CASES: &[Case] = &[
         name: "send_empty_body",
         codes: &[1],
         script: |s| {
-            let reply = s.quietly(Send::to(&s.unique("T")).body(b"").v2());
-            s.note_code(reply.code);
+            s.ask_code(Send::to(&s.unique("T")).body(b"").v2());
         },
     },
     Case {
@@ -432,27 +428,8 @@ pub const CASES: &[Case] = &[
     },
 ];
 
-/// UPDATE_AND_CREATE_TOPIC
 fn create_topic(s: &mut Script, topic: &str, perm: i32) {
-    s.ask(
-        17,
-        &[
-            ("topic", topic),
-            ("defaultTopic", "TBW102"),
-            ("readQueueNums", "4"),
-            ("writeQueueNums", "4"),
-            ("perm", &perm.to_string()),
-            ("topicFilterType", "SINGLE_TAG"),
-            ("topicSysFlag", "0"),
-            ("order", "false"),
-        ],
-    );
-}
-
-/// Waits until queue 0 holds `count` messages and compares what a consumer sees of them.
-fn pull_back(s: &mut Script, topic: &str, count: i64) {
-    wait_for_max(s, topic, 0, count);
-    s.ask_command(Pull::of(&s.unique("g"), topic).command());
+    s.ask_command(create_topic_command(topic, &[("perm", &perm.to_string())]));
 }
 
 /// An illegal queue id: the remark prints Java's TopicConfig, whose column order is no interface.

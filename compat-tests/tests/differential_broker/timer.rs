@@ -154,8 +154,7 @@ pub const CASES: &[Case] = &[
             let topic = s.unique("T");
             s.quietly(Send::to(&topic).v2());
             s.ask(370, &[("topic", &topic)]);
-            let reply = s.quietly(Command::request(370, &[("recallHandle", "h")], b""));
-            s.note_code(reply.code);
+            s.ask_code(Command::request(370, &[("recallHandle", "h")], b""));
         },
     },
     Case {

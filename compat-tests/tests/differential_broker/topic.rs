@@ -1,10 +1,7 @@
 //! UPDATE_AND_CREATE_TOPIC, and what a send finds of it.
 
-use compat_tests::client::Send;
+use compat_tests::client::{Send, create_topic_command};
 use compat_tests::differential::{Case, Script};
-use compat_tests::wire::Command;
-
-const CREATE_TOPIC: i32 = 17;
 
 pub const CASES: &[Case] = &[
     Case {
@@ -13,21 +10,18 @@ pub const CASES: &[Case] = &[
         script: |s| {
             for kind in ["SINGLE_TAG", "MULTI_TAG", "single_tag", "", "BOTH"] {
                 let topic = s.unique(&format!("T{kind}"));
-                let code = create_code(s, &topic, &[("topicFilterType", kind)]);
-                s.note_code(code);
+                s.ask_code(create_topic_command(&topic, &[("topicFilterType", kind)]));
             }
-            let code = create_code(s, "rmq_sys_x", &[]);
-            s.note_code(code);
+            s.ask_code(create_topic_command("rmq_sys_x", &[]));
         },
     },
     Case {
         name: "topic_filter_type_missing",
         codes: &[1],
         script: |s| {
-            let mut request = request(&s.unique("T"), &[]);
+            let mut request = create_topic_command(&s.unique("T"), &[]);
             request.ext.remove("topicFilterType");
-            let reply = s.quietly(request);
-            s.note_code(reply.code);
+            s.ask_code(request);
         },
     },
     Case {
@@ -35,10 +29,9 @@ pub const CASES: &[Case] = &[
         codes: &[1, 1, 1, 1, 0, 0],
         script: |s| {
             for name in ["topic", "readQueueNums", "writeQueueNums", "perm", "order", "topicSysFlag"] {
-                let mut request = request(&s.unique("T"), &[]);
+                let mut request = create_topic_command(&s.unique("T"), &[]);
                 request.ext.remove(name);
-                let reply = s.quietly(request);
-                s.note_code(reply.code);
+                s.ask_code(request);
             }
         },
     },
@@ -73,10 +66,10 @@ pub const CASES: &[Case] = &[
                 "message.type=FIFO",
                 "-message.type",
             ] {
-                s.ask_command(request(&topic, &[("attributes", attributes)]));
+                s.ask_command(create_topic_command(&topic, &[("attributes", attributes)]));
             }
             for attributes in ["+queue.type=x", "+cleanup.policy=x"] {
-                s.ask_command(request(&s.unique("U"), &[("attributes", attributes)]));
+                s.ask_command(create_topic_command(&s.unique("U"), &[("attributes", attributes)]));
             }
         },
     },
@@ -93,34 +86,10 @@ pub const CASES: &[Case] = &[
 
 /// Compares the answer to making a topic of 4 queues, but for `fields`.
 pub fn create(s: &mut Script, topic: &str, fields: &[(&str, &str)]) {
-    s.ask_command(request(topic, fields));
-}
-
-fn create_code(s: &mut Script, topic: &str, fields: &[(&str, &str)]) -> i32 {
-    s.quietly(request(topic, fields)).code
-}
-
-fn request(topic: &str, fields: &[(&str, &str)]) -> Command {
-    let mut request = Command::request(
-        CREATE_TOPIC,
-        &[
-            ("topic", topic),
-            ("defaultTopic", "TBW102"),
-            ("readQueueNums", "4"),
-            ("writeQueueNums", "4"),
-            ("perm", "6"),
-            ("topicFilterType", "SINGLE_TAG"),
-            ("topicSysFlag", "0"),
-            ("order", "false"),
-        ],
-        b"",
-    );
-    request.ext.extend(fields.iter().map(|(name, value)| (name.to_string(), value.to_string())));
-    request
+    s.ask_command(create_topic_command(topic, fields));
 }
 
 /// The topic has no such queue.
 fn refused(s: &mut Script, topic: &str, queue_id: i32) {
-    let reply = s.quietly(Send::to(topic).queue(queue_id).v2());
-    s.note_code(reply.code);
+    s.ask_code(Send::to(topic).queue(queue_id).v2());
 }

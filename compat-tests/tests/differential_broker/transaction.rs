@@ -77,8 +77,7 @@ pub const CASES: &[Case] = &[
         codes: &[0, 1, 1, 1, 1, 1],
         script: |s| {
             let (_, half) = half(s, "pg", &[]);
-            let reply = s.quietly(half.end("4").command());
-            s.note_code(reply.code);
+            s.ask_code(half.end("4").command());
             s.ask_command(half.end(COMMIT).set("producerGroup", "other").command());
             s.ask_command(half.end(ROLLBACK).set("tranStateTableOffset", "999999").command());
             s.ask_command(half.end(COMMIT).set("commitLogOffset", "99999999999").command());
@@ -91,8 +90,7 @@ pub const CASES: &[Case] = &[
         script: |s| {
             let (_, half) = half(s, "pg", &[]);
             for field in ["commitOrRollback", "commitLogOffset", "tranStateTableOffset", "producerGroup"] {
-                let reply = s.quietly(half.end(COMMIT).without(field).command());
-                s.note_code(reply.code);
+                s.ask_code(half.end(COMMIT).without(field).command());
             }
         },
     },
@@ -103,8 +101,7 @@ pub const CASES: &[Case] = &[
             let topic = s.unique("T");
             let sent = s.quietly(Send::to(&topic).v2());
             let whole = Half::of("pg", &sent);
-            let reply = s.quietly(whole.end(COMMIT).command());
-            s.note_code(reply.code);
+            s.ask_code(whole.end(COMMIT).command());
         },
     },
     Case {

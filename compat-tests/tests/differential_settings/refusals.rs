@@ -1,11 +1,10 @@
 //! A broker that takes as little as it can be told to.
 
 use compat_tests::differential::{Case, Script};
-use compat_tests::wire::Command;
 
 use compat_tests::client::{
-    Pull, Send, consumer_heartbeat, fill, first_physical_offset, send_back_command, subscription,
-    wait_for_max,
+    Pull, Send, consumer_heartbeat, create_topic_command, fill, first_physical_offset, send_back_command,
+    subscription, wait_for_max,
 };
 
 pub const CONF: [(&str, &str); 9] = [
@@ -130,16 +129,6 @@ fn topic(s: &mut Script, order: &str) -> String {
 }
 
 fn create(s: &mut Script, topic: &str, order: &str) {
-    let fields = [
-        ("topic", topic),
-        ("defaultTopic", "TBW102"),
-        ("readQueueNums", "4"),
-        ("writeQueueNums", "4"),
-        ("perm", "6"),
-        ("topicFilterType", "SINGLE_TAG"),
-        ("topicSysFlag", "0"),
-        ("order", order),
-    ];
-    let reply = s.quietly(Command::request(17, &fields, b""));
+    let reply = s.quietly(create_topic_command(topic, &[("order", order)]));
     assert_eq!(reply.code, 0, "{:?}", reply.remark);
 }

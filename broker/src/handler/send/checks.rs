@@ -37,7 +37,7 @@ impl<'a> Sent<'a> {
         // A topic of the table has been found valid.
         let config = match broker.topics.find(topic) {
             Some(config) if !topic_validator::is_not_allowed_send_topic(topic) && !is_lmq(topic) => config,
-            _ => self.checked_topic(topic)?,
+            known => self.checked_topic(topic, known)?,
         };
         let queue_id = required(self.header.queue_id, "queueId")?;
         if queue_id >= config.write_queue_nums.max(config.read_queue_nums) {
@@ -60,17 +60,18 @@ impl<'a> Sent<'a> {
     }
 
     #[cold]
-    fn checked_topic(&self, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {
+    fn checked_topic(
+        &self,
+        topic: &str,
+        known: Option<Arc<TopicConfig>>,
+    ) -> Result<Arc<TopicConfig>, Refusal> {
         let invalid = |remark| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
         topic_validator::validate_topic(topic).map_err(invalid)?;
         if topic_validator::is_not_allowed_send_topic(topic) {
             let remark = format!("Sending message to topic[{topic}] is forbidden.");
             return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
         }
-        if let Some(config) = self.broker.topics.find(topic) {
-            return Ok(config);
-        }
-        self.new_topic(topic)
+        known.map_or_else(|| self.new_topic(topic), Ok)
     }
 
     fn new_topic(&self, topic: &str) -> Result<Arc<TopicConfig>, Refusal> {

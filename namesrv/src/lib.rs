@@ -5,6 +5,7 @@
 //! - [`kv_config`]: settings by namespace, and their file.
 //! - `dispatch`, `handler`: one row and one function a request code.
 //! - [`NameServer`] puts these together; [`start()`] gives it a socket and a pulse.
+#![warn(missing_docs)]
 
 pub mod config;
 mod dispatch;

@@ -37,9 +37,11 @@ pub struct Running {
 /// Why a name server does not start; its text is one line for a human.
 #[derive(Debug)]
 pub enum StartError {
+    /// The file of the key-value table, which must not be taken for an empty one.
     KvConfig(LoadError),
     /// `bindAddress` is neither an address nor the name of one.
     BindAddress(String, io::Error),
+    /// The address is taken or not ours.
     Listen(SocketAddr, io::Error),
 }
 
@@ -55,7 +57,8 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Starts a name server within the tokio runtime of the caller, and says so on stdout as Java does.
+/// Starts a name server within the tokio runtime of the caller, and says so on stdout as Java does. After an error nothing
+/// is left running.
 pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<Running, StartError> {
     let interval = Duration::from_millis(settings.namesrv.scan_not_active_broker_interval_ms.max(1));
     let name_server = Arc::new(NameServer::new(config, &settings, clock).map_err(StartError::KvConfig)?);
@@ -73,14 +76,15 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     Ok(running)
 }
 
-/// Where a server with these settings listens; the broker's too.
+/// Where a server with these settings listens; the broker's too. [`StartError::BindAddress`] if `bindAddress` does not
+/// resolve.
 pub fn listen_addr(settings: &NettyServerConfig) -> Result<SocketAddr, StartError> {
     let bind = settings.bind_address.as_str();
     host_addr(bind, settings.listen_port).map_err(|error| StartError::BindAddress(bind.to_owned(), error))
 }
 
 /// Resolves a host. As in Java an IPv6 address may stand in brackets and name its interface; so does the one that a broker
-/// finds for itself where the machine has no other.
+/// finds for itself where the machine has no other. An error if it does not resolve.
 pub fn host_addr(host: &str, port: u16) -> io::Result<SocketAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     // The system resolves the interface of link-local addresses only.
@@ -157,6 +161,7 @@ async fn expire(name_server: Arc<NameServer>, interval: Duration) {
 }
 
 impl Running {
+    /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.server.local_addr()
     }

@@ -71,7 +71,7 @@ impl BloomFilter {
         self.bits / 8
     }
 
-    /// Java: `generate`.
+    /// The bits that belong to a name. Java: `generate`.
     pub fn generate(&self, name: &str) -> BloomFilterData {
         let hash = murmur3(name.as_bytes());
         let (first, second) = (hash as i32, (hash >> 32) as i32);

@@ -377,7 +377,7 @@ impl Routes {
         self.change_perm(broker_name, |perm| perm & !PERM_WRITE)
     }
 
-    /// Java: `addWritePermOfBrokerByLock`.
+    /// Makes all topics of a broker readable and writable; how many there are. Java: `addWritePermOfBrokerByLock`.
     pub fn add_write_perm(&mut self, broker_name: &str) -> i32 {
         self.change_perm(broker_name, |_| PERM_READ | PERM_WRITE)
     }

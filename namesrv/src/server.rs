@@ -155,12 +155,13 @@ impl NameServer {
         }
     }
 
-    /// Java: `Configuration.getAllConfigsFormatString`.
+    /// The body of the answer to code 319. Java: `Configuration.getAllConfigsFormatString`.
     pub fn config_text(&self) -> String {
         self.config.read().render()
     }
 
-    /// Java answers success whatever becomes of it; so failures are logged. Java: `Configuration.update`.
+    /// Code 318: takes the values over and keeps them in the file. Java answers success whatever becomes of it, so
+    /// failures are logged. Java: `Configuration.update`.
     pub fn update_config(&self, update: &Properties) {
         let mut config = self.config.write();
         let next = config.updated(update).and_then(|next| Ok((NamesrvSettings::read(&next)?.namesrv, next)));

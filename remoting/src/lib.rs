@@ -9,7 +9,7 @@ pub mod ext_fields;
 pub mod frame;
 pub mod header;
 pub mod json;
-pub mod message;
+pub mod netty;
 mod preamble;
 pub mod refusal;
 pub mod server;

@@ -12,15 +12,15 @@ use crate::locks::Locks;
 use crate::long_poll::{Arrival, LongPoll, Parked};
 use crate::offsets::ConsumerOffsets;
 use crate::registration::Registration;
-use crate::store::{Arrived, MessageStore};
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
+use message::{property, uniq_key::UniqKeys};
 use process::clock::Clock;
 use remoting::ExtFields;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
-use remoting::message::{property, uniq_key::UniqKeys};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use store::{Arrived, MessageStore};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.

@@ -1,11 +1,11 @@
 //! Messages that are not to be seen at once: by delay level, or at a time of their own.
 
 use crate::schedule::Schedule;
-use crate::store::{Appended, MessageStore, PutError, WheelTimerError};
 use crate::timer::Timer;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
-use remoting::message::{Message, sys_flag};
+use message::{Message, sys_flag};
 use std::sync::Arc;
+use store::{Appended, MessageStore, PutError, WheelTimerError};
 
 /// What sends a message to the topic where it waits.
 #[derive(Clone)]

@@ -4,7 +4,6 @@
 mod tests;
 
 use crate::attributes::{self, AttributeError};
-use crate::store::topic_name::is_lmq;
 use crate::table_file::TableFile;
 use crate::topic_validator;
 use parking_lot::RwLock;
@@ -15,6 +14,7 @@ use remoting::json;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use store::topic_name::is_lmq;
 
 /// Groups that every broker has. Java: `SubscriptionGroupManager.init`.
 const SYSTEM_GROUPS: [&str; 8] = [

@@ -4,7 +4,6 @@
 #[cfg(test)]
 mod tests;
 
-use crate::store::topic_name::is_lmq;
 use crate::table_file::TableFile;
 use parking_lot::Mutex;
 use process::clock::Clock;
@@ -17,6 +16,7 @@ use std::fmt::Display;
 use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use store::topic_name::is_lmq;
 
 /// Java: `TOPIC_GROUP_SEPARATOR`, in the file's keys `topic@group`.
 const TOPIC_GROUP_SEPARATOR: char = '@';
@@ -64,18 +64,18 @@ type Shard = HashMap<String, HashMap<String, TopicOffsets>>;
 #[derive(Clone, Default)]
 struct TopicOffsets {
     /// The next message to consume.
-    committed: Queues,
+    committed: QueueOffsets,
     /// The next message to pull, as of the last pull.
-    pulled: Queues,
+    pulled: QueueOffsets,
     /// What the next query is answered, once.
-    reset: Queues,
+    reset: QueueOffsets,
 }
 
 /// Offsets by queue id, ascending. Ids come from clients and may be anything.
 #[derive(Clone, Default)]
-struct Queues(Vec<(i32, i64)>);
+struct QueueOffsets(Vec<(i32, i64)>);
 
-impl Queues {
+impl QueueOffsets {
     fn get(&self, queue_id: i32) -> Option<i64> {
         self.position(queue_id).ok().map(|at| self.0[at].1)
     }
@@ -124,7 +124,7 @@ impl ConsumerOffsets {
         for (key, queues) in stored.offset_table.into_iter().chain(lmqs) {
             match key.split_once(TOPIC_GROUP_SEPARATOR) {
                 Some((topic, group)) => offsets.with_topic(group, topic, |topic| {
-                    topic.committed = Queues(queues.into_iter().collect());
+                    topic.committed = QueueOffsets(queues.into_iter().collect());
                 }),
                 None => tracing::warn!("{}: {key} names no topic and group", path.display()),
             }
@@ -213,7 +213,7 @@ impl ConsumerOffsets {
     pub fn clear_pull(&self, group: &str, topic: &str) {
         let mut shard = self.shard(group).lock();
         if let Some(offsets) = shard.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
-            offsets.pulled = Queues::default();
+            offsets.pulled = QueueOffsets::default();
         }
     }
 

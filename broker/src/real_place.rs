@@ -1,7 +1,7 @@
 //! Where a message is meant for while it waits in a topic of the broker's own: the properties REAL_TOPIC and REAL_QID.
 
-use remoting::message::property::{self, REAL_QUEUE_ID, REAL_TOPIC};
-use remoting::message::{Message, Properties};
+use message::property::{self, REAL_QUEUE_ID, REAL_TOPIC};
+use message::{Message, Properties};
 use std::borrow::Cow;
 
 /// Sends a message to such a topic. `properties` become its properties, and keep where it is meant for.

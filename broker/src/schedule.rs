@@ -9,25 +9,23 @@ mod deliver;
 mod tests;
 
 use crate::real_place;
-use crate::store::{Arrived, MessageStore};
 use crate::table_file::TableFile;
 use crate::topic_validator::SCHEDULE_TOPIC_XXXX;
 use crate::workers::Workers;
+use message::property::{self, DELAY_TIME_LEVEL, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS};
+use message::{Message, Properties};
 use parking_lot::Mutex;
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::body::{DataVersion, DelayOffsetSerializeWrapper};
 use remoting::json;
-use remoting::message::property::{
-    self, DELAY_TIME_LEVEL, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS,
-};
-use remoting::message::{Message, Properties};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use store::{Arrived, MessageStore};
 
 /// The thread looks at the clock at least this often, as the clock may have been set.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
@@ -45,7 +43,7 @@ pub struct ScheduleConfig {
 impl Default for ScheduleConfig {
     fn default() -> ScheduleConfig {
         ScheduleConfig {
-            delay_levels_ms: crate::store::StoreConfig::default().delay_levels_ms,
+            delay_levels_ms: store::StoreConfig::default().delay_levels_ms,
             flush_delay_offset_interval: Duration::from_secs(10),
             delay_offset_update_version_step: 200,
         }

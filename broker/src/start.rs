@@ -16,22 +16,22 @@ use crate::long_poll::LongPoll;
 use crate::offsets::ConsumerOffsets;
 use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
-use crate::store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
 use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
 use crate::transaction::{self, Transactions};
 use filter::bloom::BloomError;
-use namesrv::{client_config, host_addr, listen_addr, server_config};
+use message::uniq_key::UniqKeys;
 use process::clock::Clock;
 use process::files::LoadError;
 use process::logs;
 use remoting::Codec;
-use remoting::message::uniq_key::UniqKeys;
+use remoting::netty::{client_config, host_addr, listen_addr, server_config};
 use remoting::server::{Listener, Server};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -174,7 +174,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
             batch_topics,
             filter_bits(&settings, &filters),
         )?,
-        Arc::new(move || store_clock.wall_ms()),
+        store_clock,
     )
     .map_err(StartError::Store)?;
     let schedule_config = parts::schedule_config(&settings, delay_levels_ms);
@@ -191,7 +191,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let transactions = Transactions::load(
         &file("transactionMetrics"),
         parts::transaction_config(&settings, store_host),
-        transaction::Parts {
+        transaction::Collaborators {
             store: store.clone(),
             delays: delays.clone(),
             topics: topics.clone(),

@@ -1,10 +1,10 @@
 //! What a pull wants of a queue's messages. Java: `FilterAPI`, `ExpressionMessageFilter`.
 
 use crate::consumer_filter::SqlFilter;
-use crate::store::{ExtUnit, MessageFilter};
+use message::java_string_hash;
 use remoting::body::SubscriptionData;
-use remoting::message::java_string_hash;
 use smallvec::SmallVec;
+use store::{ExtUnit, MessageFilter};
 
 /// Lets messages with one of the tags' hash codes pass; the client compares the tags themselves (quirks.md C3).
 #[derive(Clone, Debug, PartialEq, Eq)]

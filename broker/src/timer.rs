@@ -17,22 +17,22 @@ mod rewrite;
 #[cfg(test)]
 mod tests;
 
-use crate::store::timer::{StoreEnd, TimerCheckpoint, TimerFiles, TimerFilesConfig};
-use crate::store::{Arrived, MessageStore, OpenError};
 use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 use crate::workers::Workers;
+use message::property::{self, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS};
 use parking_lot::Mutex;
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::body::TimerMetricsSerializeWrapper;
-use remoting::message::property::{self, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS};
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
+use store::timer::{StoreEnd, TimerCheckpoint, TimerFiles, TimerFilesConfig};
+use store::{Arrived, MessageStore, OpenError};
 
 pub use recall::RecallHandle;
 
@@ -84,7 +84,7 @@ impl Default for TimerConfig {
 impl TimerConfig {
     /// Java takes a window that does not fit the wheel for the largest.
     fn roll_window_slots(&self) -> i64 {
-        let most = crate::store::layout::TIMER_SLOTS / 2 - BLANK_SLOTS;
+        let most = store::layout::TIMER_SLOTS / 2 - BLANK_SLOTS;
         match self.timer_roll_window_slot {
             slots if (2..=most).contains(&slots) => slots,
             _ => most,
@@ -180,7 +180,7 @@ impl Timer {
             *self.entered.lock() = self.files.entered_since(next);
         }
         let now_ms = self.slot_ms(self.clock.wall_ms());
-        let span_ms = crate::store::timer::span_ms(self.config.files.timer_precision_ms);
+        let span_ms = store::timer::span_ms(self.config.files.timer_precision_ms);
         let read_ms = match stopped.last_read_time_ms {
             0 if self.files.last_physical_offset().is_none() => now_ms,
             stopped if (1..now_ms.saturating_add(span_ms)).contains(&stopped) => self.slot_ms(stopped),
@@ -267,7 +267,7 @@ impl Timer {
     /// After a stop so long that new messages could take the slots of old ones, the old ones go first.
     /// Java loses those that are older than half the wheel.
     fn catch_up(&self) {
-        let span_ms = crate::store::timer::span_ms(self.config.files.timer_precision_ms);
+        let span_ms = store::timer::span_ms(self.config.files.timer_precision_ms);
         let Progress { read_ms, write_ms, .. } = *self.progress.lock();
         if write_ms - read_ms < span_ms / 2 || self.config.timer_stop_dequeue {
             return;

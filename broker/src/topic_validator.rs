@@ -1,7 +1,8 @@
 //! Which names topics and groups may have, and which topics are the broker's own. Java: `TopicValidator`, `MixAll`.
 
-pub use crate::store::topic_name::{
-    DLQ_GROUP_TOPIC_PREFIX, RETRY_GROUP_TOPIC_PREFIX, SCHEDULE_TOPIC_XXXX, SYSTEM_TOPIC_PREFIX,
+pub use store::topic_name::{
+    DLQ_GROUP_TOPIC_PREFIX, RETRY_GROUP_TOPIC_PREFIX, RMQ_SYS_WHEEL_TIMER, SCHEDULE_TOPIC_XXXX,
+    SYSTEM_TOPIC_PREFIX,
 };
 
 /// Its settings are those of topics that a send creates. Java: `AUTO_CREATE_TOPIC_KEY_TOPIC`.
@@ -17,7 +18,6 @@ pub const SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
 pub const OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
 /// Java: `RMQ_SYS_ROCKSDB_OFFSET_TOPIC`.
 pub const CHECKPOINT_TOPIC: &str = "CHECKPOINT_TOPIC";
-pub const RMQ_SYS_WHEEL_TIMER: &str = "rmq_sys_wheel_timer";
 
 pub const SYNC_BROKER_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
 pub const REVIVE_LOG_PREFIX: &str = "rmq_sys_REVIVE_LOG_";

@@ -5,7 +5,6 @@ mod system;
 mod tests;
 
 use crate::attributes::{self, AttributeError};
-use crate::store::topic_name::is_lmq;
 use crate::table_file::TableFile;
 use crate::topic_validator::{self, TBW102};
 use parking_lot::RwLock;
@@ -16,6 +15,7 @@ use remoting::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
+use store::topic_name::is_lmq;
 use tokio::sync::watch;
 
 /// Bits of [`TopicConfig::topic_sys_flag`]. Java: `TopicSysFlag`.

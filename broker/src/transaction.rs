@@ -17,24 +17,24 @@ mod tests;
 
 use crate::delays::Delays;
 use crate::offsets::ConsumerOffsets;
-use crate::store::{Appended, MessageStore, PutError};
 use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
 use crate::topics::Topics;
 use crate::workers::Workers;
+use message::{Message, StoredMessage, property};
 use ops::Ops;
 use parking_lot::Mutex;
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::Command;
 use remoting::body::TransactionMetricsSerializeWrapper;
-use remoting::message::{Message, StoredMessage, property};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{Appended, MessageStore, PutError};
 
 pub use half::NotHalf;
 
@@ -83,7 +83,7 @@ pub type Ask = Box<dyn Fn(&str, Command) + Send>;
 
 /// What the transactions work on.
 #[derive(Clone)]
-pub struct Parts {
+pub struct Collaborators {
     pub store: Arc<MessageStore>,
     pub delays: Delays,
     pub topics: Arc<Topics>,
@@ -92,7 +92,7 @@ pub struct Parts {
 
 pub struct Transactions {
     config: TransactionConfig,
-    parts: Parts,
+    parts: Collaborators,
     clock: Clock,
     metrics: TopicMetrics<TransactionMetricsSerializeWrapper>,
     ops: Ops,
@@ -106,7 +106,7 @@ impl Transactions {
     pub fn load(
         metrics_path: &Path,
         config: TransactionConfig,
-        parts: Parts,
+        parts: Collaborators,
         clock: Clock,
     ) -> Result<Transactions, LoadError> {
         Ok(Transactions {

@@ -16,4 +16,4 @@ mod server;
 mod start;
 
 pub use server::NameServer;
-pub use start::{Running, StartError, client_config, host_addr, listen_addr, server_config, start};
+pub use start::{Running, StartError, start};

@@ -4,7 +4,6 @@ use crate::config::{NamesrvConfig, NamesrvSettings};
 use crate::kv_config::KvConfig;
 use crate::routes::removal::Leaving;
 use crate::routes::{MinBrokerIdChange, NotRegistered, Registered, Registration, Routes, Rules, Topics};
-use crate::start::client_config;
 use parking_lot::RwLock;
 use process::clock::Clock;
 use process::config::Config;
@@ -13,6 +12,7 @@ use process::properties::Properties;
 use remoting::client::{Client, NoService};
 use remoting::connection::Peer;
 use remoting::header::namesrv::NotifyMinBrokerIdChangeRequestHeader;
+use remoting::netty::client_config;
 use remoting::{Command, RequestCode};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Wall time and a time that never jumps back. Cheap to clone; clones of a test clock move together.
@@ -16,7 +16,7 @@ enum Source {
 }
 
 struct TestTime {
-    wall_start_ms: i64,
+    wall_ms: AtomicI64,
     /// Milliseconds that the test let pass.
     passed_ms: AtomicU64,
 }
@@ -27,9 +27,10 @@ impl Clock {
         Clock(Source::Real { started: Instant::now() })
     }
 
-    /// A clock that stands at `wall_ms` until [`Clock::advance`] moves it.
+    /// A clock that stands at `wall_ms` until [`Clock::advance`] or [`Clock::set_wall_ms`] moves it.
     pub fn test(wall_ms: i64) -> Clock {
-        Clock(Source::Test(Arc::new(TestTime { wall_start_ms: wall_ms, passed_ms: AtomicU64::new(0) })))
+        let (wall_ms, passed_ms) = (AtomicI64::new(wall_ms), AtomicU64::new(0));
+        Clock(Source::Test(Arc::new(TestTime { wall_ms, passed_ms })))
     }
 
     /// Milliseconds since 1970 UTC, as Java's `System.currentTimeMillis`: what goes into messages and files.
@@ -38,7 +39,7 @@ impl Clock {
             Source::Real { .. } => SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since_epoch| since_epoch.as_millis() as i64),
-            Source::Test(time) => time.wall_start_ms + time.passed_ms.load(Ordering::Acquire) as i64,
+            Source::Test(time) => time.wall_ms.load(Ordering::Acquire),
         }
     }
 
@@ -55,10 +56,24 @@ impl Clock {
     /// # Panics
     /// On a real clock, where only a mistake in a test can call it.
     pub fn advance(&self, by: Duration) {
-        let Source::Test(time) = &self.0 else {
-            panic!("only a test clock can be advanced");
-        };
+        let time = self.test_time();
+        time.wall_ms.fetch_add(by.as_millis() as i64, Ordering::AcqRel);
         time.passed_ms.fetch_add(by.as_millis() as u64, Ordering::AcqRel);
+    }
+
+    /// Sets the wall time of a test clock, as an administrator does: no time passes.
+    ///
+    /// # Panics
+    /// On a real clock, where only a mistake in a test can call it.
+    pub fn set_wall_ms(&self, wall_ms: i64) {
+        self.test_time().wall_ms.store(wall_ms, Ordering::Release);
+    }
+
+    fn test_time(&self) -> &TestTime {
+        let Source::Test(time) = &self.0 else {
+            panic!("only a test clock can be moved");
+        };
+        time
     }
 }
 
@@ -83,6 +98,8 @@ mod tests {
         clock.advance(Duration::from_secs(120));
         assert_eq!(other.wall_ms(), 1_700_000_120_000);
         assert_eq!(other.monotonic_ms(), 120_000);
+        clock.set_wall_ms(1_600_000_000_000);
+        assert_eq!((other.wall_ms(), other.monotonic_ms()), (1_600_000_000_000, 120_000));
     }
 
     #[test]

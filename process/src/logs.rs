@@ -22,7 +22,7 @@ use writer::Writer;
 /// One log file, and the events that go into it.
 #[derive(Clone, Copy, Debug)]
 pub struct LogFile {
-    /// A tracing target; events of targets below it (`broker::store::append` below `broker::store`) come here too,
+    /// A tracing target; events of targets below it (`store::append` below `store`) come here too,
     /// unless a longer target of the list fits. The empty target takes what fits no other.
     pub target: &'static str,
     /// Name without `.log`.
@@ -51,13 +51,13 @@ pub const BROKER_FILES: &[LogFile] = &[
     file("broker::pop", "pop", 128 * MB, 10),
     file("broker::protection", "protection", 100 * MB, 10),
     file("broker::stats", "stats", 100 * MB, 5),
-    file("broker::store", "store", 128 * MB, 10),
-    file("broker::store::error", "storeerror", 100 * MB, 10),
     file("broker::transaction", "transaction", 100 * MB, 10),
     file("broker::water_mark", "watermark", 100 * MB, 10),
     file("namesrv", "namesrv", 100 * MB, 5),
     file("namesrv::traffic", "namesrv_traffic", 100 * MB, 10),
     file("remoting", "remoting", 100 * MB, 10),
+    file("store", "store", 128 * MB, 10),
+    file("store::error", "storeerror", 100 * MB, 10),
 ];
 
 /// `~/logs/rocketmqlogs`. With `isolateLogEnable` Java appends `<brokerName>_<brokerId>` to that last name, without a

@@ -1,4 +1,5 @@
 //! RocketMQ's wire: nothing here knows a topic's meaning, a store or a file.
+#![warn(missing_docs)]
 
 pub mod body;
 pub mod client;
@@ -9,7 +10,7 @@ pub mod ext_fields;
 pub mod frame;
 pub mod header;
 pub mod json;
-pub mod message;
+pub mod netty;
 mod preamble;
 pub mod refusal;
 pub mod server;

@@ -3,7 +3,7 @@
 use super::{ConsumerFilters, GroupFilter};
 use crate::topic_validator;
 use filter::Properties;
-use remoting::message::{property, record};
+use message::{property, record};
 use std::sync::Arc;
 
 /// A record's properties, looked up where they lie.

@@ -1,9 +1,9 @@
 use super::*;
-use crate::store::MessageFilter;
 use crate::subscription::PullFilter;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
+use store::MessageFilter;
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_795_386_535_011;

@@ -5,13 +5,13 @@ use crate::broker::Broker;
 use crate::calls::{CALL_TIMEOUT, version};
 use crate::clients::Client;
 use bytes::Bytes;
+use message::id;
 use remoting::body::{GetConsumerStatusBody, MessageQueue};
 use remoting::header::client::{
     ConsumeMessageDirectlyResultRequestHeader, GetConsumerRunningInfoRequestHeader,
     GetConsumerStatusRequestHeader,
 };
 use remoting::header::required;
-use remoting::message::id;
 use remoting::{Body, Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,13 +2,13 @@
 
 use super::{UNSET_REMARK, ok, send};
 use crate::broker::Broker;
-use crate::store::PutError;
 use crate::transaction::NotHalf;
+use message::{Record, StoredMessage, id, property, sys_flag};
 use remoting::header::required;
 use remoting::header::transaction::{EndTransactionRequestHeader, ResumeCheckHalfMessageRequestHeader};
-use remoting::message::{Record, StoredMessage, id, property, sys_flag};
 use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
+use store::PutError;
 
 pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
     let header = EndTransactionRequestHeader::decode(&request.ext);

@@ -2,11 +2,11 @@
 
 use super::{offset_reply, ok_with_header};
 use crate::broker::Broker;
-use crate::store::{Everything, GetMessageStatus, GetRequest};
 use remoting::header::offset::{QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader};
 use remoting::header::required;
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
+use store::{Everything, GetMessageStatus, GetRequest};
 
 pub fn query_consumer_offset(
     broker: &Arc<Broker>,

@@ -8,8 +8,6 @@ use crate::broker::Broker;
 use crate::clients::ConsumerGroup;
 use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::long_poll::Parked;
-use crate::store::get::PULL_BYTES_MAX;
-use crate::store::{GetMessageResult, GetMessageStatus, GetRequest};
 use crate::subscription::{PullFilter, TagFilter};
 use crate::topic_validator;
 use crate::topics::perm;
@@ -21,6 +19,8 @@ use remoting::header::pull::{
 use remoting::header::required;
 use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
+use store::get::PULL_BYTES_MAX;
+use store::{GetMessageResult, GetMessageStatus, GetRequest};
 
 const MASTER_ID: i64 = 0;
 

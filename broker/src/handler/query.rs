@@ -1,7 +1,6 @@
 //! Messages by key and by where they lie: 12 and 33. Java: `QueryMessageProcessor`.
 
 use crate::broker::Broker;
-use crate::store::{KeyKind, KeyQuery, MappedRange};
 use bytes::Bytes;
 use remoting::header::query::{
     QueryMessageRequestHeader, QueryMessageResponseHeader, ViewMessageRequestHeader,
@@ -9,6 +8,7 @@ use remoting::header::query::{
 use remoting::header::required;
 use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
+use store::{KeyKind, KeyQuery, MappedRange};
 
 /// What Java's string concatenation makes of an absent field.
 const NULL: &str = "null";

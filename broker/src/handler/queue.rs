@@ -2,7 +2,6 @@
 
 use super::{json_body, offset_reply, ok};
 use crate::broker::Broker;
-use crate::store::Boundary;
 use remoting::body::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
 use remoting::header::offset::{
     GetEarliestMsgStoretimeResponseHeader, OffsetResponseHeader, QueueRequestHeader,
@@ -11,6 +10,7 @@ use remoting::header::offset::{
 use remoting::header::required;
 use remoting::{Command, Outcome, Peer, Refusal, json};
 use std::sync::Arc;
+use store::Boundary;
 
 pub fn search_offset_by_timestamp(
     broker: &Arc<Broker>,

@@ -3,17 +3,17 @@
 use super::send::Sent;
 use crate::broker::Broker;
 use crate::calls::CALL_TIMEOUT;
-use crate::store::Appended;
 use bytes::Bytes;
+use message::{Message, Properties, id, property};
 use remoting::header::required;
 use remoting::header::send::{
     ReplyMessageRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
     SendMessageResponseHeader,
 };
-use remoting::message::{Message, Properties, id, property};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
+use store::Appended;
 
 pub fn send_reply_message(
     broker: &Arc<Broker>,

@@ -5,7 +5,6 @@ use super::{UNSET_REMARK, ok, ok_with_body};
 use crate::broker::Broker;
 use crate::calls::version;
 use crate::clients::ConsumerGroup;
-use crate::store::{Boundary, local_time};
 use remoting::body::{
     MessageQueue, MessageQueueForC, QueryConsumeTimeSpanBody, QueryCorrectionOffsetBody, QueueTimeSpan,
     ResetOffsetBody, ResetOffsetBodyForC, TopicConfig,
@@ -18,6 +17,7 @@ use remoting::header::required;
 use remoting::{Command, Language, Outcome, Peer, Refusal, RequestCode, ResponseCode, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use store::{Boundary, local_time};
 
 /// An offset that is not given. Java: `ResetOffsetCommand`.
 const NO_OFFSET: i64 = -1;

@@ -9,10 +9,10 @@ mod refusal;
 mod tests;
 
 use crate::broker::Broker;
-use crate::store::{Appended, FlushOutcome, PutError};
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
+use message::{Message, PROPERTIES_BYTES_MAX, id, sys_flag};
 use properties::{Additions, SentProperties};
 use refusal::refusal_of;
 pub(super) use refusal::timer_refusal;
@@ -21,10 +21,10 @@ use remoting::header::required;
 use remoting::header::send::{
     SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader,
 };
-use remoting::message::{Message, PROPERTIES_BYTES_MAX, id, sys_flag};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
+use store::{Appended, FlushOutcome, PutError};
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
 

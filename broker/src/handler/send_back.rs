@@ -5,17 +5,17 @@ use super::send::{
     DLQ_QUEUE_NUMS, dead_letter_topic, no_group, random_below, reconsume_times_max, refuse_if_busy,
 };
 use crate::broker::Broker;
-use crate::store::{PutError, WheelTimerError};
 use crate::topic_validator;
 use crate::topics::{perm, topic_sys_flag};
+use message::record::Record;
+use message::{Message, Properties, StoredMessage, id, property};
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::header::required;
 use remoting::header::send::ConsumerSendMsgBackRequestHeader;
-use remoting::message::record::Record;
-use remoting::message::{Message, Properties, StoredMessage, id, property};
 use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
+use store::{PutError, WheelTimerError};
 
 /// Delay level of the first retry where the consumer leaves it to the broker.
 const FIRST_RETRY_LEVEL: i32 = 3;

@@ -2,9 +2,9 @@
 
 use super::ok;
 use crate::broker::Broker;
-use crate::store::topic_name::is_lmq;
 use remoting::{Command, Outcome, Peer, Refusal};
 use std::sync::Arc;
+use store::topic_name::is_lmq;
 
 /// Log files of age are removed by the store's next rounds.
 pub fn delete_expired_commitlog(

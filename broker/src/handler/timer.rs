@@ -2,17 +2,17 @@
 
 use super::UNSET_REMARK;
 use crate::broker::Broker;
-use crate::store::Appended;
 use crate::timer::{RecallHandle, Timer};
 use crate::topics::perm;
-use remoting::header::required;
-use remoting::header::send::{RecallMessageRequestHeader, RecallMessageResponseHeader};
-use remoting::message::property::{
+use message::property::{
     BORN_TIMESTAMP, MSG_REGION, PRODUCER_GROUP, TAGS, TIMER_DEL_UNIQKEY, TIMER_DELIVER_MS, UNIQ_KEY,
 };
-use remoting::message::{Message, property};
+use message::{Message, property};
+use remoting::header::required;
+use remoting::header::send::{RecallMessageRequestHeader, RecallMessageResponseHeader};
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
+use store::Appended;
 
 /// Java: `RECALL_MESSAGE_TAG`.
 const RECALL_TAG: &str = "_RECALL_TAG_";

@@ -2,12 +2,12 @@
 
 use super::{RegistrationConfig, Shared};
 use crate::topics::perm;
+use message::crc32;
 use remoting::body::{
     QueueData, RegisterBrokerBody, TopicConfig, TopicConfigAndMappingSerializeWrapper,
     TopicConfigSerializeWrapper, TopicRouteData,
 };
 use remoting::header::namesrv::{RegisterBrokerRequestHeader, RegisterTopicRequestHeader};
-use remoting::message::crc32;
 use remoting::{Command, RequestCode, json};
 use std::sync::{Arc, OnceLock};
 

@@ -1,9 +1,9 @@
 use super::*;
 use crate::topics::{TopicsConfig, perm};
+use message::crc32;
 use process::clock::Clock;
 use remoting::body::{RegisterBrokerBody, TopicConfig};
 use remoting::header::namesrv::RegisterBrokerRequestHeader;
-use remoting::message::crc32;
 use remoting::server::{Server, ServerConfig};
 use remoting::{ExtFields, Outcome, Peer, Service, frame};
 use tempfile::TempDir;

@@ -2,13 +2,13 @@
 
 use super::Schedule;
 use crate::real_place;
-use crate::store::get::PULL_BYTES_MAX;
-use crate::store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
 use crate::topic_validator::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC_XXXX};
-use remoting::message::{Message, StoredMessage, record};
+use message::{Message, StoredMessage, record};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
+use store::get::PULL_BYTES_MAX;
+use store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
 
 /// Messages read from the store at once.
 const BATCH_MESSAGES_MAX: usize = 32;

@@ -1,10 +1,10 @@
 use super::deliver::Deliveries;
 use super::*;
 use crate::golden;
-use crate::store::tests::wait_until;
-use crate::store::{Everything, GetRequest, StoreConfig, get::PULL_BYTES_MAX};
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
-use remoting::message::{Record, record, sys_flag};
+use message::{Record, record, sys_flag};
+use store::testing::wait_until;
+use store::{Everything, GetRequest, StoreConfig, get::PULL_BYTES_MAX};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -29,7 +29,7 @@ impl Lab {
             ..StoreConfig::default()
         };
         let store_clock = clock.clone();
-        let store = MessageStore::open(config, Arc::new(move || store_clock.wall_ms())).unwrap();
+        let store = MessageStore::open(config, store_clock).unwrap();
         Lab { folder, clock, config: ScheduleConfig { delay_levels_ms, ..ScheduleConfig::default() }, store }
     }
 

@@ -9,13 +9,13 @@ use crate::groups::GroupsConfig;
 use crate::locks::LOCK_LIVE_MS_MAX;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
-use crate::store::timer::TimerFilesConfig;
-use crate::store::{self, BatchTopics, FilterBits, StoreConfig};
 use crate::timer::TimerConfig;
 use crate::topics::TopicsConfig;
 use crate::transaction::TransactionConfig;
 use std::net::SocketAddr;
 use std::time::Duration;
+use store::timer::TimerFilesConfig;
+use store::{self, BatchTopics, FilterBits, StoreConfig};
 
 pub(super) fn topics_config(settings: &BrokerSettings) -> TopicsConfig {
     let (broker, identity) = (&settings.broker, &settings.identity);

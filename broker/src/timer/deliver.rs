@@ -4,16 +4,16 @@
 use super::Timer;
 use super::enter::NEVER_ENTERED;
 use crate::real_place;
-use crate::store::layout::TimerLogRecord;
-use crate::store::{MappedRange, PutError};
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
-use remoting::message::property::{
+use message::property::{
     self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_ROLL_TIMES, UNIQ_KEY,
 };
-use remoting::message::{Message, Properties, Record, StoredMessage};
+use message::{Message, Properties, Record, StoredMessage};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
+use store::layout::TimerLogRecord;
+use store::{MappedRange, PutError};
 
 /// Until a message that the store did not take is tried again.
 const RETRY: Duration = Duration::from_millis(500);

@@ -1,12 +1,12 @@
 //! From the timer's queue into the wheel. Java: `TimerEnqueueGetService`, `TimerEnqueuePutService`.
 
 use super::{Progress, Timer};
-use crate::store::get::PULL_BYTES_MAX;
-use crate::store::timer::TimerEntry;
-use crate::store::{Everything, GetMessageStatus, GetRequest};
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
-use remoting::message::property::{self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_OUT_MS};
-use remoting::message::{StoredMessage, java_string_hash, record};
+use message::property::{self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_OUT_MS};
+use message::{StoredMessage, java_string_hash, record};
+use store::get::PULL_BYTES_MAX;
+use store::timer::TimerEntry;
+use store::{Everything, GetMessageStatus, GetRequest};
 
 /// Messages read from the store at once; the clock is looked at after each such batch.
 const BATCH_MESSAGES_MAX: usize = 32;

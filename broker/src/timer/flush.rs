@@ -1,12 +1,12 @@
 //! Wheel, progress and counts on disk. Java: `TimerFlushService` and the tasks of `TimerMessageStore.start`.
 
 use super::{Progress, Timer};
-use crate::store::timer::TimerCheckpoint;
-use crate::store::{FlushOutcome, local_time};
-use remoting::message::java_string_hash;
+use message::java_string_hash;
 use std::collections::HashMap;
 use std::sync::mpsc;
 use std::time::Duration;
+use store::timer::TimerCheckpoint;
+use store::{FlushOutcome, local_time};
 
 /// Without messages the time read is written no more often than this: re-reading empty slots costs nothing.
 const IDLE_FLUSH_MS: i64 = 60_000;

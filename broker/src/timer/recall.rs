@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use remoting::message::property::{self, REAL_TOPIC, TIMER_OUT_MS, UNIQ_KEY};
+use message::property::{self, REAL_TOPIC, TIMER_OUT_MS, UNIQ_KEY};
 use std::borrow::Cow;
 
 use crate::topic_validator::RETRY_GROUP_TOPIC_PREFIX;

@@ -2,12 +2,10 @@
 
 use super::Timer;
 use crate::real_place;
-use crate::store::WheelTimerError;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
-use remoting::message::property::{
-    TIMER_DEL_UNIQKEY, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS,
-};
-use remoting::message::{Message, Properties};
+use message::property::{TIMER_DEL_UNIQKEY, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS, TIMER_OUT_MS};
+use message::{Message, Properties};
+use store::WheelTimerError;
 
 impl Timer {
     /// Sends a message that asks for a time to the timer's queue, with its real topic and queue among its properties; one

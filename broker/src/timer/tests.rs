@@ -3,16 +3,16 @@ mod restart;
 use super::*;
 use crate::delays::Delays;
 use crate::schedule::{Schedule, ScheduleConfig};
-use crate::store::get::PULL_BYTES_MAX;
-use crate::store::tests::golden::unpack;
-use crate::store::tests::wait_until;
-use crate::store::{Everything, GetRequest, PutError, StoreConfig, WheelTimerError};
-use remoting::message::property::{
+use message::property::{
     REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_OUT_MS,
     TIMER_ROLL_TIMES, UNIQ_KEY,
 };
-use remoting::message::{Message, Properties, record};
+use message::{Message, Properties, record};
 use std::path::PathBuf;
+use store::get::PULL_BYTES_MAX;
+use store::testing::golden::unpack;
+use store::testing::wait_until;
+use store::{Everything, GetRequest, PutError, StoreConfig, WheelTimerError};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -132,7 +132,7 @@ impl Drop for Lab {
 
 fn open(config: StoreConfig, clock: &Clock) -> Arc<MessageStore> {
     let clock = clock.clone();
-    let store = MessageStore::open(config, Arc::new(move || clock.wall_ms())).unwrap();
+    let store = MessageStore::open(config, clock).unwrap();
     store.start(Box::new(|_| {})).unwrap();
     store
 }
@@ -450,8 +450,7 @@ fn threads_deliver_and_the_shutdown_flushes() {
 fn java_s_wheel_ticks_on() {
     let (golden, _) = unpack("5.5.0", "five");
     let root = golden.config.store_path_root_dir.clone();
-    let log_bytes =
-        std::fs::metadata(root.join("timerlog").join(crate::store::layout::file_name(0))).unwrap().len();
+    let log_bytes = std::fs::metadata(root.join("timerlog").join(store::layout::file_name(0))).unwrap().len();
     let checkpoint_ms = {
         let bytes = std::fs::read(root.join("config/timercheck")).unwrap();
         TimerCheckpoint::decode(&bytes).last_read_time_ms

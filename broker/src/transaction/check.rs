@@ -2,21 +2,21 @@
 
 use super::half::{self, REMOVE_TAG};
 use super::{Ask, Transactions, ops};
-use crate::store::get::PULL_BYTES_MAX;
-use crate::store::{Appended, Everything, GetMessageResult, GetMessageStatus, GetRequest};
 use crate::topic_validator::{
     RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC, TRANS_CHECK_MAX_TIME_TOPIC,
 };
 use crate::topics::perm;
-use remoting::header::transaction::CheckTransactionStateRequestHeader;
-use remoting::message::property::{
+use message::property::{
     CHECK_IMMUNITY_TIME_IN_SECONDS, PRODUCER_GROUP, REAL_TOPIC, TAGS, TRANSACTION_CHECK_TIMES,
     TRANSACTION_PREPARED_QUEUE_OFFSET, UNIQ_KEY,
 };
-use remoting::message::{Properties, PropertyCrc, Record, StoredMessage, id, property, record};
+use message::{Properties, PropertyCrc, Record, StoredMessage, id, property, record};
+use remoting::header::transaction::CheckTransactionStateRequestHeader;
 use remoting::{Command, RequestCode};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
+use store::get::PULL_BYTES_MAX;
+use store::{Appended, Everything, GetMessageResult, GetMessageStatus, GetRequest};
 
 /// Java: `MixAll.CID_SYS_RMQ_TRANS`; its offsets say how far the check has come in both topics.
 pub(super) const GROUP: &str = "CID_RMQ_SYS_TRANS";
@@ -290,7 +290,7 @@ impl<'a> Pass<'a> {
     }
 
     /// What the store does not take now is tried again in the next pass. Java goes on at once, and loses what it gave up.
-    fn or_stop(&self, put: Result<(), crate::store::PutError>) -> Step {
+    fn or_stop(&self, put: Result<(), store::PutError>) -> Step {
         match put {
             Ok(()) => Step::Next,
             Err(error) => {

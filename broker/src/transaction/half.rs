@@ -4,11 +4,11 @@ use crate::real_place;
 use crate::topic_validator::{
     RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC, TRANS_CHECK_MAX_TIME_TOPIC,
 };
-use remoting::message::property::{
+use message::property::{
     REAL_QUEUE_ID, REAL_TOPIC, TAGS, TRANSACTION_CHECK_TIMES, TRANSACTION_ID,
     TRANSACTION_PREPARED_QUEUE_OFFSET, UNIQ_KEY, WAIT_STORE_MSG_OK,
 };
-use remoting::message::{Message, Properties, StoredMessage, property, sys_flag};
+use message::{Message, Properties, StoredMessage, property, sys_flag};
 use std::borrow::Cow;
 use std::net::SocketAddr;
 

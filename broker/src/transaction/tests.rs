@@ -2,13 +2,13 @@ use super::check::GROUP;
 use super::*;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::{Schedule, ScheduleConfig};
-use crate::store::get::PULL_BYTES_MAX;
-use crate::store::tests::wait_until;
-use crate::store::{Everything, GetRequest, StoreConfig};
 use crate::topic_validator::{RMQ_SYS_TRANS_OP_HALF_TOPIC, SCHEDULE_TOPIC_XXXX, TRANS_CHECK_MAX_TIME_TOPIC};
 use crate::topics::TopicsConfig;
+use message::{Record, record, sys_flag};
 use remoting::header::transaction::CheckTransactionStateRequestHeader;
-use remoting::message::{Record, record, sys_flag};
+use store::get::PULL_BYTES_MAX;
+use store::testing::wait_until;
+use store::{Everything, GetRequest, StoreConfig};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -37,7 +37,7 @@ impl Lab {
             ..StoreConfig::default()
         };
         let store_clock = clock.clone();
-        let store = MessageStore::open(config, Arc::new(move || store_clock.wall_ms())).unwrap();
+        let store = MessageStore::open(config, store_clock).unwrap();
         store.start(Box::new(|_| {})).unwrap();
         let config = TransactionConfig {
             broker_name: "broker-a".to_owned(),
@@ -60,7 +60,7 @@ impl Lab {
         );
         let offsets =
             ConsumerOffsets::load(&file("consumerOffset.json"), OffsetsConfig::default(), clock()).unwrap();
-        let parts = Parts {
+        let parts = Collaborators {
             store: self.store.clone(),
             delays: Delays { schedule: Arc::new(schedule.unwrap()), timer: None },
             topics: Arc::new(Topics::load(&file("topics.json"), &TopicsConfig::default(), clock()).unwrap()),
@@ -238,7 +238,7 @@ fn a_silent_producer_is_asked_about_the_message_put_back() {
         commit_log_offset: Some(shown.physical_offset),
         msg_id: Some("a"),
         transaction_id: Some("a"),
-        offset_msg_id: Some(&remoting::message::id::offset_message_id(
+        offset_msg_id: Some(&message::id::offset_message_id(
             "5.6.7.8:9".parse().unwrap(),
             shown.physical_offset,
         )),

@@ -1,9 +1,9 @@
 //! First inputs, from what real Java servers and clients sent (`shared/golden/wire`) and from our own `conf/`.
 
 use flate2::read::ZlibDecoder;
+use message::Record;
 use remoting::Command;
 use remoting::body::RegisterBrokerBody;
-use remoting::message::Record;
 use remoting::{ExtFields, RequestCode, frame};
 use std::fs;
 use std::io::Read as _;
@@ -94,7 +94,7 @@ impl Golden {
 
     pub fn properties(&self) -> Vec<Vec<u8>> {
         let of_records = self.all_records().filter_map(|record| {
-            let properties = remoting::message::record::properties(&record)?.into_owned();
+            let properties = message::record::properties(&record)?.into_owned();
             Some(properties.into_bytes())
         });
         chosen(of_records.chain(self.ext_values(&["i", "properties"])))

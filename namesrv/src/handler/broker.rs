@@ -4,6 +4,7 @@ use crate::kv_config::ORDER_TOPIC_CONFIG;
 use crate::routes::removal::Leaving;
 use crate::routes::{BrokerAddr, Registered, Registration, Topics};
 use crate::server::NameServer;
+use message::crc32;
 use remoting::body::{
     DataVersion, GetBrokerMemberGroupResponseBody, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper,
 };
@@ -11,7 +12,6 @@ use remoting::command::UNSET_REMARK;
 use remoting::connection::Peer;
 use remoting::header::namesrv::*;
 use remoting::header::required;
-use remoting::message::crc32;
 use remoting::{Command, Refusal, ResponseCode, json};
 use std::sync::Arc;
 

@@ -5,11 +5,8 @@ use flate2::read::GzDecoder;
 
 use super::*;
 
-static FILES: &[LogFile] = &[
-    file("", "broker", MB, 2),
-    file("broker::store", "store", MB, 2),
-    file("broker::store::error", "storeerror", MB, 2),
-];
+static FILES: &[LogFile] =
+    &[file("", "broker", MB, 2), file("store", "store", MB, 2), file("store::error", "storeerror", MB, 2)];
 
 static SMALL: &[LogFile] = &[file("", "small", 100, 2)];
 
@@ -40,10 +37,10 @@ fn timestamps_are_java_s() {
 fn events_go_to_the_file_of_their_target() {
     let folder = logged(FILES, || {
         tracing::info!(target: "broker::handler", queue = 3, "hello {}", "world");
-        tracing::warn!(target: "broker::store::append", "slow");
-        tracing::error!(target: "broker::store::error", offset = 7, "torn");
-        tracing::info!(target: "broker::storefront", "not the store");
-        tracing::debug!(target: "broker::store", "too fine");
+        tracing::warn!(target: "store::append", "slow");
+        tracing::error!(target: "store::error", offset = 7, "torn");
+        tracing::info!(target: "storefront", "not the store");
+        tracing::debug!(target: "store", "too fine");
     });
     let thread = std::thread::current().name().unwrap().to_string();
     assert_eq!(

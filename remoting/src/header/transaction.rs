@@ -10,7 +10,7 @@ headers! {
         tran_state_table_offset: i64 = "tranStateTableOffset",
         /// The half message's physical offset.
         commit_log_offset: i64 = "commitLogOffset",
-        /// One of [`crate::message::sys_flag`]'s four transaction values.
+        /// One of [`message::sys_flag`]'s four transaction values.
         commit_or_rollback: i32 = "commitOrRollback",
         /// The producer was asked: code 39.
         from_transaction_check: flag = "fromTransactionCheck",

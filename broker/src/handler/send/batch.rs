@@ -3,14 +3,14 @@
 use super::properties::SentProperties;
 use super::refusal::refusal_of;
 use super::{Sent, Target};
-use crate::store::{AppendedBatch, PutError};
 use crate::topic_validator;
 use crate::topics::has_batch_queues;
+use message::{RecordError, batch, id, property, sys_flag};
 use remoting::header::required;
 use remoting::header::send::SendMessageResponseHeader;
-use remoting::message::{RecordError, batch, id, property, sys_flag};
 use remoting::{Outcome, Refusal, ResponseCode};
 use std::net::SocketAddr;
+use store::{AppendedBatch, PutError};
 
 impl Sent<'_> {
     pub(super) fn put_batch(&self) -> Result<Outcome, Refusal> {

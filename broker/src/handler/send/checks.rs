@@ -4,16 +4,16 @@ use super::{Sent, Target, random_below};
 use crate::attributes;
 use crate::broker::Broker;
 use crate::handler::FAQ;
-use crate::store::local_time;
-use crate::store::topic_name::is_lmq;
 use crate::topic_validator;
 use crate::topics::{has_batch_queues, perm, topic_sys_flag};
+use message::{property, sys_flag};
 use remoting::body::{TopicConfig, TopicFilterType};
 use remoting::header::required;
-use remoting::message::{property, sys_flag};
 use remoting::{Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
+use store::local_time;
+use store::topic_name::is_lmq;
 
 /// Java: `SendMessageProcessor.rejectRequest`.
 pub(in crate::handler) fn refuse_if_busy(broker: &Broker) -> Result<(), Refusal> {

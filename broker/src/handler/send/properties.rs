@@ -1,7 +1,7 @@
 //! The properties of a message that was sent: what the broker looks at, takes out and adds.
 
-use remoting::message::property::{self, Properties};
-use remoting::message::uniq_key::UniqKeys;
+use message::property::{self, Properties};
+use message::uniq_key::UniqKeys;
 use remoting::{Refusal, ResponseCode};
 
 /// Added by the broker; a value that the producer sent along is replaced.

@@ -1,8 +1,8 @@
 //! What a producer is told when the store refuses a message.
 
 use crate::broker::Broker;
-use crate::store::{PutError, WheelTimerError};
 use remoting::{Refusal, ResponseCode};
+use store::{PutError, WheelTimerError};
 
 /// Java: `handlePutMessageResult`, for what failed.
 pub(super) fn refusal_of(broker: &Broker, error: PutError) -> Refusal {

@@ -1,10 +1,10 @@
 //! Messages: records, batches, properties, ids, and the entries that point to them.
 
-use broker::store::layout::{self, QueueEntry};
-use remoting::message::batch::{self, BatchItem};
-use remoting::message::record::{self, MAGIC_BLANK};
-use remoting::message::{Message, PROPERTIES_BYTES_MAX, Properties, Record, StoredMessage, id, tags_code};
-use remoting::message::{PropertyCrc, property};
+use message::batch::{self, BatchItem};
+use message::record::{self, MAGIC_BLANK};
+use message::{Message, PROPERTIES_BYTES_MAX, Properties, Record, StoredMessage, id, tags_code};
+use message::{PropertyCrc, property};
+use store::layout::{self, QueueEntry};
 
 /// Records one behind another, as in a log file or a pull's answer.
 pub fn record(data: &[u8]) {

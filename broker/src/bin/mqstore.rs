@@ -1,9 +1,0 @@
-//! `mqstore check|dump|stat DIR`: looks at a message store without changing it. See [`broker::inspect`].
-
-use std::io;
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    broker::inspect::cli::run(std::env::args_os(), &mut out)
-}

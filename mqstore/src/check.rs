@@ -1,0 +1,298 @@
+//! `mqstore check`: everything in a store against everything else, in one walk through the log.
+
+use std::io;
+use std::path::Path;
+
+use message::property_crc::{self, PROPERTY_CRC32};
+use message::{StoredMessage, property};
+
+use super::batch_queue::BatchQueues;
+use super::checkpoint;
+use super::expected::{self, Levels};
+use super::index::Index;
+use super::log::{self, Fault, Found, Probe, Span, Visitor};
+use super::queue::{self, QueueChecks, Start};
+use super::report::{Kind, Report, Severity};
+use super::table::Tables;
+use super::timer;
+use super::tree::{self, Options, SeqFile, Tree};
+use store::layout::checkpoint::Fields;
+use store::layout::{self, CHECKPOINT_FILE};
+use store::topic_name::is_lmq;
+
+/// Files that a start looks at to find where recovery begins (`commitLogRecoverMaxNum`).
+const RECOVERED_LOG_FILES: usize = 10;
+
+/// Reads the whole store below `root` and says what is wrong with it. An error only if the store cannot be read.
+pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
+    let mut report = Report::new(options.examples_max);
+    let tree = Tree::read(root, options, &mut report)?;
+    if tree.commit_log.files.is_empty() && !root.join(CHECKPOINT_FILE).exists() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no store: neither commitlog nor checkpoint"));
+    }
+    let log_bytes = tree::common_size(tree.commit_log.files.iter().map(|file| file.bytes));
+    tree::check_sequence(&tree, &tree.commit_log, log_bytes, Severity::Wrong, &mut report);
+    check_queue_files(&tree, &mut report);
+    let checkpoint = checkpoint::read(&tree, &mut report);
+    let tables = Tables::read(&tree, &mut report)?;
+    let start = start_of(&tree, checkpoint.unwrap_or_default())?;
+    let levels = Levels::read(options);
+    let names_lmq = tree.queues.keys().any(|key| is_lmq(&key.0));
+    let mut checker = Checker {
+        tree: &tree,
+        queues: QueueChecks::new(&tree, options, start),
+        batch_queues: BatchQueues::new(&tree, &levels, start),
+        index: Index::new(
+            &tree,
+            options,
+            start,
+            checkpoint.map_or(0, |checkpoint| checkpoint.index_msg_timestamp),
+        ),
+        multi_dispatch: names_lmq || options.properties.get("enableMultiDispatch") == Some("true"),
+        start,
+        report,
+        records: 0,
+        last_store_ms: 0,
+        bad_checksum: None,
+        error: None,
+    };
+    let span = log::walk(&tree.commit_log, None, &mut checker)?;
+    checker.finish(span, log_bytes, checkpoint, &tables)
+}
+
+/// Sizes and names of the files of every kind of queue.
+fn check_queue_files(tree: &Tree, report: &mut Report) {
+    for queues in [&tree.queues, &tree.exts, &tree.batch_queues] {
+        let sizes = queues.values().flat_map(|files| files.files.iter().map(|file| file.bytes));
+        let bytes = tree::common_size(sizes);
+        queues.values().for_each(|files| tree::check_sequence(tree, files, bytes, Severity::Wrong, report));
+    }
+    let bytes = tree::common_size(tree.timer_log.files.iter().map(|file| file.bytes));
+    tree::check_sequence(tree, &tree.timer_log, bytes, Severity::Wrong, report);
+}
+
+/// Where a start dispatches from (`recoverNormally`, `recoverAbnormally`); the later place where Java's and ours differ.
+fn start_of(tree: &Tree, checkpoint: Fields) -> io::Result<Start> {
+    let (running, unclean) = (tree.holder.is_some(), tree.has_abort);
+    let redo_from = match queue::last_known(tree)? {
+        -1 => 0,
+        known if !unclean => known,
+        _ => recovery_from(tree, checkpoint)?,
+    };
+    Ok(Start { redo_from, unclean, running })
+}
+
+fn recovery_from(tree: &Tree, checkpoint: Fields) -> io::Result<i64> {
+    let files = &tree.commit_log.files;
+    let oldest = files.len().saturating_sub(RECOVERED_LOG_FILES);
+    let mut probe = Probe::new(&tree.commit_log);
+    for file in files[oldest..].iter().rev() {
+        let Some(first) = probe.record(file.start)? else { continue };
+        let is_known = match checkpoint.logics_physical_offset {
+            // 4.9.7 notes times only.
+            ..=0 => first.store_timestamp_ms <= checkpoint.logics_msg_timestamp,
+            offset => first.physical_offset <= offset,
+        };
+        if is_known {
+            return Ok(file.start.max(checkpoint.logics_physical_offset.min(file.end())));
+        }
+    }
+    Ok(files.get(oldest).map_or(0, |file| file.start))
+}
+
+/// Size and magic of a record: zeros there, and the log ends before whatever follows.
+const HEAD_BYTES: i64 = 8;
+
+struct Checker<'t> {
+    tree: &'t Tree,
+    queues: QueueChecks<'t>,
+    batch_queues: BatchQueues<'t>,
+    index: Index<'t>,
+    multi_dispatch: bool,
+    start: Start,
+    report: Report,
+    records: u64,
+    last_store_ms: i64,
+    /// A record that does not match its checksum: file, place, what. It matters whether another one follows.
+    bad_checksum: Option<(String, u64, String)>,
+    error: Option<io::Error>,
+}
+
+impl Visitor for Checker<'_> {
+    fn record(&mut self, found: &Found<'_>) -> bool {
+        self.told_checksum(false);
+        self.records += 1;
+        self.last_store_ms = self.last_store_ms.max(found.stored.store_timestamp_ms);
+        self.check_record(found);
+        if let Err(error) = self.check_derived(found) {
+            self.error = Some(error);
+        }
+        self.error.is_none()
+    }
+
+    fn fault(&mut self, fault: Fault, file: &SeqFile) {
+        let last = matches!(fault, Fault::Tail { .. });
+        self.told_checksum(last);
+        let name = self.tree.name(&self.tree.commit_log.path(file));
+        let place = |at: i64| u64::try_from(at - file.start).ok();
+        match fault {
+            Fault::Broken { at, next, why } => {
+                self.report.add(Severity::Wrong, Kind::Record, &name, place(at), || {
+                    format!("{why}; {} bytes up to the next record at {next} are lost", next - at)
+                });
+            }
+            Fault::Blank { at, says, rest } => {
+                self.report.add(Severity::Wrong, Kind::Blank, &name, place(at), || {
+                    format!("blank record of {says} bytes, {rest} are left in the file")
+                });
+            }
+            Fault::NoBlank { at } => {
+                self.report.add(Severity::Wrong, Kind::Blank, &name, place(at), || {
+                    "the file ends without a blank record".to_owned()
+                });
+            }
+            Fault::Tail { at, nonzero, why, stale } => self.tail(&name, place(at), nonzero - at, why, stale),
+        }
+    }
+}
+
+impl Checker<'_> {
+    fn tail(&mut self, name: &str, place: Option<u64>, zeros: i64, why: String, stale: bool) {
+        let left_over = stale || zeros >= HEAD_BYTES;
+        let (severity, then) = match (self.start.running, left_over, self.start.unclean) {
+            (true, _, _) => (Severity::Note, "a message may be on its way"),
+            (_, true, false) => (Severity::Note, "left from before the log was cut off here"),
+            (_, _, true) => (Severity::Repair, "a start cuts it off"),
+            // Nothing half written can be there: a whole message once was.
+            _ => (Severity::Wrong, "though the broker stopped cleanly; a start cuts it off"),
+        };
+        self.report.add(severity, Kind::Tail, name, place, || format!("the log ends here: {why}, {then}"));
+    }
+
+    /// Reports a bad checksum once it is known whether its record is the last.
+    fn told_checksum(&mut self, last: bool) {
+        let Some((file, place, what)) = self.bad_checksum.take() else { return };
+        let (severity, then) = match (last && self.start.unclean, self.start.unclean) {
+            (true, _) => (Severity::Repair, "a start cuts it off"),
+            (_, true) => (Severity::Wrong, "a start may cut off the log here, with all that follows"),
+            _ => (Severity::Wrong, "a start leaves it"),
+        };
+        self.report.add(severity, Kind::Checksum, &file, Some(place), || format!("{what}; {then}"));
+    }
+
+    fn check_record(&mut self, found: &Found<'_>) {
+        let stored = &found.stored;
+        let place = (found.at - found.file.start) as u64;
+        let name = || self.tree.name(&self.tree.commit_log.path(found.file));
+        let whose =
+            || format!("{}/{} at {}", stored.message.topic, stored.message.queue_id, stored.queue_offset);
+        let bad_checksum = if !stored.body_is_intact() {
+            Some(format!("{}: body does not match its checksum", whose()))
+        } else if property_crc_fails(stored, found.bytes) {
+            Some(format!("{}: record does not match its {PROPERTY_CRC32}", whose()))
+        } else {
+            None
+        };
+        let mut wrong =
+            |kind, text: String| self.report.add(Severity::Wrong, kind, &name(), Some(place), || text);
+        if stored.physical_offset != found.at {
+            wrong(Kind::Place, format!("{}: says it lies at {}", whose(), stored.physical_offset));
+        }
+        if stored.queue_offset < 0 || stored.message.queue_id < 0 {
+            wrong(Kind::QueueOffset, format!("{}: negative", whose()));
+        }
+        if let Some(what) = malformed(stored) {
+            wrong(Kind::Properties, format!("{}: {what}", whose()));
+        }
+        self.bad_checksum = bad_checksum.map(|what| (name(), place, what));
+    }
+
+    /// What is derived from the record.
+    fn check_derived(&mut self, found: &Found<'_>) -> io::Result<()> {
+        let Self { queues, batch_queues, index, report, .. } = self;
+        let stored = &found.stored;
+        for (number, target) in expected::targets(stored, self.multi_dispatch).into_iter().enumerate() {
+            if number == 0 && batch_queues.has_topic(target.topic) {
+                batch_queues.record(found.at, stored, report)?;
+            } else {
+                queues.record(found.at, stored, target, report)?;
+            }
+        }
+        index.record(found.at, stored, report)
+    }
+
+    fn finish(
+        mut self,
+        span: Span,
+        log_bytes: u64,
+        checkpoint: Option<Fields>,
+        tables: &Tables,
+    ) -> io::Result<Report> {
+        self.told_checksum(true);
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let (tree, start, mut report) = (self.tree, self.start, self.report);
+        let (entries, index_files) = (self.queues.messages, tree.index_files.len());
+        self.index.finish(span.end, &mut report)?;
+        let mut ranges = self.queues.finish(span, |topic| tables.has_topic(topic), &mut report)?;
+        ranges.extend(self.batch_queues.finish(span, &mut report)?);
+        if let Some(fields) = checkpoint {
+            checkpoint::check(&fields, span, self.last_store_ms, start, &mut report);
+        }
+        tables.check(&ranges, &mut report);
+        timer::check(tree, span, start, &mut report)?;
+        report.facts = vec![
+            format!(
+                "log: {} files of {log_bytes} bytes, {}..{}, {} records",
+                tree.commit_log.files.len(),
+                span.min,
+                span.end,
+                self.records
+            ),
+            format!("queues: {}, {entries} entries looked up", tree.queues.len() + tree.batch_queues.len()),
+            format!("index: {index_files} files, {} entries", self.index.entries),
+            match (tree.holder, start.unclean) {
+                (Some(0), _) => "state: in use by a broker; what is new may still be on its way".to_owned(),
+                (Some(pid), _) => {
+                    format!("state: in use by process {pid}; what is new may still be on its way")
+                }
+                (None, true) => "state: not stopped cleanly".to_owned(),
+                (None, false) => "state: stopped cleanly".to_owned(),
+            },
+        ];
+        if tree.index_files.is_empty() && self.records > 0 {
+            let severity = start.severity_at(span.min);
+            let severity = if severity == Severity::Wrong { Severity::Note } else { severity };
+            report.add(severity, Kind::IndexMissing, "index", None, || {
+                "no index files: queries by key find nothing".to_owned()
+            });
+        }
+        if start.unclean && !start.running {
+            report.add(Severity::Note, Kind::Stop, layout::ABORT_FILE, None, || {
+                "the last broker did not stop as it should: the next start recovers".to_owned()
+            });
+        }
+        Ok(report)
+    }
+}
+
+/// Whether the checksum over the whole record, if it has one (`enabledAppendPropCRC`), fails.
+fn property_crc_fails(stored: &StoredMessage<'_>, bytes: &[u8]) -> bool {
+    let properties = &*stored.message.properties;
+    property::find(properties, PROPERTY_CRC32).is_some() && !property_crc::is_intact(bytes, properties)
+}
+
+/// What is not well-formed in topic or properties.
+fn malformed(stored: &StoredMessage<'_>) -> Option<String> {
+    let message = &stored.message;
+    if message.topic.is_empty() || message.topic.contains(['\u{fffd}', '/', '\0']) {
+        return Some(format!("topic {:?}", message.topic));
+    }
+    if message.properties.contains('\u{fffd}') && matches!(message.properties, std::borrow::Cow::Owned(_)) {
+        return Some("properties are no UTF-8".to_owned());
+    }
+    let mut pairs = message.properties.split('\u{2}').filter(|pair| !pair.is_empty());
+    let odd = pairs.find(|pair| pair.find('\u{1}').is_none_or(|at| at == 0))?;
+    Some(format!("property {odd:?} has no name or no value"))
+}

@@ -1,0 +1,65 @@
+//! Removing what points before the start of the log (`ConsumeQueue.deleteExpiredFile`).
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use super::{ConsumeQueue, ENTRY_BYTES};
+use crate::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+
+/// What [`ConsumeQueue::next_offset`] says once the queue is removed: no append may count on it any more.
+pub const RETIRED: i64 = i64::MIN;
+
+impl ConsumeQueue {
+    /// Removes the files that hold only entries of messages before `min_physical_offset`, never the last. How many it
+    /// were. The min offset must have been corrected, so that nobody looks for them.
+    pub fn remove_expired_files(&self, min_physical_offset: i64) -> io::Result<usize> {
+        let (expired, kept_start) = self.expired_files(min_physical_offset);
+        if expired == 0 {
+            return Ok(0);
+        }
+        let removed = self.files.remove_before(kept_start)?;
+        if let Some(ext) = &self.ext
+            && let Some(first) = self.entry(self.min_offset())
+        {
+            ext.remove_before(first.tags_code)?;
+        }
+        Ok(removed)
+    }
+
+    /// How many files from the first on hold only entries of messages before `min_physical_offset`, and the start of the
+    /// one behind them. The last file is never among them (`deleteExpiredFileByOffset`).
+    pub(super) fn expired_files(&self, min_physical_offset: i64) -> (usize, i64) {
+        let starts = self.files.starts();
+        let Some((&last, others)) = starts.split_last() else { return (0, 0) };
+        let nothing_left = self.max_physical_offset() <= min_physical_offset;
+        let is_expired = |start: &&i64| {
+            let last_entry = **start + self.files.file_bytes() - ENTRY_BYTES;
+            nothing_left
+                || self.peek(last_entry).is_some_and(|entry| entry.physical_offset < min_physical_offset)
+        };
+        let expired = others.iter().take_while(is_expired).count();
+        (expired, others.get(expired).copied().unwrap_or(last))
+    }
+
+    /// The entry at a position in bytes, read without mapping its file.
+    fn peek(&self, position: i64) -> Option<QueueEntry> {
+        let mut bytes = [0; QUEUE_ENTRY_BYTES];
+        self.files.peek(position, &mut bytes).ok()?;
+        QueueEntry::decode(&bytes)
+    }
+
+    /// Whether every message of the queue lies before `min_physical_offset`, and none is on its way from the log
+    /// (`ConsumeQueueStore.cleanExpired`). A queue that never had a message is not expired.
+    pub fn is_expired(&self, min_physical_offset: i64) -> bool {
+        let end = self.max_physical_offset();
+        end != -1
+            && end < min_physical_offset
+            && self.next_offset.load(Ordering::Relaxed) == self.max_offset()
+    }
+
+    /// Has appends that still hold the queue fail, so that they cannot count on from an offset that is forgotten. Under the
+    /// append lock.
+    pub fn retire(&self) {
+        self.next_offset.store(RETIRED, Ordering::Relaxed);
+    }
+}

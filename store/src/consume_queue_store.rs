@@ -1,0 +1,368 @@
+//! All consume queues of a store (`ConsumeQueueStore`).
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fs;
+use std::io;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use parking_lot::{Mutex, RwLock};
+use tracing::{error, info, warn};
+
+use super::batch_consume_queue::BatchConsumeQueue;
+use super::batch_queues::BatchQueues;
+use super::config::{FilterBits, StoreConfig};
+use super::consume_queue::ext::ExtUnit;
+use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
+use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
+use super::error::OpenError;
+use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+use super::mapped_file;
+use super::multi_dispatch::MultiDispatch;
+use super::queue::Queue;
+use super::sparse_files::{Mappings, SparseDir, queue_directories};
+use super::topic_name::is_lmq;
+
+/// Longest topic in bytes: the longest name of a directory.
+const TOPIC_BYTES_MAX: usize = 255;
+
+/// Of loading, at most: it waits for the disk more than for the processor.
+const LOAD_THREADS: usize = 4;
+/// More queues than this are flushed with one sync of their file system.
+const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
+
+type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
+
+pub struct ConsumeQueueStore {
+    dirs: QueueDirs,
+    table: RwLock<Table>,
+    multi_dispatch: MultiDispatch,
+    filter_bits: FilterBits,
+    lmq_count: AtomicUsize,
+    batch: BatchQueues,
+    /// ConsumeQueueStore with entries that are not on disk.
+    dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
+}
+
+impl ConsumeQueueStore {
+    /// Finds the queues under the store's root and where each ends.
+    pub fn load(config: &StoreConfig, trust: Trust) -> Result<Self, OpenError> {
+        let mappings = Mappings::new(config.queue_mappings_max);
+        let queues = Self {
+            dirs: queue_dirs(config, &mappings),
+            batch: BatchQueues::load(config, &mappings, trust)?,
+            table: RwLock::default(),
+            multi_dispatch: MultiDispatch::of(config),
+            filter_bits: config.filter_bits.clone(),
+            lmq_count: AtomicUsize::new(0),
+            dirty: Mutex::default(),
+        };
+        for (topic, queue_id) in queue_directories(&queues.dirs.entries.path)? {
+            queues.find_or_create(&topic, queue_id);
+        }
+        queues.remove_lone_extensions()?;
+        load_in_parallel(&queues.all(), trust)?;
+        Ok(queues)
+    }
+
+    /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
+    fn remove_lone_extensions(&self) -> Result<(), OpenError> {
+        let Some(dir) = &self.dirs.ext else { return Ok(()) };
+        for (topic, queue_id) in queue_directories(&dir.path)? {
+            if self.find(&topic, queue_id).is_none() {
+                let path = dir.path.join(topic).join(queue_id.to_string());
+                warn!(path = %path.display(), "extension without a queue removed");
+                fs::remove_dir_all(&path).map_err(OpenError::io(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
+        self.table.read().get(topic)?.get(&queue_id).cloned()
+    }
+
+    /// A queue of either kind.
+    pub fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
+        match self.find(topic, queue_id) {
+            Some(queue) => Some(Queue::Simple(queue)),
+            None => self.batch.find(topic, queue_id).map(Queue::Batch),
+        }
+    }
+
+    /// The batch queue of a topic that has such; `None` for another.
+    pub fn find_or_create_batch(&self, topic: &str, queue_id: i32) -> Option<Arc<BatchConsumeQueue>> {
+        let is_for_it = is_directory_name(topic) && self.batch.owns(topic);
+        is_for_it.then(|| self.batch.find_or_create(topic, queue_id))
+    }
+
+    pub fn batch(&self) -> &BatchQueues {
+        &self.batch
+    }
+
+    /// `None` for a topic that has batch queues, or that cannot be the name of a directory.
+    pub fn find_or_create(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
+        if let Some(queue) = self.find(topic, queue_id) {
+            return Some(queue);
+        }
+        if !is_directory_name(topic) || self.batch.owns(topic) {
+            return None;
+        }
+        let mut table = self.table.write();
+        let topic = table.get_key_value(topic).map_or_else(|| topic.into(), |(topic, _)| Arc::clone(topic));
+        let queue = match table.entry(Arc::clone(&topic)).or_default().entry(queue_id) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
+                self.lmq_count.fetch_add(usize::from(is_lmq(&topic)), Ordering::Relaxed);
+                free.insert(Arc::new(ConsumeQueue::new(&self.dirs, topic, queue_id)))
+            }
+        };
+        Some(Arc::clone(queue))
+    }
+
+    pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
+        self.table.read().values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    pub fn multi_dispatch(&self) -> MultiDispatch {
+        self.multi_dispatch
+    }
+
+    pub fn filter_bits(&self) -> &FilterBits {
+        &self.filter_bits
+    }
+
+    /// LMQs there are (`ConsumeQueueStore.getLmqNum`).
+    pub fn lmq_count(&self) -> usize {
+        self.lmq_count.load(Ordering::Relaxed)
+    }
+
+    /// ConsumeQueueStore that have files, by topic.
+    pub fn ids(&self) -> Vec<(String, Vec<i32>)> {
+        let with_files = |queues: &HashMap<i32, Arc<ConsumeQueue>>| {
+            let mut ids: Vec<_> =
+                queues.iter().filter(|(_, queue)| queue.has_files()).map(|(id, _)| *id).collect();
+            ids.sort_unstable();
+            ids
+        };
+        let table = self.table.read();
+        let topics = table.iter().map(|(topic, queues)| (topic.to_string(), with_files(queues)));
+        topics.chain(self.batch.ids()).filter(|(_, ids)| !ids.is_empty()).collect()
+    }
+
+    /// Forgets the queues of a topic. Under the append lock, once appends go on; [`destroy`](Self::destroy) removes their
+    /// files.
+    pub fn take_topic(&self, topic: &str) -> Vec<Queue> {
+        let simple: Vec<_> =
+            self.table.write().remove(topic).into_iter().flat_map(HashMap::into_values).collect();
+        let batch = self.batch.take_topic(topic).into_iter().map(Queue::Batch);
+        self.retire(simple).into_iter().chain(batch).collect()
+    }
+
+    fn retire(&self, taken: Vec<Arc<ConsumeQueue>>) -> Vec<Queue> {
+        let lmqs = taken.iter().filter(|queue| is_lmq(queue.topic())).count();
+        self.lmq_count.fetch_sub(lmqs, Ordering::Relaxed);
+        taken.iter().for_each(|queue| queue.retire());
+        taken.into_iter().map(Queue::Simple).collect()
+    }
+
+    /// Forgets the queues that have nothing left in the log, but for those of topics that `is_kept`; as
+    /// [`take_topic`](Self::take_topic).
+    pub fn take_expired(&self, min_physical_offset: i64, is_kept: &dyn Fn(&str) -> bool) -> Vec<Queue> {
+        let mut taken = Vec::new();
+        self.table.write().retain(|topic, queues| {
+            if !is_kept(topic) {
+                taken.extend(queues.extract_if(|_, queue| queue.is_expired(min_physical_offset)));
+            }
+            !queues.is_empty()
+        });
+        self.retire(taken.into_iter().map(|(_, queue)| queue).collect())
+    }
+
+    /// Removes the files of queues that were taken.
+    pub fn destroy(taken: &[Queue]) {
+        for queue in taken {
+            let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+            match queue.destroy() {
+                Ok(()) => info!(topic, queue_id, "consume queue removed"),
+                Err(error) => error!(%error, topic, queue_id, "cannot remove a consume queue"),
+            }
+        }
+    }
+
+    /// Topics that have queues, with files or without.
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        self.table.read().keys().cloned().chain(self.batch.topics()).collect()
+    }
+
+    /// Bytes of all files, holes counted (`getTotalSize`).
+    pub fn total_bytes(&self) -> u64 {
+        let simple = self.all().into_iter().map(|queue| queue.total_bytes());
+        simple.chain(self.batch.all().into_iter().map(|queue| queue.total_bytes())).sum()
+    }
+
+    /// Notes that a queue has got entries.
+    pub fn mark_dirty(&self, queue: &Arc<ConsumeQueue>) {
+        if !queue.listed_dirty.swap(true, Ordering::AcqRel) {
+            self.dirty.lock().push(Arc::clone(queue));
+        }
+    }
+
+    /// Brings to disk the queues with `least_pages` unsaved pages; those with fewer stay noted. False if a queue failed.
+    pub fn flush(&self, least_pages: u64) -> bool {
+        let batch_well = self.batch.flush(least_pages);
+        let listed = std::mem::take(&mut *self.dirty.lock());
+        let is_due = |queue: &Arc<ConsumeQueue>| {
+            let pages = queue.dirty_pages();
+            pages == 0 || pages >= least_pages
+        };
+        let (due, early): (Vec<_>, Vec<_>) = listed.into_iter().partition(is_due);
+        // Taken off the list before it is flushed: an entry that comes meanwhile puts it back.
+        due.iter().for_each(|queue| queue.listed_dirty.store(false, Ordering::Release));
+        let all_well = match due.len() > FLUSHED_ONE_BY_ONE_MAX {
+            true => self.flush_together(&due),
+            false => due.iter().all(|queue| report(queue, queue.flush())),
+        };
+        if !all_well {
+            due.iter().for_each(|queue| self.mark_dirty(queue));
+        }
+        self.dirty
+            .lock()
+            .extend(early.into_iter().filter(|queue| queue.listed_dirty.load(Ordering::Acquire)));
+        all_well && batch_well
+    }
+
+    fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> bool {
+        let extents: Vec<_> = queues.iter().map(|queue| queue.extent()).collect();
+        if let Err(error) = mapped_file::sync_file_system(&self.dirs.entries.path) {
+            error!(%error, "cannot flush the consume queues");
+            return false;
+        }
+        queues.iter().zip(extents).for_each(|(queue, extent)| queue.note_flushed(extent));
+        true
+    }
+
+    /// First byte of the log behind the last message that any queue knows; -1 for none.
+    pub fn max_physical_offset(&self) -> i64 {
+        let max = self.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
+        max.max(self.batch.max_physical_end())
+    }
+
+    /// The entry of the last message that any queue knows.
+    pub fn last_entry(&self) -> Option<QueueEntry> {
+        let queue = self.all().into_iter().max_by_key(|queue| queue.max_physical_offset())?;
+        queue.entry(queue.max_offset() - 1)
+    }
+
+    /// Cuts off entries of messages at `physical_offset` and behind it.
+    pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
+        self.all().iter().try_for_each(|queue| queue.truncate(physical_offset))?;
+        self.batch.truncate(physical_offset)
+    }
+
+    /// After recovery: offsets go on where each queue ends, and begin where the log does (`recoverOffsetTable`).
+    pub fn settle(&self, min_physical_offset: i64) {
+        for queue in self.all() {
+            queue.set_next_offset(queue.max_offset());
+            queue.correct_min_offset(min_physical_offset);
+        }
+        self.batch.settle(min_physical_offset);
+    }
+
+    /// Removes every queue (`ConsumeQueueStore.destroy`): those of a log without files point nowhere.
+    pub fn remove_all(&self) {
+        for topic in self.topics() {
+            warn!(topic = &*topic, "queues removed, the log is empty");
+            Self::destroy(&self.take_topic(&topic));
+        }
+    }
+}
+
+fn queue_dirs(config: &StoreConfig, mappings: &Arc<Mappings>) -> QueueDirs {
+    let entry_bytes = QUEUE_ENTRY_BYTES as u64;
+    let dir = |path, file_bytes: u64| {
+        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(mappings) })
+    };
+    QueueDirs {
+        entries: dir(
+            config.consume_queue_dir(),
+            config.mapped_file_size_consume_queue.div_ceil(entry_bytes) * entry_bytes,
+        ),
+        ext: config
+            .enable_consume_queue_ext
+            .then(|| dir(config.consume_queue_ext_dir(), config.mapped_file_size_consume_queue_ext)),
+    }
+}
+
+fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<(), OpenError> {
+    let share = queues.len().div_ceil(LOAD_THREADS).max(1);
+    let load = |queues: &[Arc<ConsumeQueue>]| queues.iter().try_for_each(|queue| queue.load(trust));
+    thread::scope(|scope| {
+        let threads: Vec<_> = queues.chunks(share).map(|share| scope.spawn(move || load(share))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.collect()
+    })
+}
+
+fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {
+    if let Err(error) = &flushed {
+        let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+        error!(%error, topic, queue_id, "cannot flush a consume queue");
+    }
+    flushed.is_ok()
+}
+
+/// Topics come from the network: none may lead out of the store.
+fn is_directory_name(topic: &str) -> bool {
+    !matches!(topic, "" | "." | "..") && topic.len() <= TOPIC_BYTES_MAX && !topic.contains(['/', '\0'])
+}
+
+/// Builds the consume queues (`CommitLogDispatcherBuildConsumeQueue`).
+impl CommitLogDispatcher for ConsumeQueueStore {
+    fn dispatch(&self, request: &DispatchRequest<'_>) -> io::Result<()> {
+        let stored = &request.stored;
+        let message = &stored.message;
+        if !is_for_queue(message.sys_flag) {
+            return Ok(());
+        }
+        let Some(queue) = self.find_or_create(&message.topic, message.queue_id) else {
+            if self.batch().owns(&message.topic) {
+                return self.batch().dispatch(request);
+            }
+            error!(
+                offset = stored.physical_offset,
+                topic = &*message.topic,
+                "no topic for a queue, record left out"
+            );
+            return Ok(());
+        };
+        let entry = request.entry();
+        let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
+        let unit = ExtUnit {
+            tags_code: request.tags_code,
+            store_timestamp_ms: stored.store_timestamp_ms,
+            bit_map: &bit_map,
+        };
+        if queue.put(stored.queue_offset, entry, Some(&unit))? {
+            self.mark_dirty(&queue);
+        }
+        self.dispatch_to_lmqs(request, entry)
+    }
+}
+
+impl ConsumeQueueStore {
+    fn dispatch_to_lmqs(&self, request: &DispatchRequest<'_>, entry: QueueEntry) -> io::Result<()> {
+        for target in self.multi_dispatch().targets(&request.stored.message) {
+            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
+            // As in Java, these queues have no units of their own in an extension.
+            if queue.put(target.queue_offset, entry, None)? {
+                self.mark_dirty(&queue);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! From the log to queues and index: a thread of its own reads what was appended and tells each [`CommitLogDispatcher`]
+//! (`DefaultMessageStore.ReputMessageService`, `CommitLogDispatcher`). Consumers are woken in between.
+
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use message::Record;
+use tracing::{error, warn};
+
+use super::commit_log::CommitLog;
+use super::config::{FlushDiskType, StoreConfig};
+use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
+use super::multi_dispatch::MultiDispatch;
+use super::{Arrived, OnArrived};
+
+/// Log bytes handled before parked pulls are woken, at most.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// After a batch the thread naps instead of waiting for the next append to wake it: under load that saves producers a
+/// wake-up a message, for so much delay at most.
+const NAP: Duration = Duration::from_micros(400);
+/// When a dispatcher cannot write, try again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How far deriving has come, and the thread's sleep.
+#[derive(Default)]
+pub struct Derive {
+    /// First byte of the log that the queues have not been told of.
+    from: AtomicI64,
+    /// The same for the index, which comes after the queues and stays behind while it cannot be written.
+    index_from: AtomicI64,
+    /// Start and store time of the last message that the queues were told of.
+    last_offset: AtomicI64,
+    last_timestamp_ms: AtomicI64,
+    asleep: AtomicBool,
+    stop: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+/// What a step reads and feeds.
+pub struct Line<'a> {
+    pub config: &'a StoreConfig,
+    pub log: &'a CommitLog,
+    /// Told of a batch before consumers are woken.
+    pub queues: &'a dyn CommitLogDispatcher,
+    /// Told of it afterwards.
+    pub index: &'a dyn CommitLogDispatcher,
+}
+
+impl Line<'_> {
+    /// Where deriving must stop: with SYNC_FLUSH consumers see only what is on disk (`CommitLog.getConfirmOffset`).
+    fn end(&self) -> i64 {
+        match self.config.flush_disk_type {
+            FlushDiskType::SyncFlush => self.log.flushed_where(),
+            FlushDiskType::AsyncFlush => self.log.max_offset(),
+        }
+    }
+
+    /// Reads the messages of `bytes`, which stand at `first`, at most [`BATCH_BYTES_MAX`] and one. Where the next batch
+    /// begins.
+    fn read_batch<'a>(&self, first: i64, bytes: &'a [u8], batch: &mut Vec<DispatchRequest<'a>>) -> i64 {
+        let mut read = 0;
+        while read < bytes.len().min(BATCH_BYTES_MAX) {
+            let offset = first + read as i64;
+            let mut stored = match Record::decode(&bytes[read..]) {
+                Ok(Record::Message(stored)) => stored,
+                Ok(Record::Blank) => return self.log.roll_next_file(offset),
+                Err(error) => {
+                    // As Java's master: go on behind what can be read of this file.
+                    error!(%error, offset, "no record in the log where one should be, rest of file left out");
+                    return first + bytes.len() as i64;
+                }
+            };
+            stored.physical_offset = offset;
+            read += stored.size;
+            batch.push(DispatchRequest::new(self.config, stored));
+        }
+        first + read as i64
+    }
+}
+
+/// Tells `to` of the messages from `from` to `until`. Where it came to, which is `until` unless the log has no file there.
+pub fn dispatch_range(
+    line: &Line<'_>,
+    to: &dyn CommitLogDispatcher,
+    mut from: i64,
+    until: i64,
+) -> io::Result<i64> {
+    while from < until {
+        let Some((file, at, len)) = line.log.rest_of_file(from, until) else { break };
+        let Some(bytes) = file.read(at, len) else { break };
+        let mut batch = Vec::new();
+        let next = line.read_batch(from, bytes, &mut batch);
+        batch.iter().try_for_each(|request| to.dispatch(request))?;
+        from = next;
+    }
+    Ok(from)
+}
+
+/// How a turn of the thread went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Moved,
+    /// Everything that can be told now is told.
+    Done,
+    Failed,
+}
+
+impl Derive {
+    pub fn set_from(&self, offset: i64) {
+        self.from.store(offset, Ordering::Release);
+        self.index_from.store(offset, Ordering::Release);
+    }
+
+    /// First byte of the log that queues or index have not been told of.
+    pub fn from(&self) -> i64 {
+        self.from.load(Ordering::Acquire).min(self.index_from.load(Ordering::Acquire))
+    }
+
+    /// Start and store time of the last message that the queues were told of; zeros before the first.
+    pub fn last(&self) -> (i64, i64) {
+        (self.last_offset.load(Ordering::Acquire), self.last_timestamp_ms.load(Ordering::Acquire))
+    }
+
+    /// To be called when the end has moved. Costs a load unless the thread sleeps.
+    pub fn wake(&self) {
+        // The sleeper says that it sleeps and then looks at the end; we moved the end and now look whether it sleeps.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed)
+            && self.asleep.swap(false, Ordering::AcqRel)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Has the thread end once it has dispatched everything up to the end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.asleep.store(false, Ordering::Release);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// The thread.
+    pub fn run(&self, line: &Line<'_>, on_arrived: &mut OnArrived) {
+        let _ = self.thread.set(thread::current());
+        let mut index_failed_at = None;
+        loop {
+            match self.turn(line, on_arrived, &mut index_failed_at) {
+                Turn::Moved => thread::park_timeout(NAP),
+                _ if self.stop.load(Ordering::Acquire) => return,
+                Turn::Done => self.sleep(line, index_failed_at.map(|_| RETRY_AFTER)),
+                Turn::Failed => thread::park_timeout(RETRY_AFTER),
+            }
+        }
+    }
+
+    fn sleep(&self, line: &Line<'_>, longest: Option<Duration>) {
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let is_behind = self.from.load(Ordering::Acquire) < line.end();
+        if !is_behind && !self.stop.load(Ordering::Acquire) {
+            match longest {
+                Some(longest) => thread::park_timeout(longest),
+                None => {
+                    while self.asleep.load(Ordering::Acquire) {
+                        thread::park();
+                    }
+                }
+            }
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    /// Tells queues, consumers and index of a batch. An index that cannot be written does not hold up consumers.
+    fn turn(
+        &self,
+        line: &Line<'_>,
+        on_arrived: &mut OnArrived,
+        index_failed_at: &mut Option<Instant>,
+    ) -> Turn {
+        for position in [&self.from, &self.index_from] {
+            let (from, min_offset) = (position.load(Ordering::Acquire), line.log.min_offset());
+            if from < min_offset {
+                warn!(from, min_offset, "the log was cleaned up faster than it was derived");
+                position.store(min_offset, Ordering::Release);
+            }
+        }
+        let from = self.from.load(Ordering::Acquire);
+        let file = if from < line.end() { line.log.rest_of_file(from, line.end()) } else { None };
+        let bytes = file.as_ref().and_then(|(file, at, len)| file.read(*at, *len)).unwrap_or_default();
+        let mut batch = Vec::new();
+        let next = line.read_batch(from, bytes, &mut batch);
+        let queued = self.tell_queues(line, &batch, next);
+        let told = queued.as_ref().map_or_else(|(told, _)| *told, |()| batch.len());
+        let for_queues =
+            || batch[..told].iter().filter(|request| is_for_queue(request.stored.message.sys_flag));
+        let mut arrived: Vec<_> = for_queues().map(arrived).collect();
+        if line.config.enable_multi_dispatch {
+            arrived.extend(for_queues().flat_map(|request| arrived_in_lmqs(line.config, request)));
+        }
+        if !arrived.is_empty() {
+            on_arrived(&arrived);
+        }
+        if index_failed_at.is_none_or(|failed_at: Instant| failed_at.elapsed() >= RETRY_AFTER) {
+            let indexed = self.tell_index(line, &batch[..told], from);
+            *index_failed_at = indexed.as_ref().err().map(|_| Instant::now());
+            if let Err(error) = indexed {
+                let offset = self.index_from.load(Ordering::Acquire);
+                error!(%error, offset, "cannot write the index, will try again");
+            }
+        }
+        match queued {
+            Err((_, error)) => {
+                let offset = self.from.load(Ordering::Acquire);
+                error!(%error, offset, "cannot write what the log says, will try again");
+                Turn::Failed
+            }
+            Ok(()) if bytes.is_empty() => Turn::Done,
+            Ok(()) => Turn::Moved,
+        }
+    }
+
+    /// How many messages of the batch were told, and why not all.
+    fn tell_queues(
+        &self,
+        line: &Line<'_>,
+        batch: &[DispatchRequest<'_>],
+        next: i64,
+    ) -> Result<(), (usize, io::Error)> {
+        for (index, request) in batch.iter().enumerate() {
+            let stored = &request.stored;
+            line.queues.dispatch(request).map_err(|error| {
+                self.from.store(stored.physical_offset, Ordering::Release);
+                (index, error)
+            })?;
+            self.last_timestamp_ms.store(stored.store_timestamp_ms, Ordering::Release);
+            self.last_offset.store(stored.physical_offset, Ordering::Release);
+        }
+        self.from.store(next, Ordering::Release);
+        Ok(())
+    }
+
+    /// The batch is at hand unless the index is behind.
+    fn tell_index(&self, line: &Line<'_>, batch: &[DispatchRequest<'_>], first: i64) -> io::Result<()> {
+        let (from, until) = (self.index_from.load(Ordering::Acquire), self.from.load(Ordering::Acquire));
+        if from == first {
+            batch.iter().try_for_each(|request| line.index.dispatch(request))?;
+        } else {
+            dispatch_range(line, line.index, from, until)?;
+        }
+        self.index_from.store(until, Ordering::Release);
+        Ok(())
+    }
+}
+
+fn arrived<'a>(request: &'a DispatchRequest<'_>) -> Arrived<'a> {
+    let stored = &request.stored;
+    Arrived {
+        topic: &stored.message.topic,
+        queue_id: stored.message.queue_id,
+        max_offset: stored.queue_offset + 1,
+        tags_code: request.tags_code,
+        store_timestamp_ms: stored.store_timestamp_ms,
+        properties: &stored.message.properties,
+    }
+}
+
+/// `notifyMessageArrive4MultiQueue`.
+fn arrived_in_lmqs<'a>(
+    config: &StoreConfig,
+    request: &'a DispatchRequest<'_>,
+) -> impl Iterator<Item = Arrived<'a>> {
+    let targets = MultiDispatch::of(config).targets(&request.stored.message);
+    targets.map(|target| Arrived {
+        topic: target.topic,
+        queue_id: target.queue_id,
+        max_offset: target.queue_offset + 1,
+        ..arrived(request)
+    })
+}

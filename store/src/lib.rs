@@ -1,0 +1,181 @@
+//! The message store: files and nothing else. It knows no socket, no request header, no consumer group.
+//!
+//! Mirrors `org.apache.rocketmq.store.DefaultMessageStore`. The commit log is the truth; queues are derived from it by a
+//! thread of their own and can be rebuilt.
+//!
+//! ```text
+//! append -> commit log -> derive (own thread) -> consume queues -> on_arrived -> index
+//!              |                                      |                             |
+//!            flush (own thread)                  get_message -> MappedRange <- query_message
+//! ```
+
+mod append;
+mod batch_consume_queue;
+mod batch_queues;
+mod checkpoint;
+mod commit_log;
+pub mod config;
+mod consume_queue;
+mod consume_queue_store;
+mod derive;
+pub mod disk;
+mod dispatch_request;
+pub mod error;
+mod expire;
+mod file_queue;
+mod flush;
+pub mod get;
+mod index;
+mod inner_batch;
+pub mod layout;
+pub mod mapped_file;
+mod multi_dispatch;
+mod open;
+mod probe;
+mod put;
+mod query;
+mod queue;
+mod read;
+mod recover;
+mod roots;
+mod sparse_files;
+mod tail;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+pub mod timer;
+pub mod topic_name;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use process::clock::Clock;
+
+use append::Ahead;
+use checkpoint::Checkpoint;
+use commit_log::CommitLog;
+use consume_queue_store::ConsumeQueueStore;
+use derive::Derive;
+use expire::Expire;
+use flush::Flusher;
+use index::Index;
+use mapped_file::FileLock;
+
+pub use config::{BatchTopics, FilterBits, FlushDiskType, StoreConfig};
+pub use consume_queue::ext::ExtUnit;
+pub use error::{OpenError, PutError, WheelTimerError};
+pub use expire::{UsedRatios, bounded_ratio};
+pub use flush::{FlushCallback, FlushOutcome};
+pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
+pub use index::{KeyKind, KeyQuery};
+pub use mapped_file::{MappedRange, local_time};
+pub use put::{Appended, AppendedBatch};
+pub use query::QueryMessageResult;
+pub use read::Boundary;
+
+/// A message that a queue has just got (`MessageArrivingListener.arriving`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrived<'a> {
+    pub topic: &'a str,
+    pub queue_id: i32,
+    /// The queue's max offset now: the message's own plus one.
+    pub max_offset: i64,
+    pub tags_code: i64,
+    pub store_timestamp_ms: i64,
+    pub properties: &'a str,
+}
+
+/// Called by the derive thread once a batch, after all its queue entries are readable. Must not block.
+pub type OnArrived = Box<dyn FnMut(&[Arrived<'_>]) + Send>;
+
+/// Log, queues, and the threads between them.
+pub struct MessageStore {
+    clock: Clock,
+    parts: Arc<Shared>,
+    /// Bytes of the log that Java takes to be in memory (`accessMessageInMemoryMaxRatio`).
+    memory_bytes: i64,
+    /// Where the log ended when it was opened.
+    opened_at: i64,
+    was_clean: bool,
+    /// Whether appends are taken.
+    running: AtomicBool,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Until the store is shut down.
+    lock: Mutex<Option<FileLock>>,
+}
+
+/// What the threads share with the store.
+struct Shared {
+    config: StoreConfig,
+    log: CommitLog,
+    queues: ConsumeQueueStore,
+    index: Index,
+    checkpoint: Checkpoint,
+    ahead: Ahead,
+    flusher: Flusher,
+    derive: Derive,
+    /// See [`MessageStore::append_with_lmqs`].
+    lmq_order: Mutex<()>,
+    queue_flush: open::QueueFlush,
+    expire: Expire,
+}
+
+impl MessageStore {
+    /// Whether the store had been shut down when it was opened.
+    pub fn was_clean(&self) -> bool {
+        self.was_clean
+    }
+
+    pub fn config(&self) -> &StoreConfig {
+        &self.parts.config
+    }
+
+    /// Now in milliseconds since the epoch, by the clock that stamps messages.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+}
+
+/// Space.
+impl MessageStore {
+    /// Forgets the queues of a topic and removes their files. The log keeps its records. Waits for the disk.
+    pub fn delete_topic(&self, topic: &str) {
+        let Shared { log, queues, .. } = &*self.parts;
+        let taken = {
+            let _no_appends = log.tail.lock();
+            queues.take_topic(topic)
+        };
+        ConsumeQueueStore::destroy(&taken);
+    }
+
+    /// Forgets the queues that have no message left in the log and removes their files, but for topics that `is_kept`
+    /// (`cleanExpiredConsumerQueue`). Waits for the disk.
+    pub fn clean_expired_consumer_queue(&self, is_kept: &dyn Fn(&str) -> bool) {
+        let Shared { log, queues, .. } = &*self.parts;
+        let begin = log.min_offset();
+        let taken = {
+            let _no_appends = log.tail.lock();
+            queues.take_expired(begin, is_kept)
+        };
+        ConsumeQueueStore::destroy(&taken);
+    }
+
+    /// Deletes the topics that have queues but are not `is_kept` (`cleanUnusedTopic`). Waits for the disk.
+    pub fn clean_unused_topic(&self, is_kept: &dyn Fn(&str) -> bool) {
+        let topics = self.parts.queues.topics();
+        topics.iter().filter(|topic| !is_kept(topic)).for_each(|topic| self.delete_topic(topic));
+    }
+
+    /// Has log files removed that are old enough, whatever the hour (`executeDeleteFilesManually`); soon, not at once.
+    pub fn delete_files_manually(&self) {
+        self.parts.expire.delete_files_manually();
+    }
+
+    /// How full the disks are.
+    pub fn used_ratios(&self) -> UsedRatios {
+        expire::used_ratios(&self.parts)
+    }
+}

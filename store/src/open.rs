@@ -1,0 +1,328 @@
+//! Opening, starting and stopping a store: its lock, its `abort` file, its threads.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+use tracing::{error, info, warn};
+
+use super::append::Ahead;
+use super::checkpoint::Checkpoint;
+use super::commit_log::CommitLog;
+use process::clock::Clock;
+
+use super::config::{FlushDiskType, StoreConfig};
+use super::consume_queue::Trust;
+use super::consume_queue_store::ConsumeQueueStore;
+use super::derive::{Derive, Line};
+use super::error::OpenError;
+use super::expire::Expire;
+use super::file_queue::{create_dir, sync_dir};
+use super::flush::Flusher;
+use super::index::{self, Index};
+use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
+use super::mapped_file::{self, FileLock};
+use super::recover::Recovery;
+use super::{MessageStore, OnArrived, Shared};
+
+/// Smallest file of log or queue in bytes: room for an entry, or for a blank record and something before it.
+const FILE_BYTES_MIN: u64 = 20;
+
+/// Recovers log and queues; after a crash the index follows on a thread of its own, as far as it gets.
+fn recover(
+    recovery: &Recovery<'_>,
+    index: &Index,
+    line: &Line<'_>,
+    before: &index::Before,
+) -> Result<(), OpenError> {
+    if recovery.clean {
+        return recovery.run();
+    }
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let follow = || index.follow(line, before, &is_over);
+        if let Err(error) = thread::Builder::new().name("store-index".to_owned()).spawn_scoped(scope, follow)
+        {
+            warn!(%error, "the index comes after the recovery, for want of a thread");
+        }
+        let recovered = recovery.run();
+        is_over.store(true, Ordering::Release);
+        recovered
+    })
+}
+
+impl MessageStore {
+    /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
+    /// sizes is left as it was.
+    pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        check_file_sizes(&config)?;
+        let root = config.root();
+        create_dir(root).map_err(OpenError::io(root))?;
+        let lock = lock(root)?;
+        make_dirs(&config)?;
+        let log = CommitLog::load(&config, clock.clone())?;
+        let clean = !root.join(ABORT_FILE).exists();
+        let checkpoint_path = root.join(CHECKPOINT_FILE);
+        let checkpoint = Checkpoint::open(&checkpoint_path).map_err(OpenError::io(checkpoint_path))?;
+        let trust = match clean {
+            true => Trust::All,
+            // 0: never noted, or by 4.9.7.
+            false => Trust::UpTo(
+                Some(checkpoint.fields().logics_physical_offset).filter(|&at| at > 0).unwrap_or(-1),
+            ),
+        };
+        let queues = ConsumeQueueStore::load(&config, trust)?;
+        let before_index = index::Before {
+            clean,
+            flushed_until_ms: checkpoint.fields().index_msg_timestamp,
+            queued_to: queues.last_entry().map(|last| last.physical_offset),
+        };
+        let index = Index::load(&config, clock.clone(), &before_index)?;
+        let recovery =
+            Recovery { config: &config, log: &log, queues: &queues, checkpoint: &checkpoint, clean };
+        let line = Line { config: &config, log: &log, queues: &queues, index: &index };
+        recover(&recovery, &index, &line, &before_index)?;
+        index.catch_up(&line, &before_index)?;
+        let opened_at = log.max_offset();
+        let derive = Derive::default();
+        derive.set_from(opened_at);
+        let memory_bytes = (mapped_file::physical_memory_bytes() / 100)
+            .saturating_mul(config.access_message_in_memory_max_ratio);
+        let parts = Shared {
+            config,
+            log,
+            queues,
+            index,
+            checkpoint,
+            ahead: Ahead::default(),
+            flusher: Flusher::default(),
+            derive,
+            lmq_order: Mutex::default(),
+            queue_flush: QueueFlush::default(),
+            expire: Expire::default(),
+        };
+        Ok(Arc::new(Self {
+            clock,
+            parts: Arc::new(parts),
+            memory_bytes: i64::try_from(memory_bytes).unwrap_or(i64::MAX),
+            opened_at,
+            was_clean: clean,
+            running: AtomicBool::new(false),
+            threads: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+        }))
+    }
+
+    /// Marks the store as in use (`abort`) and starts its threads.
+    pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
+        let root = self.parts.config.root();
+        let abort = root.join(ABORT_FILE);
+        mark_in_use(&abort).map_err(OpenError::io(&abort))?;
+        // Without its name on disk a power cut would look like a clean stop.
+        sync_dir(root).map_err(OpenError::io(root))?;
+        self.parts.log.prepare_tail();
+        self.spawn("store-derive", move |parts| {
+            let Shared { config, log, queues, index, .. } = parts;
+            let line = Line { config, log, queues, index };
+            parts.derive.run(&line, &mut on_arrived);
+        })?;
+        self.spawn("store-flush-log", |parts| {
+            let Shared { config, log, checkpoint, flusher, derive, .. } = parts;
+            flusher.run(config, log, checkpoint, || derive.wake());
+        })?;
+        if self.parts.config.flush_disk_type == FlushDiskType::SyncFlush {
+            self.spawn("store-flush-watch", |parts| parts.flusher.watch())?;
+        }
+        self.spawn("store-ahead", |parts| parts.ahead.run(&parts.log))?;
+        self.spawn("store-flush-queues", |parts| parts.queue_flush.run(parts))?;
+        self.spawn("store-expire", |parts| parts.expire.run(parts))?;
+        self.running.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> Result<(), OpenError> {
+        let parts = Arc::clone(&self.parts);
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&parts));
+        self.threads.lock().push(thread.map_err(OpenError::io(self.parts.config.root()))?);
+        Ok(())
+    }
+
+    /// Flushes and derives everything, removes `abort` and unlocks. Reads go on, appends are refused.
+    pub fn shutdown(&self) {
+        let was_running = self.running.swap(false, Ordering::AcqRel);
+        self.stop_threads();
+        let Some(lock) = self.lock.lock().take() else { return };
+        if was_running {
+            self.close_clean();
+        }
+        drop(lock);
+    }
+
+    fn close_clean(&self) {
+        let Shared { log, queues, index, checkpoint, flusher, derive, .. } = &*self.parts;
+        let indexed = index.flush_all();
+        let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
+        let (true, Ok(index_until_ms)) = (flushed && derive.from() >= log.max_offset(), indexed) else {
+            error!("not everything came to disk: the next start will recover");
+            return;
+        };
+        note_all_durable(checkpoint, derive.last());
+        note_index_flushed(checkpoint, index_until_ms);
+        let root = self.parts.config.root();
+        let closed = checkpoint
+            .flush()
+            .and_then(|()| fs::remove_file(root.join(ABORT_FILE)))
+            .and_then(|()| sync_dir(root));
+        match closed {
+            Ok(()) => info!(offset = log.max_offset(), "store closed"),
+            Err(error) => error!(%error, "cannot close the store cleanly: the next start will recover"),
+        }
+    }
+
+    /// Log first: under SYNC_FLUSH deriving waits for it.
+    fn stop_threads(&self) {
+        let Shared { ahead, flusher, derive, queue_flush, expire, .. } = &*self.parts;
+        let mut threads = self.threads.lock();
+        let mut join = |name: &str| {
+            for thread in threads.extract_if(.., |thread| thread.thread().name() == Some(name)) {
+                if thread.join().is_err() {
+                    error!(name, "thread has panicked");
+                }
+            }
+        };
+        expire.stop();
+        join("store-expire");
+        ahead.stop();
+        join("store-ahead");
+        flusher.stop();
+        join("store-flush-log");
+        join("store-flush-watch");
+        derive.stop();
+        join("store-derive");
+        queue_flush.stop();
+        join("store-flush-queues");
+    }
+}
+
+/// A store that is dropped without [`MessageStore::shutdown`] is left as a crash leaves it.
+impl Drop for MessageStore {
+    fn drop(&mut self) {
+        self.stop_threads();
+    }
+}
+
+/// Positions in log files are 31-bit numbers in Java.
+fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
+    let sizes = [
+        ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log),
+        ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue),
+        ("mapperFileSizeBatchConsumeQueue", config.mapper_file_size_batch_consume_queue),
+        ("mappedFileSizeConsumeQueueExt", config.mapped_file_size_consume_queue_ext),
+    ];
+    match sizes.into_iter().find(|(_, bytes)| !(FILE_BYTES_MIN..=i32::MAX as u64).contains(bytes)) {
+        Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),
+        None => Ok(()),
+    }
+}
+
+/// That the file is there counts, not what it holds: a full disk must not keep a store from being read.
+fn mark_in_use(abort: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(abort)?;
+    match file.write_all_at(std::process::id().to_string().as_bytes(), 0) {
+        Err(error) if is_disk_full(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Java's disk check takes a directory that is missing for a disk in trouble.
+fn make_dirs(config: &StoreConfig) -> Result<(), OpenError> {
+    let roots = config.commit_log_roots();
+    let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
+    dirs.into_iter().try_for_each(|dir| create_dir(&dir).map_err(OpenError::io(dir)))
+}
+
+fn lock(root: &Path) -> Result<FileLock, OpenError> {
+    let path = root.join(LOCK_FILE);
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(OpenError::io(&path))?;
+    match FileLock::try_new(file).map_err(OpenError::io(&path))? {
+        Some(lock) => match lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0) {
+            Err(error) if !is_disk_full(&error) => Err(OpenError::io(path)(error)),
+            _ => Ok(lock),
+        },
+        None => Err(OpenError::Locked(path)),
+    }
+}
+
+fn note_all_durable(checkpoint: &Checkpoint, (offset, timestamp_ms): (i64, i64)) {
+    if timestamp_ms > 0 {
+        checkpoint.update(|fields| fields.all_durable(offset, timestamp_ms));
+    }
+}
+
+fn note_index_flushed(checkpoint: &Checkpoint, until_ms: Option<i64>) {
+    if let Some(until_ms) = until_ms {
+        checkpoint.update(|fields| fields.index_msg_timestamp = until_ms);
+    }
+}
+
+/// The thread that brings queues and checkpoint to disk (`ConsumeQueueStore.FlushConsumeQueueService`).
+#[derive(Default)]
+pub struct QueueFlush {
+    stop: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl QueueFlush {
+    fn stop(&self) {
+        *self.stop.lock() = true;
+        self.wake.notify_one();
+    }
+
+    fn run(&self, parts: &Shared) {
+        let config = &parts.config;
+        let mut thorough_at = Instant::now() + config.flush_consume_queue_thorough_interval;
+        loop {
+            {
+                let mut stop = self.stop.lock();
+                if !*stop {
+                    self.wake.wait_for(&mut stop, config.flush_interval_consume_queue);
+                }
+                if *stop {
+                    return;
+                }
+            }
+            let thorough = Instant::now() >= thorough_at;
+            if let Err(error) = flush_queues(parts, thorough) {
+                error!(%error, "cannot write the checkpoint");
+            }
+            if thorough {
+                thorough_at = Instant::now() + config.flush_consume_queue_thorough_interval;
+            }
+        }
+    }
+}
+
+fn flush_queues(parts: &Shared, thorough: bool) -> io::Result<()> {
+    // Before the flush: what is derived while it runs may not be covered by it.
+    let Shared { config, log, queues, index, checkpoint, flusher, derive, .. } = parts;
+    let last = derive.last();
+    // Java flushes full files only; a file that grows for days would be read through after a power cut.
+    let index_until_ms = if thorough { index.flush_all()? } else { index.flush_full()? };
+    note_index_flushed(checkpoint, index_until_ms);
+    let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
+    if queues.flush(least_pages) && thorough && flusher.flush_all(log, checkpoint) {
+        note_all_durable(checkpoint, last);
+    }
+    checkpoint.flush()
+}

@@ -1,0 +1,236 @@
+//! Putting messages: what the store refuses, encoding, a place in the log (`DefaultMessageStore.asyncPutMessage`).
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering;
+
+use message::property_crc::PROPERTY_CRC32;
+use message::{Message, PropertyCrc, RecordError, RecordPatch, batch, property, sys_flag};
+
+use super::append::Placed;
+use super::config::FlushDiskType;
+use super::error::PutError;
+use super::flush::FlushCallback;
+use super::topic_name::RETRY_GROUP_TOPIC_PREFIX;
+use super::{MessageStore, Shared, dispatch_request};
+
+/// Where an appended message lies (`AppendMessageResult`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    pub physical_offset: i64,
+    /// Bytes of the record.
+    pub size: usize,
+    pub queue_offset: i64,
+    pub store_timestamp_ms: i64,
+}
+
+impl Appended {
+    pub(super) fn of(placed: Placed, size: usize) -> Self {
+        let Placed { physical_offset, queue_offset, store_timestamp_ms } = placed;
+        Self { physical_offset, size, queue_offset, store_timestamp_ms }
+    }
+
+    /// First byte behind the record: what [`MessageStore::when_flushed`] waits for.
+    pub fn end_offset(&self) -> i64 {
+        self.physical_offset + self.size as i64
+    }
+}
+
+/// Where the messages of a batch lie: one after another in the log and in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendedBatch {
+    /// Of each message, in order. Never empty.
+    pub physical_offsets: Vec<i64>,
+    /// Bytes of all records.
+    pub size: usize,
+    /// Of the first message.
+    pub queue_offset: i64,
+    pub store_timestamp_ms: i64,
+}
+
+impl AppendedBatch {
+    pub fn end_offset(&self) -> i64 {
+        self.physical_offsets[0] + self.size as i64
+    }
+}
+
+/// A batch that was stored as one record.
+impl From<Appended> for AppendedBatch {
+    fn from(one: Appended) -> Self {
+        let Appended { physical_offset, size, queue_offset, store_timestamp_ms } = one;
+        Self { physical_offsets: vec![physical_offset], size, queue_offset, store_timestamp_ms }
+    }
+}
+
+/// A thread keeps an encoding buffer of at most so many bytes.
+const KEPT_BUFFER_BYTES_MAX: usize = 1 << 20;
+/// `HookUtils.MAX_TOPIC_LENGTH` and, for other topics than a group's retries, `Byte.MAX_VALUE`; in bytes.
+const RETRY_TOPIC_BYTES_MAX: usize = 255;
+const TOPIC_BYTES_MAX: usize = 127;
+/// `MessageExtEncoder`: what a record may have besides its body, in bytes.
+const RECORD_OVERHEAD_BYTES_MAX: usize = 64 << 10;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `use_it` with this thread's buffer, empty.
+pub(super) fn with_buffer<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
+        let result = use_it(buffer);
+        buffer.shrink_to(KEPT_BUFFER_BYTES_MAX);
+        result
+    })
+}
+
+impl MessageStore {
+    /// Appends one message. Never waits for the disk: see [`Self::when_flushed`].
+    pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
+        self.check(message)?;
+        match self.parts.config.enable_lmq {
+            true => self.append_with_lmqs(message),
+            false => self.append_one(message),
+        }
+    }
+
+    pub(super) fn append_one(&self, message: &Message<'_>) -> Result<Appended, PutError> {
+        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
+        if crc == PropertyCrc::Append && property::find(&message.properties, PROPERTY_CRC32).is_some() {
+            let properties = property::without(&message.properties, PROPERTY_CRC32).into();
+            return self.append_one(&Message { properties, ..message.clone() });
+        }
+        let body_bytes = message.body.len();
+        if body_bytes > self.parts.config.max_message_size {
+            return Err(PutError::MessageIllegal(format!("message body of {body_bytes} bytes")));
+        }
+        with_buffer(|buffer| {
+            let record = message.encode(crc, buffer).map_err(illegal_record)?;
+            if record.size > self.parts.config.max_message_size.saturating_add(RECORD_OVERHEAD_BYTES_MAX) {
+                return Err(PutError::MessageIllegal(format!("record of {} bytes", record.size)));
+            }
+            let placed = self.place(message, buffer, &[record])?;
+            Ok(Appended::of(placed, record.size))
+        })
+    }
+
+    /// Appends the messages of a `SEND_BATCH_MESSAGE` body as one piece.
+    pub fn append_batch(&self, message: &Message<'_>) -> Result<AppendedBatch, PutError> {
+        self.check(message)?;
+        if sys_flag::transaction(message.sys_flag) != sys_flag::TRANSACTION_NOT {
+            return Err(PutError::MessageIllegal("a batch cannot be a transaction".to_owned()));
+        }
+        if has_delay_level(message) {
+            return Err(PutError::MessageIllegal("a batch cannot be delayed".to_owned()));
+        }
+        if message.body.len() > self.parts.config.max_message_size {
+            return Err(PutError::BatchIllegal("message body size exceeded".to_owned()));
+        }
+        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
+        with_buffer(|buffer| {
+            let mut records = Vec::new();
+            for item in batch::split(message.body) {
+                let item = item.map_err(|error| PutError::BatchIllegal(error.to_string()))?;
+                records.push(message.encode_item(item, crc, buffer).map_err(illegal_record)?);
+            }
+            if records.is_empty() {
+                return Err(PutError::BatchIllegal("batch without messages".to_owned()));
+            }
+            let placed = self.place(message, buffer, &records)?;
+            Ok(AppendedBatch {
+                physical_offsets: records
+                    .iter()
+                    .map(|record| placed.physical_offset + record.at as i64)
+                    .collect(),
+                size: buffer.len(),
+                queue_offset: placed.queue_offset,
+                store_timestamp_ms: placed.store_timestamp_ms,
+            })
+        })
+    }
+
+    /// `HookUtils.checkBeforePutMessage`.
+    pub(super) fn check(&self, message: &Message<'_>) -> Result<(), PutError> {
+        let refuse = |why: &str| Err(PutError::ServiceNotAvailable(why.to_owned()));
+        if !self.running.load(Ordering::Relaxed) {
+            return refuse("not running");
+        }
+        if self.parts.config.slave {
+            return refuse("a slave");
+        }
+        if self.parts.flusher.has_failed() {
+            return refuse("the disk has failed");
+        }
+        if self.parts.expire.is_disk_full() {
+            return refuse("the disk is nearly full");
+        }
+        let topic_bytes_max = match message.topic.starts_with(RETRY_GROUP_TOPIC_PREFIX) {
+            true => RETRY_TOPIC_BYTES_MAX,
+            false => TOPIC_BYTES_MAX,
+        };
+        if message.topic.len() > topic_bytes_max {
+            return Err(PutError::MessageIllegal(format!("topic of {} bytes", message.topic.len())));
+        }
+        if self.is_os_page_cache_busy() {
+            return Err(PutError::OsPageCacheBusy);
+        }
+        Ok(())
+    }
+
+    fn place(
+        &self,
+        message: &Message<'_>,
+        buffer: &mut [u8],
+        records: &[RecordPatch],
+    ) -> Result<Placed, PutError> {
+        let Some(queue) = self.parts.queues.find_or_create(&message.topic, message.queue_id) else {
+            return self.place_in_batch_queue(message, buffer, records);
+        };
+        let counter = dispatch_request::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
+        let placed = self.parts.log.append(buffer, records, counter)?;
+        self.announce(placed.physical_offset + buffer.len() as i64);
+        Ok(placed)
+    }
+
+    /// Has what was appended up to `end` flushed and derived.
+    pub(super) fn announce(&self, end: i64) {
+        let Shared { ahead, flusher, derive, .. } = &*self.parts;
+        ahead.appended(end);
+        match self.parts.config.flush_disk_type {
+            FlushDiskType::AsyncFlush => derive.wake(),
+            FlushDiskType::SyncFlush => flusher.want(),
+        }
+    }
+
+    /// Calls back when the log is on disk up to `offset`: at once on this thread if it is, else from a thread of the store.
+    /// Needed under SYNC_FLUSH only, and there only for messages that wait for it (property `WAIT` not `false`).
+    pub fn when_flushed(&self, offset: i64, callback: FlushCallback) {
+        self.parts.flusher.when_flushed(
+            &self.parts.log,
+            self.parts.config.sync_flush_timeout,
+            offset,
+            callback,
+        );
+    }
+
+    /// Whether an append has been holding the lock for long (`isOSPageCacheBusy`).
+    pub fn is_os_page_cache_busy(&self) -> bool {
+        self.parts.log.lock_time_ms() > self.parts.config.os_page_cache_busy_timeout.as_millis() as i64
+    }
+
+    /// How long the present holder of the append lock has it, in milliseconds; 0 if nobody.
+    pub fn lock_time_ms(&self) -> i64 {
+        self.parts.log.lock_time_ms()
+    }
+}
+
+pub(super) fn has_delay_level(message: &Message<'_>) -> bool {
+    let level = property::find(&message.properties, property::DELAY_TIME_LEVEL);
+    level.and_then(|level| level.parse::<i32>().ok()).is_some_and(|level| level > 0)
+}
+
+pub(super) fn illegal_record(error: RecordError) -> PutError {
+    match error {
+        RecordError::PropertiesTooLong { .. } => PutError::PropertiesSizeExceeded,
+        other => PutError::MessageIllegal(other.to_string()),
+    }
+}

@@ -1,0 +1,125 @@
+//! Reading: messages of a queue, single records, where queues and log begin and end.
+
+use message::Record;
+
+use super::get::{self, Get, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
+use super::mapped_file::MappedRange;
+use super::queue::Queue;
+use super::{MessageStore, Shared};
+
+/// Which end of the messages stored at one moment (`BoundaryType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boundary {
+    Lower,
+    Upper,
+}
+
+impl MessageStore {
+    /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
+    /// is an empty queue.
+    pub fn get_message(&self, request: GetRequest<'_>, filter: &dyn MessageFilter) -> GetMessageResult {
+        let Some(queue) = self.queue(request.topic, request.queue_id) else {
+            let next = get::corrected(self.config(), request.offset, 0);
+            return GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, 0, 0);
+        };
+        let Shared { config, log, .. } = &*self.parts;
+        let (memory_bytes, opened_at) = (self.memory_bytes, self.opened_at);
+        Get { config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
+    }
+
+    fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
+        self.parts.queues.queue(topic, queue_id)
+    }
+
+    /// Whether a read from `offset` on may have to look at records on the disk, if its filter looks at records.
+    pub fn is_cold(&self, topic: &str, queue_id: i32, offset: i64) -> bool {
+        let entry = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset));
+        entry.is_some_and(|entry| !get::is_hot(entry.physical_offset, self.opened_at, self.max_phy_offset()))
+    }
+
+    /// The record at a physical offset, if one starts there (`lookMessageByOffset`).
+    pub fn look_message_by_offset(&self, physical_offset: i64) -> Option<MappedRange> {
+        let log = &self.parts.log;
+        let size = log.range(physical_offset, 4)?;
+        let size = i32::from_be_bytes(*size.as_ref().first_chunk()?);
+        let range = log.range(physical_offset, usize::try_from(size).ok()?)?;
+        let is_record = matches!(
+            Record::decode(range.as_ref()),
+            Ok(Record::Message(record)) if record.size == range.len() && record.body_is_intact()
+        );
+        is_record.then_some(range)
+    }
+
+    /// 0 for a queue that does not exist.
+    pub fn max_offset_in_queue(&self, topic: &str, queue_id: i32) -> i64 {
+        self.queue(topic, queue_id).map_or(0, |queue| queue.max_offset())
+    }
+
+    /// 0 for a queue that does not exist.
+    pub fn min_offset_in_queue(&self, topic: &str, queue_id: i32) -> i64 {
+        self.queue(topic, queue_id).map_or(0, |queue| queue.min_offset())
+    }
+
+    /// The first offset stored at `timestamp_ms` or later, or the last stored then or earlier (`getOffsetInQueueByTime`); 0
+    /// for a queue that does not exist.
+    pub fn offset_in_queue_by_time(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        timestamp_ms: i64,
+        boundary: Boundary,
+    ) -> i64 {
+        let queue = self.queue(topic, queue_id);
+        queue.map_or(0, |queue| queue.offset_by_time(&self.parts.log, timestamp_ms, boundary))
+    }
+
+    /// Physical offset of a queue entry; 0 if there is none (`getCommitLogOffsetInQueue`).
+    pub fn commit_log_offset_in_queue(&self, topic: &str, queue_id: i32, offset: i64) -> i64 {
+        let entry = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset));
+        entry.map_or(0, |entry| entry.physical_offset)
+    }
+
+    /// Store time of a queue entry's message in milliseconds; -1 if there is none.
+    pub fn message_store_timestamp(&self, topic: &str, queue_id: i32, offset: i64) -> i64 {
+        let Some(entry) = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset)) else {
+            return -1;
+        };
+        let Ok(size) = usize::try_from(entry.size) else { return -1 };
+        self.parts.log.pickup_store_timestamp(entry.physical_offset, size)
+    }
+
+    /// Store time of the first message of a queue in milliseconds; -1 if there is none.
+    pub fn earliest_message_time(&self, topic: &str, queue_id: i32) -> i64 {
+        self.message_store_timestamp(topic, queue_id, self.min_offset_in_queue(topic, queue_id))
+    }
+
+    /// Store time of the first message of the log in milliseconds; -1 if there is none.
+    pub fn earliest_message_time_of_store(&self) -> i64 {
+        /// Up to the end of the store time of a record with an IPv6 host.
+        const BYTES: usize = 76;
+        self.parts.log.pickup_store_timestamp(self.min_phy_offset(), BYTES)
+    }
+
+    /// -1 for a log without files.
+    pub fn min_phy_offset(&self) -> i64 {
+        self.parts.log.min_offset()
+    }
+
+    pub fn max_phy_offset(&self) -> i64 {
+        self.parts.log.max_offset()
+    }
+
+    pub fn flushed_where(&self) -> i64 {
+        self.parts.log.flushed_where()
+    }
+
+    /// Bytes of the log that no queue knows yet.
+    pub fn dispatch_behind_bytes(&self) -> i64 {
+        self.parts.log.max_offset() - self.parts.derive.from()
+    }
+
+    /// Every queue that has messages, or had: topic and queue ids.
+    pub fn queues(&self) -> Vec<(String, Vec<i32>)> {
+        self.parts.queues.ids()
+    }
+}

@@ -1,0 +1,161 @@
+//! The log cut off and damaged at every byte of its last record.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+
+use super::*;
+
+const KEPT: usize = 5;
+/// `TAGS 0x01 A 0x02`.
+const PROPERTIES_BYTES: usize = 7;
+
+/// A store that a crash left behind, with `KEPT` messages and one more: the bytes of the log and where that one begins.
+fn crashed(scratch: &Scratch) -> (Vec<u8>, usize, usize) {
+    let store = scratch.start();
+    fill(&store, 0, KEPT);
+    let last = store.append(&message("T", 0, b"the last message", "A")).unwrap();
+    derived(&store);
+    drop(store);
+    let log = fs::read(log_path(scratch)).unwrap();
+    (log, last.physical_offset as usize, last.size)
+}
+
+fn log_path(scratch: &Scratch) -> std::path::PathBuf {
+    scratch.config.commit_log_dir().join(layout::file_name(0))
+}
+
+fn small() -> Scratch {
+    let mut scratch = Scratch::default();
+    scratch.config.mapped_file_size_commit_log = 8 << 10;
+    scratch
+}
+
+#[test]
+fn cut_at_every_byte_of_the_last_record() {
+    let scratch = small();
+    let (log, start, size) = crashed(&scratch);
+    for cut in start..start + size {
+        let mut torn = log.clone();
+        torn[cut..].fill(0);
+        fs::write(log_path(&scratch), &torn).unwrap();
+        fs::write(scratch.config.root().join("abort"), b"1").unwrap();
+        let store = scratch.start();
+        // No checksum covers the properties, which come last: zeros in them are taken as Java takes them.
+        if store.max_phy_offset() as usize == start + size {
+            assert!(cut >= start + size - PROPERTIES_BYTES, "cut at {cut}");
+            continue;
+        }
+        assert_eq!(store.max_phy_offset() as usize, start, "cut at {cut}");
+        check(&store, KEPT);
+        // The place is free again, for the log and for the queue.
+        let again = store.append(&message("T", 0, &body(KEPT), "A")).unwrap();
+        assert_eq!((again.physical_offset as usize, again.queue_offset), (start, KEPT as i64));
+        derived(&store);
+        check(&store, KEPT + 1);
+        drop(store);
+    }
+}
+
+#[test]
+fn flip_every_byte_of_the_last_record() {
+    let scratch = small();
+    let (log, start, size) = crashed(&scratch);
+    let file = OpenOptions::new().write(true).open(log_path(&scratch)).unwrap();
+    for at in start..start + size {
+        let mut damaged = log.clone();
+        damaged[at] ^= 0x55;
+        file.write_all_at(&damaged, 0).unwrap();
+        let _ = fs::remove_dir_all(scratch.config.consume_queue_dir());
+        fs::write(scratch.config.root().join("abort"), b"1").unwrap();
+        let store = scratch.start();
+        let end = store.max_phy_offset() as usize;
+        assert!(end == start || end == start + size, "flip at {at}: {end}");
+        let found = drain(&store, "T", 0);
+        assert!(
+            found.len() >= KEPT && found[..KEPT] == (0..KEPT).map(body).collect::<Vec<_>>()[..],
+            "flip at {at}"
+        );
+        assert!(found[KEPT..].iter().all(|found| found == b"the last message"), "flip at {at}");
+        drop(store);
+    }
+}
+
+#[test]
+fn what_was_cut_off_does_not_come_back() {
+    let scratch = small();
+    let (log, start, size) = crashed(&scratch);
+    // The record before the last is damaged; a new one of its very size must not make the last one valid again.
+    let before = {
+        let mut at = 0;
+        while let Ok(Record::Message(record)) = Record::decode(&log[at..])
+            && at + record.size < start
+        {
+            at += record.size;
+        }
+        at
+    };
+    let mut damaged = log.clone();
+    damaged[before + 4] ^= 1;
+    fs::write(log_path(&scratch), &damaged).unwrap();
+    for reopened in 0..2 {
+        let store = scratch.start();
+        if reopened == 0 {
+            assert_eq!(store.max_phy_offset() as usize, before);
+            let same_size = store.append(&message("T", 0, &body(KEPT - 1), "A")).unwrap();
+            assert_eq!(same_size.end_offset() as usize, start);
+        }
+        assert_eq!(store.max_phy_offset() as usize, start, "not {}", start + size);
+        derived(&store);
+        check(&store, KEPT);
+    }
+}
+
+#[test]
+fn a_hole_in_a_queue_is_filled_from_the_log() {
+    let scratch = Scratch::default();
+    let store = scratch.start();
+    fill(&store, 0, 40);
+    derived(&store);
+    drop(store);
+    let queue = scratch.config.consume_queue_dir().join("T/0").join(layout::file_name(0));
+    let file = OpenOptions::new().write(true).open(&queue).unwrap();
+    file.write_all_at(&[0; 100], 200).unwrap();
+    check(&scratch.open(), 40);
+}
+
+/// A crashed store of 40 messages of which the first 30 are known to be durable, damaged in the body of the tenth.
+fn damaged_before_the_checkpoint(scratch: &mut Scratch) {
+    scratch.config.flush_interval_consume_queue = Duration::from_millis(5);
+    scratch.config.flush_consume_queue_thorough_interval = Duration::from_millis(5);
+    let store = scratch.start();
+    fill(&store, 0, 30);
+    let end = store.max_phy_offset();
+    wait_until("the checkpoint knows them", || {
+        let durable = store.parts.checkpoint.fields().durable();
+        durable.and_then(|at| store.look_message_by_offset(at).map(|last| at + last.len() as i64))
+            == Some(end)
+    });
+    scratch.config.flush_consume_queue_thorough_interval = Duration::from_secs(60);
+    fill(&store, 30, 10);
+    derived(&store);
+    let tenth = store.commit_log_offset_in_queue("T", 0, 10) as u64;
+    drop(store);
+    let file = OpenOptions::new().write(true).open(log_path(scratch)).unwrap();
+    file.write_all_at(b"?", tenth + 90).unwrap();
+}
+
+#[test]
+fn recovery_begins_at_the_checkpoint() {
+    let mut scratch = Scratch::default();
+    damaged_before_the_checkpoint(&mut scratch);
+    assert_eq!(scratch.open().max_offset_in_queue("T", 0), 40);
+}
+
+#[test]
+fn a_queue_that_misses_what_the_checkpoint_says_is_rebuilt() {
+    let mut scratch = Scratch::default();
+    damaged_before_the_checkpoint(&mut scratch);
+    fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
+    // From the file's begin, and up to the damage, as Java.
+    assert_eq!(scratch.open().max_offset_in_queue("T", 0), 10);
+}

@@ -1,0 +1,16 @@
+//! Names of topics that the store treats in ways of their own. Java: `TopicValidator`, `MixAll`.
+
+/// Holds delayed messages until they are due. Java: `RMQ_SYS_SCHEDULE_TOPIC`.
+pub const SCHEDULE_TOPIC_XXXX: &str = "SCHEDULE_TOPIC_XXXX";
+/// Holds messages with a delivery time of their own until they are due. Java: `TimerMessageStore.TIMER_TOPIC`.
+pub const RMQ_SYS_WHEEL_TIMER: &str = "rmq_sys_wheel_timer";
+/// Every topic that starts so is the broker's own.
+pub const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
+pub const RETRY_GROUP_TOPIC_PREFIX: &str = "%RETRY%";
+pub const DLQ_GROUP_TOPIC_PREFIX: &str = "%DLQ%";
+pub const LMQ_PREFIX: &str = "%LMQ%";
+
+/// Java: `MixAll.isLmq`.
+pub fn is_lmq(name: &str) -> bool {
+    name.starts_with(LMQ_PREFIX)
+}

@@ -291,3 +291,22 @@ fn keep(buffer: Vec<u8>) {
 fn next_opaque() -> i32 {
     NEXT_OPAQUE.fetch_add(1, Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn who_lets_replies_pile_up_is_cut_off() {
+        let peer = Peer::detached();
+        let body = Bytes::from(vec![0; 1 << 20]);
+        let mut sent = 0;
+        while peer.is_open() {
+            assert!(sent <= OUTBOX_BYTES_MAX, "{sent} bytes wait");
+            peer.reply(1, Command::success().with_body(body.clone()));
+            sent += body.len();
+        }
+        assert!(sent >= OUTBOX_BYTES_MAX);
+    }
+}

@@ -1,4 +1,4 @@
-//! Stores that real Java brokers left behind (`shared/golden/stores`): what we find in them is what Java finds.
+//! Stores that real Java brokers left behind (`compat-tests/golden/stores`): what we find in them is what Java finds.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ pub const VERSIONS: [&str; 2] = ["4.9.7", "5.5.0"];
 const SCENARIOS: [&str; 7] = ["core", "flow", "big", "ipv6", "cqext", "default", "five"];
 
 pub fn golden(version: &str, scenario: &str) -> PathBuf {
-    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/stores");
+    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-tests/golden/stores");
     stores.join(version).join(scenario)
 }
 

@@ -11,10 +11,12 @@ pub struct BloomFilter {
     bits: usize,
 }
 
-/// Both limits are Java's; its texts tell them.
+/// A limit that [`BloomFilter::new`] was given and cannot keep. Limits and texts are Java's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BloomError {
+    /// Percent of wrong answers, not from 1 to 99.
     ErrorRate(i32),
+    /// Names expected, below 1.
     Expected(i32),
 }
 
@@ -36,12 +38,14 @@ pub struct BloomFilterData {
     /// Of the filter that made them.
     #[serde(default)]
     pub bit_num: i32,
+    /// Positions in the filter, one for each hash.
     #[serde(default)]
     pub bit_pos: Vec<i32>,
 }
 
 impl BloomFilter {
-    /// For `expected` names with `error_rate` wrong answers in a hundred. Java: `createByFn`.
+    /// For `expected` names with `error_rate` wrong answers in a hundred. An error if a number is out of its range. Java:
+    /// `createByFn`.
     pub fn new(error_rate: i32, expected: i32) -> Result<BloomFilter, BloomError> {
         if !(1..100).contains(&error_rate) {
             return Err(BloomError::ErrorRate(error_rate));
@@ -67,7 +71,7 @@ impl BloomFilter {
         self.bits / 8
     }
 
-    /// Java: `generate`.
+    /// The bits that belong to a name. Java: `generate`.
     pub fn generate(&self, name: &str) -> BloomFilterData {
         let hash = murmur3(name.as_bytes());
         let (first, second) = (hash as i32, (hash >> 32) as i32);

@@ -17,7 +17,10 @@ pub enum CompileError {
     /// `TRUE` and a string as limits of BETWEEN. Java: `ClassCastException`.
     ClassCast,
     /// Java ends with a `StackOverflowError`, at a depth that depends on the thread.
-    TooDeep { levels_max: usize },
+    TooDeep {
+        /// Levels that are taken.
+        levels_max: usize,
+    },
 }
 
 /// Java casts a `Boolean` to `String` where it means to convert the other operand.

@@ -7,17 +7,20 @@ use crate::value::Value;
 
 /// The properties of a message. Java: `EvaluationContext`.
 pub trait Properties {
+    /// The value of a property, if the message has it.
     fn get(&self, name: &str) -> Option<&str>;
 }
 
 type Evaluated<'a> = Result<Value<'a>, EvaluateError>;
 
 impl Expression {
-    /// Whether a message with these properties is wanted: unknown counts as no.
+    /// Whether a message with these properties is wanted: unknown counts as no. An error as of
+    /// [`evaluate`](Self::evaluate).
     pub fn matches(&self, properties: &dyn Properties) -> Result<bool, EvaluateError> {
         Ok(self.evaluate(properties)? == Value::Boolean(true))
     }
 
+    /// The value for a message with these properties. An error where Java throws: see [`EvaluateError`].
     pub fn evaluate<'a>(&'a self, properties: &'a dyn Properties) -> Evaluated<'a> {
         match self {
             Expression::Constant(constant) => Ok(constant.value()),

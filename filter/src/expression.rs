@@ -11,25 +11,36 @@ use std::sync::Arc;
 /// A filter, compiled once and evaluated for each message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expression {
+    /// A literal.
     Constant(Constant),
+    /// The value of the property of this name.
     Property(Box<str>),
     /// A property as a boolean: false, since all properties are strings.
     BooleanCast(Box<str>),
+    /// Minus.
     Negate(Box<Expression>),
+    /// NOT.
     Not(Box<Expression>),
+    /// `=` and IS; within [`Not`](Self::Not) `<>` and IS NOT.
     Equal(Box<[Expression; 2]>),
+    /// `>`, `>=`, `<`, `<=`.
     Ordered(Comparison, Box<[Expression; 2]>),
     /// Value, low, high.
     Between(Box<[Expression; 3]>, Negated),
+    /// AND over all operands of a chain.
     And(Vec<Expression>),
+    /// OR over all operands of a chain.
     Or(Vec<Expression>),
+    /// IN: the name of a property and the texts that it may be.
     In(Box<str>, StringList, Negated),
+    /// CONTAINS, STARTSWITH or ENDSWITH: an operand, and the text to look for.
     Text(TextMatch, Box<Expression>, Box<str>, Negated),
 }
 
 /// With NOT before the operator.
 pub type Negated = bool;
 
+/// A literal of the expression, as Java types it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Constant {
     Null,

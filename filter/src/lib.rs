@@ -1,5 +1,6 @@
 //! SQL92 over message properties, and the Bloom filter that marks its results in consume queues. Java: the module
 //! `rocketmq-filter` 5.5.0, whose every answer and every error text this crate gives. Knows no message and no file.
+#![warn(missing_docs)]
 
 pub mod bloom;
 mod compare;

@@ -73,7 +73,7 @@ struct Parser<'a> {
 
 impl Expression {
     /// The boolean expression that `sql` begins with. As in Java, words behind its end do not matter.
-    /// Java: `SqlFilter.compile`.
+    /// An error, with Java's text, if it does not begin with one. Java: `SqlFilter.compile`.
     pub fn compile(sql: &str) -> Result<Expression, CompileError> {
         let tokens = Tokens::new(sql);
         let mut parser = Parser { tokens, at: 0, expected: Kinds::default(), depth: 0, fits_until: 0 };

@@ -3,8 +3,9 @@
 use crate::number;
 use std::fmt;
 
-/// Java: the objects that `evaluate` returns.
+/// A value of one of Java's types. Java: the objects that `evaluate` returns.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "each is the Java type of its name")]
 pub enum Value<'a> {
     /// Unknown: neither true nor false.
     Null,

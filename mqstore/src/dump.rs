@@ -57,7 +57,7 @@ impl Wanted {
     }
 }
 
-/// Prints to `out`. An error of `out` comes back as [`Failed::Output`].
+/// Prints to `out`. Where that fails, the error is `Failed::Output`.
 pub fn dump(
     root: &Path,
     options: &Options,

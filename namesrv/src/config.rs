@@ -31,9 +31,13 @@ const DEFAULT_LISTEN_PORT: u16 = 9876;
 /// All of a name server's settings, as one read of its [`Config`].
 #[derive(Clone, Debug)]
 pub struct NamesrvSettings {
+    /// How routes are kept and answered.
     pub namesrv: NamesrvConfig,
+    /// What it listens on.
     pub server: NettyServerConfig,
+    /// How it calls brokers.
     pub client: NettyClientConfig,
+    /// Where the process runs.
     pub environment: Arc<Environment>,
 }
 
@@ -44,25 +48,23 @@ settings! {
         pub kv_config_path: PathBuf = "kvConfigPath",
         /// Where a config update is kept; the file given with `-c`, where there is one.
         pub config_store_path: PathBuf = "configStorePath",
-        /// Passed on to the key-value lookups of clients in a test environment.
-        pub product_env_name: String = "productEnvName",
-        /// Unknown topics are looked up in the product environment's name server.
-        pub cluster_test: bool = "clusterTest",
         /// Routes carry the order configuration of their topic.
         pub order_message_enable: bool = "orderMessageEnable",
         /// A broker's registration is answered with the order configurations.
         pub return_order_topic_config_to_broker: bool = "returnOrderTopicConfigToBroker",
         /// Look for silent brokers this often.
         pub scan_not_active_broker_interval_ms: u64 = "scanNotActiveBrokerInterval",
-        /// Unregistrations that may wait to be worked off.
-        pub unregister_broker_queue_capacity: usize = "unRegisterBrokerQueueCapacity",
         /// A slave may stand in for its lost master.
         pub support_acting_master: bool = "supportActingMaster",
+        /// Code 206 is answered with the names of all topics.
         pub enable_all_topic_list: bool = "enableAllTopicList",
+        /// Codes 224, 311, 312 and 313 are answered with names of topics.
         pub enable_topic_list: bool = "enableTopicList",
+        /// Brokers of one name are told when their lowest id changes.
         pub notify_min_broker_id_changed: bool = "notifyMinBrokerIdChanged",
         /// Refuse routes until `wait_for_service_s` have passed since the start.
         pub need_wait_for_service: bool = "needWaitForService",
+        /// How long that is, in seconds.
         pub wait_for_service_s: u64 = "waitSecondsForService",
         /// A registration deletes the topics that it does not name.
         pub delete_topic_with_broker_registration: bool = "deleteTopicWithBrokerRegistration",
@@ -72,6 +74,7 @@ settings! {
 }
 
 impl NamesrvSettings {
+    /// Reads the typed structs. [`ConfigError::BadValue`] if a value does not fit.
     pub fn read(config: &Config) -> Result<NamesrvSettings, ConfigError> {
         Ok(NamesrvSettings {
             namesrv: config.read()?,
@@ -91,7 +94,8 @@ pub struct Overrides {
     pub settings: Properties,
 }
 
-/// The values as the user gave them, by the rules of Java's `NamesrvStartup`.
+/// The values as the user gave them, by the rules of Java's `NamesrvStartup`. An error if the file or a value cannot
+/// be used.
 pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Config, ConfigError> {
     let mut config = Config::new(CLASSES, SHOWN, environment);
     config.derive("NettyServerConfig", "listenPort", DEFAULT_LISTEN_PORT);
@@ -103,7 +107,7 @@ pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Co
     Ok(config)
 }
 
-/// The values, and the settings read from them.
+/// The values, and the settings read from them. An error as of [`values`].
 pub fn load(
     environment: Arc<Environment>,
     overrides: &Overrides,

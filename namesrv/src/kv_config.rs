@@ -32,6 +32,7 @@ impl KvConfig {
         Ok(KvConfig { path, content: content.into_content().unwrap_or_default() })
     }
 
+    /// The value of a key of a namespace.
     pub fn get(&self, namespace: &str, key: &str) -> Option<&str> {
         self.content.config_table.get(namespace)?.get(key).map(String::as_str)
     }
@@ -42,7 +43,8 @@ impl KvConfig {
         Some(json::to_bytes(&KVTable { table: table.clone() }))
     }
 
-    /// No value takes the key away: Java keeps a null, which it neither shows nor saves.
+    /// No value takes the key away: Java keeps a null, which it neither shows nor saves. After an error the table has the
+    /// change and the file does not.
     pub fn put(&mut self, namespace: &str, key: &str, value: Option<&str>) -> Result<(), FileError> {
         let table = self.content.config_table.entry(namespace.to_owned()).or_default();
         match value {
@@ -52,7 +54,7 @@ impl KvConfig {
         self.persist()
     }
 
-    /// An emptied namespace stays, as in Java.
+    /// Takes a key away; an emptied namespace stays, as in Java. An error as of [`put`](Self::put).
     pub fn delete(&mut self, namespace: &str, key: &str) -> Result<(), FileError> {
         if let Some(table) = self.content.config_table.get_mut(namespace) {
             table.remove(key);

@@ -3,8 +3,9 @@
 //! - [`config`]: Java's keys.
 //! - [`routes`]: the tables, without IO, clock or lock.
 //! - [`kv_config`]: settings by namespace, and their file.
-//! - [`dispatch`], [`handler`]: one row and one function a request code.
-//! - [`server`]: puts these together; [`start`] gives them a socket and a pulse.
+//! - `dispatch`, `handler`: one row and one function a request code.
+//! - [`NameServer`] puts these together; [`start()`] gives it a socket and a pulse.
+#![warn(missing_docs)]
 
 pub mod config;
 mod dispatch;

@@ -23,6 +23,7 @@ const MASTER_ID: i64 = 0;
 const PERM_READ: i32 = 4;
 const PERM_WRITE: i32 = 2;
 
+/// The tables: topics, brokers, clusters, who is alive. Java: `RouteInfoManager`.
 #[derive(Default)]
 pub struct Routes {
     /// Topic to its queues on each broker, in order of broker names.
@@ -39,14 +40,16 @@ pub struct Routes {
     removals: u64,
 }
 
-/// Java: `BrokerAddrInfo`.
+/// One broker: its cluster and its `host:port`. Java: `BrokerAddrInfo`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "said at the struct")]
 pub struct BrokerAddr {
     pub cluster: String,
     pub addr: String,
 }
 
 impl BrokerAddr {
+    /// From its parts.
     pub fn new(cluster: &str, addr: &str) -> BrokerAddr {
         BrokerAddr { cluster: cluster.to_owned(), addr: addr.to_owned() }
     }
@@ -65,16 +68,18 @@ struct Live {
     complete_at: Option<u64>,
 }
 
-/// Configuration that decides how routes are kept; the names are Java's in `NamesrvConfig`.
+/// Configuration that decides how routes are kept: those of [`NamesrvConfig`](crate::config::NamesrvConfig).
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs, reason = "said there")]
 pub struct Rules {
     pub delete_topic_with_broker_registration: bool,
     pub notify_min_broker_id_changed: bool,
     pub support_acting_master: bool,
 }
 
-/// What a broker says of itself when it registers.
+/// What a broker says of itself when it registers: fields of the request, by their names there, and its connection.
 #[derive(Clone, Copy)]
+#[allow(missing_docs, reason = "said at the struct")]
 pub struct Registration<'a> {
     pub cluster: &'a str,
     pub addr: &'a str,
@@ -94,6 +99,7 @@ pub struct Registration<'a> {
 pub enum Topics {
     /// As last time: [`Routes::holds`] said so.
     Unchanged(DataVersion),
+    /// As its table says.
     Table(Box<TopicConfigAndMappingSerializeWrapper>),
 }
 
@@ -108,6 +114,7 @@ impl Topics {
 
 /// What a slave learns of its master, and whom to tell about the new broker.
 #[derive(Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "said at the struct")]
 pub struct Registered {
     pub master_addr: Option<String>,
     pub ha_server_addr: Option<String>,
@@ -118,8 +125,10 @@ pub struct Registered {
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotRegistered;
 
-/// Brokers of one name have another lowest id now: tell `recipients`. Java: `notifyMinBrokerIdChanged`.
+/// Brokers of one name have another lowest id now: tell `recipients`. The rest are fields of that request. Java:
+/// `notifyMinBrokerIdChanged`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "said at the struct")]
 pub struct MinBrokerIdChange {
     pub recipients: Vec<String>,
     pub min_broker_id: i64,
@@ -143,7 +152,8 @@ impl Routes {
             && !rules.delete_topic_with_broker_registration
     }
 
-    /// Takes in a broker, or news of a known one. `filter_servers` of None leaves them as they are.
+    /// Takes in a broker, or news of a known one. `filter_servers` of None leaves them as they are. [`NotRegistered`] for a
+    /// single topic of a broker that is not known.
     pub fn register(
         &mut self,
         registration: &Registration,
@@ -367,7 +377,7 @@ impl Routes {
         self.change_perm(broker_name, |perm| perm & !PERM_WRITE)
     }
 
-    /// Java: `addWritePermOfBrokerByLock`.
+    /// Makes all topics of a broker readable and writable; how many there are. Java: `addWritePermOfBrokerByLock`.
     pub fn add_write_perm(&mut self, broker_name: &str) -> i32 {
         self.change_perm(broker_name, |_| PERM_READ | PERM_WRITE)
     }

@@ -29,6 +29,7 @@ pub struct NameServer {
 }
 
 impl NameServer {
+    /// Reads the file of the key-value table; starts nothing. An error if that file cannot be used.
     pub fn new(config: Config, settings: &NamesrvSettings, clock: Clock) -> Result<NameServer, LoadError> {
         Ok(NameServer {
             routes: RwLock::default(),
@@ -44,18 +45,22 @@ impl NameServer {
         })
     }
 
+    /// Which brokers there are and which topics they hold.
     pub fn routes(&self) -> &RwLock<Routes> {
         &self.routes
     }
 
+    /// Settings that tools keep here.
     pub fn kv(&self) -> &RwLock<KvConfig> {
         &self.kv
     }
 
+    /// As they are now: code 318 changes them.
     pub fn settings(&self) -> Arc<NamesrvConfig> {
         self.settings.read().clone()
     }
 
+    /// The settings that [`Routes`] goes by, as they are now.
     pub fn rules(&self) -> Rules {
         let settings = self.settings.read();
         Rules {
@@ -70,10 +75,12 @@ impl NameServer {
         self.clock.monotonic_ms() as i64
     }
 
+    /// Milliseconds since the start.
     pub fn age_ms(&self) -> u64 {
         self.clock.monotonic_ms() - self.started_ms
     }
 
+    /// Takes in a broker and tells others of it. [`NotRegistered`] as of [`Routes::register`].
     pub fn register(
         &self,
         registration: &Registration,
@@ -89,11 +96,13 @@ impl NameServer {
         registered
     }
 
+    /// A broker goes; others are told.
     pub fn unregister(&self, leaving: Leaving) {
         let notices = self.routes.write().unregister(&[leaving], self.rules());
         self.notify(notices);
     }
 
+    /// All brokers that registered on this connection are gone.
     pub fn connection_lost(&self, peer: &Peer) {
         // Most connections are clients': they need no write lock.
         if self.routes.read().connected_by(peer.id()).is_empty() {
@@ -146,12 +155,13 @@ impl NameServer {
         }
     }
 
-    /// Java: `Configuration.getAllConfigsFormatString`.
+    /// The body of the answer to code 319. Java: `Configuration.getAllConfigsFormatString`.
     pub fn config_text(&self) -> String {
         self.config.read().render()
     }
 
-    /// Java answers success whatever becomes of it; so failures are logged. Java: `Configuration.update`.
+    /// Code 318: takes the values over and keeps them in the file. Java answers success whatever becomes of it, so
+    /// failures are logged. Java: `Configuration.update`.
     pub fn update_config(&self, update: &Properties) {
         let mut config = self.config.write();
         let next = config.updated(update).and_then(|next| Ok((NamesrvSettings::read(&next)?.namesrv, next)));
@@ -169,6 +179,7 @@ impl NameServer {
         *config = next;
     }
 
+    /// Closes the connections to brokers.
     pub async fn shutdown(&self) {
         self.client.shutdown().await;
     }

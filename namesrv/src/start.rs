@@ -28,9 +28,11 @@ pub struct Running {
 /// Why a name server does not start; its text is one line for a human.
 #[derive(Debug)]
 pub enum StartError {
+    /// The file of the key-value table, which must not be taken for an empty one.
     KvConfig(LoadError),
     /// `bindAddress` is neither an address nor the name of one.
     BindAddress(String, io::Error),
+    /// The address is taken or not ours.
     Listen(SocketAddr, io::Error),
 }
 
@@ -46,7 +48,8 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Starts a name server within the tokio runtime of the caller, and says so on stdout as Java does.
+/// Starts a name server within the tokio runtime of the caller, and says so on stdout as Java does. After an error nothing
+/// is left running.
 pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<Running, StartError> {
     let interval = Duration::from_millis(settings.namesrv.scan_not_active_broker_interval_ms.max(1));
     let name_server = Arc::new(NameServer::new(config, &settings, clock).map_err(StartError::KvConfig)?);
@@ -74,6 +77,7 @@ async fn expire(name_server: Arc<NameServer>, interval: Duration) {
 }
 
 impl Running {
+    /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.server.local_addr()
     }

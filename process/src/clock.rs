@@ -22,6 +22,7 @@ struct TestTime {
 }
 
 impl Clock {
+    /// The clock of the machine.
     pub fn real() -> Clock {
         Clock(Source::Real { started: Instant::now() })
     }

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 /// A step on a file that failed. Its text names the step, the path and the cause in one line.
 #[derive(Debug)]
 pub struct FileError {
+    /// What was tried: a verb that fits before the path.
     pub step: &'static str,
+    /// The file or folder.
     pub path: PathBuf,
+    /// What the system said.
     pub cause: io::Error,
 }
 
@@ -51,7 +54,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Replaces the content of `path` durably; the previous content stays in `<path>.bak`. Makes missing parent folders.
 ///
-/// At every moment, power cut included, `path` holds the old or the new content whole.
+/// At every moment, power cut included, `path` holds the old or the new content whole. So it does after an error, which
+/// names the step that failed.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -63,7 +67,8 @@ pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
     sync_folder(folder)
 }
 
-/// Makes a folder and its parents where they are missing, durably: a power cut does not take them away again.
+/// Makes a folder and its parents where they are missing, durably: a power cut does not take them away again. An error
+/// names the step that failed.
 pub fn create_folder(folder: &Path) -> Result<(), FileError> {
     let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
     let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
@@ -99,7 +104,8 @@ fn keep_backup(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Makes names that were added to or removed from a folder survive a power cut.
+/// Makes names that were added to or removed from a folder survive a power cut. An error if the folder cannot be opened or
+/// synced.
 pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
     let handle = OpenOptions::new().read(true).open(folder).map_err(failed("open folder", folder))?;
     handle.sync_all().map_err(failed("sync folder", folder))
@@ -110,12 +116,14 @@ pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
 pub enum Loaded<T> {
     /// Neither the file nor its backup exists with any content: a first start.
     Nothing,
+    /// What the file holds.
     Main(T),
     /// The file was missing, empty or did not decode (then why); the backup served.
     Backup(T, Option<String>),
 }
 
 impl<T> Loaded<T> {
+    /// What was read, from wherever it was.
     pub fn into_content(self) -> Option<T> {
         match self {
             Loaded::Nothing => None,
@@ -127,10 +135,13 @@ impl<T> Loaded<T> {
 /// Why neither the file nor its backup could be used.
 #[derive(Debug)]
 pub enum LoadError {
+    /// The file or its backup is there and cannot be read.
     Read(FileError),
     /// The file exists with content, and neither it nor a backup decodes.
     Undecodable {
+        /// The file, or its backup where that is all there is.
         path: PathBuf,
+        /// What the decoder said.
         why: String,
     },
 }
@@ -150,7 +161,8 @@ impl std::error::Error for LoadError {}
 
 /// Reads and decodes `path`, or else `<path>.bak`, as Java's `ConfigManager.load`.
 ///
-/// Unlike Java it deletes nothing, and content that no decoder understands is an error instead of an empty table.
+/// Unlike Java it deletes nothing, and content that `decode` does not understand is [`LoadError::Undecodable`] instead of
+/// an empty table.
 pub fn load<T, E: fmt::Display>(
     path: &Path,
     decode: impl Fn(&[u8]) -> Result<T, E>,

@@ -14,7 +14,9 @@ use crate::properties::Properties;
 /// Which server's options are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
+    /// `mqnamesrv`.
     Namesrv,
+    /// `mqbroker`.
     Broker,
 }
 
@@ -34,6 +36,7 @@ pub struct Flags {
     pub config_file: Option<PathBuf>,
     /// `-n host:port;host:port`. A name server takes it and has no use for it, as in Java.
     pub namesrv_addr: Option<String>,
+    /// Print the configuration and exit: `-p`, `-m`.
     pub print: Option<Print>,
     /// Name server and broker in one process.
     pub standalone: bool,
@@ -46,6 +49,7 @@ pub struct Flags {
 /// Why the process should end at once: help was asked for, or an argument is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
+    /// Help, or what is wrong.
     pub text: String,
     /// Exit code 1, as Java's; otherwise help was asked for and it is 0.
     pub is_error: bool,
@@ -89,7 +93,7 @@ impl Program {
 }
 
 impl Flags {
-    /// Understands the arguments after the program's name.
+    /// Understands the arguments after the program's name. [`Usage`] if it does not, or if they ask for help.
     pub fn parse(
         program: Program,
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,

@@ -1,5 +1,6 @@
 //! What both server processes need and is not the wire: configuration, the command line, log files, safe replacement
 //! of small files, the clock and signals. Knows nothing about topics, sockets or stores.
+#![warn(missing_docs)]
 
 pub mod clock;
 pub mod config;

@@ -27,6 +27,7 @@ pub struct LogFile {
     pub target: &'static str,
     /// Name without `.log`.
     pub name: &'static str,
+    /// A file that has grown beyond this is put aside.
     pub roll_bytes: u64,
     /// Rolled and compressed files that are kept.
     pub kept: u32,
@@ -72,7 +73,8 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Starts writing to `folder`. Files are made at their first line.
+    /// Starts writing to `folder`. Files are made at their first line. An error if the folder or the thread that writes
+    /// cannot be made.
     pub fn open(
         folder: &Path,
         files: &'static [LogFile],
@@ -90,6 +92,7 @@ impl Logs {
         let _ = tracing::dispatcher::set_global_default(self.dispatch.clone());
     }
 
+    /// What [`make_global`](Self::make_global) makes the process's log; tests use it for one thread.
     pub fn dispatch(&self) -> &Dispatch {
         &self.dispatch
     }

@@ -28,6 +28,7 @@ impl fmt::Display for MalformedEscape {
 impl std::error::Error for MalformedEscape {}
 
 impl Properties {
+    /// Reads a text. [`MalformedEscape`] if it holds a broken `\u`.
     pub fn parse(bytes: &[u8]) -> Result<Properties, MalformedEscape> {
         let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
         let mut properties = BTreeMap::new();
@@ -41,14 +42,17 @@ impl Properties {
         Ok(Properties(properties))
     }
 
+    /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
+    /// Sets a value; an earlier one is gone.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.0.insert(key.into(), value.into());
     }
 
+    /// Keys and values, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }

@@ -15,7 +15,7 @@ pub struct StopSignals {
 
 impl StopSignals {
     /// From here on these signals no longer end the process by themselves. Call inside a tokio runtime, before anything
-    /// is started that must be stopped in good order.
+    /// is started that must be stopped in good order. An error if the system takes no handler.
     pub fn install() -> io::Result<StopSignals> {
         let hang_up = if hang_up_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(StopSignals {

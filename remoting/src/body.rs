@@ -1,7 +1,9 @@
 //! The bodies of commands, and the tables of the config files, which are the same beans.
 //!
 //! Fields stand in the order in which Java writes them: by name. A field that Java may hold as null is an `Option` where
-//! null means something, and its type's empty value elsewhere.
+//! null means something, and its type's empty value elsewhere. A field is documented where its name, Java's, does not say
+//! what it is.
+#![allow(missing_docs, reason = "see above")]
 
 pub mod connection;
 pub mod heartbeat;

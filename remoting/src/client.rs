@@ -27,12 +27,14 @@ pub fn unsupported(request: &Command) -> Command {
         .with_remark(format!(" request type {} not supported", request.code))
 }
 
+/// How to call other servers.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// Java: `connectTimeoutMillis`.
+    /// Connecting may take so long. Java: `connectTimeoutMillis`.
     pub connect_timeout: Duration,
+    /// The encoding of the headers that are sent.
     pub codec: Codec,
-    /// Java: `useTLS`.
+    /// Connect by TLS. Java: `useTLS`.
     pub tls: Option<Arc<ClientTls>>,
 }
 
@@ -57,11 +59,13 @@ pub struct Client<S: Service = NoService> {
 type Slot = tokio::sync::Mutex<Option<Arc<Peer>>>;
 
 impl<S: Service> Client<S> {
+    /// Connects to nobody yet. `service` answers what the other servers ask on our connections.
     pub fn new(config: ClientConfig, service: Arc<S>) -> Client<S> {
         Client { config, service, slots: Mutex::default() }
     }
 
-    /// Sends a request to `addr` and waits for the response. Connecting and waiting have `timeout` each at most.
+    /// Sends a request to `addr` and waits for the response. Connecting and waiting have `timeout` each at most. Any
+    /// [`CallError`] can come of it.
     pub async fn call(&self, addr: &str, request: Command, timeout: Duration) -> Result<Command, CallError> {
         let peer = self.peer(addr, timeout).await?;
         let response = peer.call(request, timeout).await;
@@ -72,6 +76,8 @@ impl<S: Service> Client<S> {
         response
     }
 
+    /// Sends a request that wants no response. [`CallError::Connect`] if there is no connection; what becomes of the request
+    /// afterwards nobody learns.
     pub async fn send_oneway(&self, addr: &str, request: Command) -> Result<(), CallError> {
         self.peer(addr, self.config.connect_timeout).await?.send_oneway(request);
         Ok(())

@@ -9,7 +9,7 @@ macro_rules! codes {
         pub struct $type(pub i32);
 
         impl $type {
-            $(pub const $name: $type = $type($value);)*
+            $(#[allow(missing_docs, reason = "the name is Java's")] pub const $name: $type = $type($value);)*
 
             /// The constant's name in Java; of names that share a code, the first.
             pub fn name(self) -> Option<&'static str> {

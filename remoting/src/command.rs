@@ -21,59 +21,74 @@ pub const CURRENT_VERSION: i32 = 513;
 const RESPONSE_FLAG: i32 = 1;
 const ONEWAY_FLAG: i32 = 2;
 
+/// One request or response, header and body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
     /// A [`RequestCode`] or, in a response, a [`ResponseCode`].
     pub code: i32,
+    /// The sender's.
     pub language: Language,
     /// Ordinal of the sender's `MQVersion`.
     pub version: i32,
     /// The sender's number for this request, echoed in the response.
     pub opaque: i32,
+    /// Bits: response, one-way.
     pub flag: i32,
+    /// A text for humans, in responses.
     pub remark: Option<Cow<'static, str>>,
+    /// The typed header of the code, as text pairs: see [`crate::header`].
     pub ext: ExtFields,
+    /// What the code carries behind the header.
     pub body: Body,
     /// The encoding that the header came in.
     pub codec: Codec,
 }
 
 impl Command {
+    /// A request, numbered by whoever sends it.
     pub fn request(code: RequestCode, ext: ExtFields) -> Command {
         Command { code: code.0, version: CURRENT_VERSION, ext, ..Command::default() }
     }
 
+    /// A response; whoever sends it adds the number of its request.
     pub fn response(code: ResponseCode) -> Command {
         Command { code: code.0, version: CURRENT_VERSION, flag: RESPONSE_FLAG, ..Command::default() }
     }
 
+    /// A response with code SUCCESS.
     pub fn success() -> Command {
         Command::response(ResponseCode::SUCCESS)
     }
 
+    /// Sets the remark.
     pub fn with_remark(mut self, remark: impl Into<Cow<'static, str>>) -> Command {
         self.remark = Some(remark.into());
         self
     }
 
+    /// Sets the ext fields.
     pub fn with_ext(mut self, ext: ExtFields) -> Command {
         self.ext = ext;
         self
     }
 
+    /// Sets the body.
     pub fn with_body(mut self, body: impl Into<Body>) -> Command {
         self.body = body.into();
         self
     }
 
+    /// What a request asks for.
     pub fn request_code(&self) -> RequestCode {
         RequestCode(self.code)
     }
 
+    /// How a response says that its request ended.
     pub fn response_code(&self) -> ResponseCode {
         ResponseCode(self.code)
     }
 
+    /// Whether this answers a request.
     pub fn is_response(&self) -> bool {
         self.flag & RESPONSE_FLAG != 0
     }
@@ -83,6 +98,7 @@ impl Command {
         self.flag & ONEWAY_FLAG != 0
     }
 
+    /// Makes this a request that wants no response.
     pub fn mark_oneway(&mut self) {
         self.flag |= ONEWAY_FLAG;
     }
@@ -97,12 +113,15 @@ impl From<Refusal> for Command {
 /// The header's encoding. Java: `SerializeType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Codec {
+    /// Code 0: a JSON object.
     #[default]
     Json,
+    /// Code 1: binary.
     Rocketmq,
 }
 
 impl Codec {
+    /// By its code on the wire.
     pub fn of_wire(code: u8) -> Option<Codec> {
         match code {
             0 => Some(Codec::Json),
@@ -111,6 +130,7 @@ impl Codec {
         }
     }
 
+    /// The code on the wire.
     pub fn wire(self) -> u8 {
         self as u8
     }
@@ -150,8 +170,11 @@ impl Codec {
 /// What is wrong with a header's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderError {
+    /// Its bytes end too early.
     Truncated,
+    /// A text that is not UTF-8.
     NotUtf8,
+    /// No JSON, or not the JSON of a header.
     Json(ScanError),
     /// ROCKETMQ: a length that is negative or beyond the header.
     Length(i32),
@@ -174,11 +197,12 @@ impl std::fmt::Display for HeaderError {
     }
 }
 
-/// Java: `LanguageCode`, by its code; the sender's client language.
+/// The language of the sender's client, by its code. Java: `LanguageCode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Language(pub u8);
 
 impl Language {
+    /// The code of Java clients, and ours.
     pub const JAVA: Language = Language(0);
     /// A name that we do not know. Java holds null, and writes it as such.
     pub const UNKNOWN: Language = Language(u8::MAX);
@@ -188,10 +212,12 @@ impl Language {
         "RUST", "NODE_JS",
     ];
 
+    /// The constant's name in Java.
     pub fn name(self) -> Option<&'static str> {
         Self::NAMES.get(self.0 as usize).copied()
     }
 
+    /// By the constant's name in Java.
     pub fn of_name(name: &str) -> Language {
         Self::NAMES.iter().position(|n| *n == name).map_or(Language::UNKNOWN, |code| Language(code as u8))
     }
@@ -202,18 +228,22 @@ impl Language {
 pub struct Body(SmallVec<[Bytes; 1]>);
 
 impl Body {
+    /// Bytes of all pieces.
     pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
+    /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Bytes::is_empty)
     }
 
+    /// The pieces.
     pub fn segments(&self) -> impl Iterator<Item = &Bytes> {
         self.0.iter()
     }
 
+    /// The pieces, taken.
     pub fn into_segments(self) -> impl Iterator<Item = Bytes> {
         self.0.into_iter()
     }

@@ -33,6 +33,7 @@ pub trait Service: Send + Sync + 'static {
     /// Runs on the connection's task: it must not wait. Long work goes elsewhere and answers [`Outcome::Later`].
     fn handle(&self, peer: &Arc<Peer>, request: Command) -> Outcome;
 
+    /// The connection is open. Called once, before the first request.
     fn connected(&self, _peer: &Arc<Peer>) {}
 
     /// The connection is gone, for whatever reason. Called once.

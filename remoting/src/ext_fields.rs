@@ -30,6 +30,7 @@ impl ExtFields {
         ExtFields { present: true, ..ExtFields::default() }
     }
 
+    /// As [`empty`](Self::empty), with room for so many bytes of keys and values.
     pub fn with_capacity(text_bytes: usize) -> ExtFields {
         ExtFields { text: String::with_capacity(text_bytes), present: true, ..ExtFields::default() }
     }
@@ -44,10 +45,12 @@ impl ExtFields {
         !self.present
     }
 
+    /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 
+    /// The value of a key; `None` also where Java would hold null.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().rev().find(|(k, _)| *k == key).map(|(_, v)| v)
     }
@@ -64,6 +67,7 @@ impl ExtFields {
         })
     }
 
+    /// Adds a pair.
     pub fn push(&mut self, key: &str, value: impl FieldValue) {
         self.push_with(key, |text| value.append_to(text));
     }
@@ -98,6 +102,7 @@ impl std::fmt::Debug for ExtFields {
 
 /// A value in the text form that Java gives it.
 pub trait FieldValue {
+    /// Appends the value.
     fn append_to(&self, text: &mut String);
 }
 

@@ -19,6 +19,7 @@ pub enum FrameError {
     HeaderLength(u32),
     /// Neither JSON (0) nor ROCKETMQ (1).
     UnknownCodec(u8),
+    /// A header that does not decode.
     Header(HeaderError),
 }
 
@@ -35,7 +36,8 @@ impl std::fmt::Display for FrameError {
 
 impl std::error::Error for FrameError {}
 
-/// How many bytes the frame at the front of `input` has in all, or the few that it takes to tell.
+/// How many bytes the frame at the front of `input` has in all, or the few that it takes to tell. [`FrameError::Length`] if
+/// no frame begins so.
 pub fn length_needed(input: &[u8]) -> Result<usize, FrameError> {
     let Some(word) = input.first_chunk::<LENGTH_BYTES>() else {
         return Ok(LENGTH_BYTES);
@@ -47,7 +49,7 @@ pub fn length_needed(input: &[u8]) -> Result<usize, FrameError> {
     }
 }
 
-/// Takes one command off the front of `input`, if a whole one is there.
+/// Takes one command off the front of `input`, if a whole one is there. An error ends the connection.
 pub fn take(input: &mut BytesMut) -> Result<Option<Command>, FrameError> {
     let whole = length_needed(input)?;
     if input.len() < whole || whole == LENGTH_BYTES {
@@ -58,7 +60,7 @@ pub fn take(input: &mut BytesMut) -> Result<Option<Command>, FrameError> {
     decode(frame).map(Some)
 }
 
-/// Decodes a frame that has lost its length word.
+/// Decodes a frame that has lost its length word. Any [`FrameError`] can come of it.
 pub fn decode(mut frame: Bytes) -> Result<Command, FrameError> {
     if frame.len() < HEADER_MARK_BYTES {
         return Err(FrameError::Length(frame.len() as i32));

@@ -22,11 +22,14 @@ macro_rules! headers {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct $name<'a> {
-            $($(#[$field_meta])* pub $field: $crate::field_type!($kind, 'a),)*
+            $(#[allow(missing_docs, reason = "the name is Java's")] $(#[$field_meta])*
+            pub $field: $crate::field_type!($kind, 'a),)*
+            #[doc(hidden)]
             pub lifetime: std::marker::PhantomData<&'a str>,
         }
 
         impl<'a> $name<'a> {
+            /// Reads the fields that are there; an unreadable number counts as absent.
             pub fn decode(ext: &'a $crate::ExtFields) -> Self {
                 let mut header = Self::default();
                 for (key, _value) in ext.iter() {
@@ -38,6 +41,7 @@ macro_rules! headers {
                 header
             }
 
+            /// The fields that have a value, in the order of the declaration.
             pub fn encode(&self) -> $crate::ExtFields {
                 let mut _ext = $crate::ExtFields::empty();
                 $($crate::field_encode!($kind, _ext, $key, self.$field);)*
@@ -104,7 +108,7 @@ macro_rules! field_encode {
     };
 }
 
-/// The field's value, or the answer that Java gives where it is null.
+/// The field's value; the error is the answer that Java gives where it is null.
 pub fn required<T>(value: Option<T>, field: &str) -> Result<T, Refusal> {
     value.ok_or_else(|| Refusal::missing(field))
 }

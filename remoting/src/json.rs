@@ -34,7 +34,7 @@ pub fn to_standard<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     writer::write(value, Style::Standard)
 }
 
-/// Java: `RemotingSerializable.decode`.
+/// Reads a value as Java's parser does. [`JsonError`] says why it is none. Java: `RemotingSerializable.decode`.
 pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonError> {
     reader::read(std::str::from_utf8(bytes).map_err(|_| JsonError::NotUtf8)?)
 }
@@ -42,7 +42,9 @@ pub fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonE
 /// Why text is no value of the wanted type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JsonError {
+    /// It is not UTF-8.
     NotUtf8,
+    /// It is no JSON.
     Text(ScanError),
     /// A reference to nothing, to itself, or one too many.
     Reference(usize),

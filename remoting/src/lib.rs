@@ -1,4 +1,5 @@
 //! RocketMQ's wire: nothing here knows a topic's meaning, a store or a file.
+#![warn(missing_docs)]
 
 pub mod body;
 pub mod client;

@@ -19,13 +19,13 @@ use std::time::Duration;
 /// Where Java looks for TLS properties unless `tls.config.file` says otherwise.
 const TLS_CONFIG_FILE: &str = "/etc/rocketmq/tls.properties";
 
-/// Where a server with these settings listens.
+/// Where a server with these settings listens. An error if `bindAddress` does not resolve.
 pub fn listen_addr(settings: &NettyServerConfig) -> io::Result<SocketAddr> {
     host_addr(&settings.bind_address, settings.listen_port)
 }
 
 /// Resolves a host. As in Java an IPv6 address may stand in brackets and name its interface; so does the one that a broker
-/// finds for itself where the machine has no other.
+/// finds for itself where the machine has no other. An error if it does not resolve.
 pub fn host_addr(host: &str, port: u16) -> io::Result<SocketAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     // The system resolves the interface of link-local addresses only.

@@ -3,14 +3,17 @@
 use crate::code::ResponseCode;
 use std::borrow::Cow;
 
-/// A response code and the remark that goes with it.
+/// A response code and the remark that goes with it: every request that is refused is answered with one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// Why, for programs.
     pub code: ResponseCode,
+    /// Why, for humans; clients show it.
     pub remark: Cow<'static, str>,
 }
 
 impl Refusal {
+    /// From its parts.
     pub fn new(code: ResponseCode, remark: impl Into<Cow<'static, str>>) -> Refusal {
         Refusal { code, remark: remark.into() }
     }

@@ -21,6 +21,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// A TLS peer is told of the end as long as this; one that has stopped reading is not waited for.
 const TLS_CLOSE_PATIENCE: Duration = Duration::from_millis(50);
 
+/// How to listen and to keep connections.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Java: `serverSocketBacklog`.
@@ -31,8 +32,11 @@ pub struct ServerConfig {
     pub idle_max: Duration,
     /// 0 leaves it to the kernel. Java: `serverSocketSndBufSize`, `serverSocketRcvBufSize`.
     pub send_buffer_bytes: usize,
+    /// As `send_buffer_bytes`.
     pub receive_buffer_bytes: usize,
+    /// The encoding of the headers that are sent.
     pub codec: Codec,
+    /// TLS on the same port.
     pub tls: Arc<Tls>,
 }
 
@@ -59,12 +63,13 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Must be called within a tokio runtime, like [`Listener::serve`].
+    /// Must be called within a tokio runtime, like [`Listener::serve`]. An error if the address is taken or not ours.
     pub fn bind(addr: SocketAddr, config: ServerConfig) -> io::Result<Listener> {
         let listener = listen(addr, &config)?;
         Ok(Listener { local_addr: listener.local_addr()?, listener, config })
     }
 
+    /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -90,11 +95,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds and starts to accept. Must be called within a tokio runtime.
+    /// Binds and starts to accept. Must be called within a tokio runtime. An error as of [`Listener::bind`].
     pub fn start<S: Service>(addr: SocketAddr, config: ServerConfig, service: Arc<S>) -> io::Result<Server> {
         Ok(Listener::bind(addr, config)?.serve(service))
     }
 
+    /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }

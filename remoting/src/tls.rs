@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tokio_rustls::TlsAcceptor;
 
-/// Java: `TlsMode`.
+/// Whether clients may, or must, use TLS. Java: `TlsMode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsMode {
     /// TLS clients are turned away.
@@ -25,10 +25,12 @@ pub enum TlsMode {
 /// Whether a client is asked for a certificate. Java: Netty's `ClientAuth`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
+    /// Not asked.
     #[default]
     None,
     /// Asked; it may have none.
     Optional,
+    /// Asked, and turned away without one.
     Require,
 }
 

@@ -174,7 +174,8 @@ impl BatchConsumeQueue {
         }
     }
 
-    /// Removes the files that hold only entries of records before `min_physical_offset`, never the last. How many it were.
+    /// Removes the files that hold only entries of records before `min_physical_offset`, never the last, and says how many
+    /// it removed.
     pub fn remove_expired_files(&self, min_physical_offset: i64) -> io::Result<usize> {
         let gone = self.partition(self.indexes(), |entry| entry.entry.physical_offset < min_physical_offset);
         self.files.remove_before(self.files.floor((self.indexes().start + gone) * ENTRY_BYTES))

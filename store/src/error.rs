@@ -4,20 +4,20 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a message was not appended. Each is one of Java's `PutMessageStatus` (named in brackets).
+/// Why a message was not appended. Each is one of Java's `PutMessageStatus`, but the last two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutError {
-    /// Not started, shutting down, a slave, or the disk refuses writes. [SERVICE_NOT_AVAILABLE]
+    /// Not started, shutting down, a slave, or the disk refuses writes. Java: `SERVICE_NOT_AVAILABLE`.
     ServiceNotAvailable(String),
-    /// The next log file could not be made. [CREATE_MAPPED_FILE_FAILED]
+    /// The next log file could not be made. Java: `CREATE_MAPPED_FILE_FAILED`.
     CreateMappedFileFailed(String),
-    /// Topic, body or record too long, or flags that a batch must not have. [MESSAGE_ILLEGAL]
+    /// Topic, body or record too long, or flags that a batch must not have. Java: `MESSAGE_ILLEGAL`.
     MessageIllegal(String),
-    /// Properties beyond 32,767 bytes. [PROPERTIES_SIZE_EXCEEDED]
+    /// Properties beyond 32,767 bytes. Java: `PROPERTIES_SIZE_EXCEEDED`.
     PropertiesSizeExceeded,
-    /// No room for one more LMQ. [LMQ_CONSUME_QUEUE_NUM_EXCEEDED]
+    /// No room for one more LMQ. Java: `LMQ_CONSUME_QUEUE_NUM_EXCEEDED`.
     LmqConsumeQueueNumExceeded,
-    /// Another append has held the lock too long. [OS_PAGE_CACHE_BUSY]
+    /// Another append has held the lock too long. Java: `OS_PAGE_CACHE_BUSY`.
     OsPageCacheBusy,
     /// The timer does not take it. The store itself knows none.
     WheelTimer(WheelTimerError),
@@ -45,11 +45,11 @@ impl std::error::Error for PutError {}
 /// Why a message with a delivery time of its own is not taken. Each is one of Java's `PutMessageStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WheelTimerError {
-    /// The timer is off. [WHEEL_TIMER_NOT_ENABLE]
+    /// The timer is off. Java: `WHEEL_TIMER_NOT_ENABLE`.
     NotEnable,
-    /// A time that is no number or too far off, or a recall that comes too late. [WHEEL_TIMER_MSG_ILLEGAL]
+    /// A time that is no number or too far off, or a recall that comes too late. Java: `WHEEL_TIMER_MSG_ILLEGAL`.
     MsgIllegal,
-    /// Too many messages want that time. [WHEEL_TIMER_FLOW_CONTROL]
+    /// Too many messages want that time. Java: `WHEEL_TIMER_FLOW_CONTROL`.
     FlowControl,
 }
 

@@ -240,7 +240,7 @@ impl MappedRange {
         })
     }
 
-    /// Whether all ranges are in memory; neighbourhoods of [`SPAN_GAP_BYTES_MAX`] are asked for in one system call.
+    /// Whether all ranges are in memory. Ranges that lie close together (`SPAN_GAP_BYTES_MAX`) share one system call.
     pub fn are_resident(ranges: &[Self]) -> bool {
         let close = |one: &Self, next: &Self| {
             let gap = next.offset.checked_sub(one.offset + one.len);

@@ -142,7 +142,7 @@ impl SparseFiles {
         let start = self.floor(position);
         let from = state.reserved_to.max(start) - start;
         let step = from.clamp(PAGE_BYTES as i64, RESERVE_STEP_BYTES_MAX);
-        // What is written may lie across a page's end. Whole pages, as in `CommitLog::reserve_tail`.
+        // What is written may lie across a page's end. Whole pages, for the reason that `Tail::reserve` gives.
         let until = (from + step).max(position - start + bytes) as usize;
         let until = (until.next_multiple_of(PAGE_BYTES) as i64).min(self.file_bytes());
         mapped_file::reserve(&self.file_path(start), from as usize, (until - from) as usize)?;
@@ -207,8 +207,8 @@ impl SparseFiles {
         Ok(())
     }
 
-    /// Removes the files before the one that starts at `kept_start`, never the last. How many it were. Nobody may look
-    /// for what they hold any more.
+    /// Removes the files before the one that starts at `kept_start`, never the last, and says how many it removed.
+    /// Nobody may look for what they hold any more.
     pub fn remove_before(&self, kept_start: i64) -> io::Result<usize> {
         let removed: Vec<_> = {
             let mut state = self.state.lock();

@@ -132,15 +132,15 @@ fn file_reserved_time(settings: &MessageStoreConfig) -> Duration {
     Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600)
 }
 
-/// Java's system properties for the broker, with their defaults in brackets.
+/// Java's system properties for the broker.
 mod system_property {
-    /// Milliseconds. [60000]
+    /// Milliseconds, 60,000 by default.
     pub const LOCK_LIVE_MS_MAX: &str = "rocketmq.broker.rebalance.lockMaxLiveTime";
-    /// [`,`]
+    /// A comma by default.
     pub const MULTI_PATH_SPLITTER: &str = "rocketmq.broker.multiPathSplitter";
-    /// From 0 to 1. [`diskSpaceWarningLevelRatio` / 100]
+    /// From 0 to 1, by default `diskSpaceWarningLevelRatio` / 100.
     pub const WARNING_LEVEL_RATIO: &str = "rocketmq.broker.diskSpaceWarningLevelRatio";
-    /// From 0 to 1. [`diskSpaceCleanForciblyRatio` / 100]
+    /// From 0 to 1, by default `diskSpaceCleanForciblyRatio` / 100.
     pub const CLEAN_FORCIBLY_RATIO: &str = "rocketmq.broker.diskSpaceCleanForciblyRatio";
 }
 

@@ -8,6 +8,7 @@ use message::property::{
     TIMER_ROLL_TIMES, UNIQ_KEY,
 };
 use message::{Message, Properties, record};
+use process::logs::{BROKER_FILES, Logs};
 use std::path::PathBuf;
 use store::get::PULL_BYTES_MAX;
 use store::testing::golden::unpack;
@@ -420,6 +421,76 @@ fn messages_without_a_time_or_a_topic_do_not_stop_the_others() {
     timer.turn();
     lab.pass(&timer, 2 * SECOND);
     assert_eq!(lab.bodies(), ["good"]);
+}
+
+#[test]
+fn a_message_that_the_store_does_not_take_is_tried_again() {
+    let lab = Lab::new();
+    let timer = lab.timer();
+    lab.send_ok(&timer, "a", "TIMER_DELAY_SEC=1");
+    // A log that cannot get its next file, filled to the last byte.
+    let in_the_way = lab.store.config().commit_log_dir().join(store::layout::file_name(1 << 20));
+    std::fs::create_dir(&in_the_way).unwrap();
+    for bytes in [100_000, 10_000, 1000, 1] {
+        let body = "x".repeat(bytes);
+        let filler = Message { topic: "Filler".into(), ..message(&body, "") };
+        while lab.store.append(&filler).is_ok() {}
+    }
+    lab.clock.advance(2 * SECOND);
+    let folder = lab.folder.path().join("logs");
+    let logs = Logs::open(&folder, BROKER_FILES, tracing::Level::WARN, lab.clock.clone()).unwrap();
+    let turning = std::thread::spawn({
+        let timer = timer.clone();
+        move || tracing::dispatcher::with_default(logs.dispatch(), || timer.turn())
+    });
+    wait_until("it is tried more often than Java tries", || {
+        let log = std::fs::read_to_string(folder.join("broker.log")).unwrap_or_default();
+        log.matches("is not delivered yet").count() > 3
+    });
+    std::fs::remove_dir(&in_the_way).unwrap();
+    turning.join().unwrap();
+    lab.settle();
+    assert_eq!(lab.bodies(), ["a"]);
+    assert_eq!(timer.metrics.count("Real"), 0);
+}
+
+#[test]
+fn the_progress_is_not_on_disk_before_what_was_delivered_is() {
+    let mut lab = Lab::new();
+    let config = StoreConfig {
+        store_path_root_dir: lab.folder.path().join("lazy"),
+        mapped_file_size_commit_log: 1 << 20,
+        flush_interval_commit_log: Duration::from_secs(3600),
+        flush_interval_consume_queue: Duration::from_secs(3600),
+        ..lab.store.config().clone()
+    };
+    lab.store.shutdown();
+    lab.config.files.store_path_root_dir = config.store_path_root_dir.clone();
+    lab.store = open(config, &lab.clock);
+    let timer = lab.timer();
+    lab.send_ok(&timer, "a", "TIMER_DELAY_SEC=1");
+    lab.pass(&timer, 2 * SECOND);
+    assert_eq!(lab.bodies(), ["a"]);
+    let delivered_end = timer.progress.lock().delivered_end;
+    assert_eq!((lab.store.flushed_where(), delivered_end), (0, lab.store.max_phy_offset()));
+    timer.flush(false);
+    assert!(lab.store.flushed_where() >= delivered_end);
+    assert_eq!(timer.checkpoint().last_timer_queue_offset, 1);
+}
+
+#[test]
+fn without_messages_the_progress_is_written_once_a_minute() {
+    let lab = Lab::new();
+    let timer = lab.timer();
+    lab.pass(&timer, SECOND);
+    timer.flush(false);
+    let written = timer.checkpoint().last_read_time_ms;
+    lab.pass(&timer, 59 * SECOND);
+    timer.flush(false);
+    assert_eq!(timer.checkpoint().last_read_time_ms, written);
+    lab.pass(&timer, SECOND);
+    timer.flush(false);
+    assert_eq!(timer.checkpoint().last_read_time_ms, written + 60_000);
 }
 
 #[test]

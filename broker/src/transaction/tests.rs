@@ -29,16 +29,7 @@ impl Lab {
     fn new() -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::test(NOW_MS);
-        let config = StoreConfig {
-            store_path_root_dir: folder.path().join("store"),
-            mapped_file_size_commit_log: 1 << 20,
-            max_hash_slot_num: 100,
-            max_index_num: 1000,
-            ..StoreConfig::default()
-        };
-        let store_clock = clock.clone();
-        let store = MessageStore::open(config, store_clock).unwrap();
-        store.start(Box::new(|_| {})).unwrap();
+        let store = open_store(folder.path(), &clock);
         let config = TransactionConfig {
             broker_name: "broker-a".to_owned(),
             transaction_check_max: 3,
@@ -149,6 +140,19 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.store.shutdown();
     }
+}
+
+fn open_store(folder: &Path, clock: &Clock) -> Arc<MessageStore> {
+    let config = StoreConfig {
+        store_path_root_dir: folder.join("store"),
+        mapped_file_size_commit_log: 1 << 20,
+        max_hash_slot_num: 100,
+        max_index_num: 1000,
+        ..StoreConfig::default()
+    };
+    let store = MessageStore::open(config, clock.clone()).unwrap();
+    store.start(Box::new(|_| {})).unwrap();
+    store
 }
 
 /// How far the check has come: half messages, op messages.
@@ -331,6 +335,28 @@ fn a_message_asked_for_too_often_is_given_up_and_can_be_resumed() {
     lab.with(at, |given_up| transactions.resume(given_up).unwrap());
     lab.check_after(&transactions, TIMEOUT * 2);
     assert_eq!(lab.asked(), ["a"]);
+}
+
+#[test]
+fn what_cannot_be_given_up_now_is_given_up_later() {
+    let mut lab = Lab::new();
+    let transactions = lab.transactions();
+    lab.prepare(&transactions, "a", "");
+    lab.settle();
+    lab.store.shutdown();
+    lab.clock.advance(lab.config.file_reserved_time + TIMEOUT);
+    // The store takes nothing any more.
+    let nobody: Ask = Box::new(|_, _| ());
+    transactions.check(&nobody);
+    assert_eq!((progress(&transactions).0, transactions.metrics.count("Real")), (-1, 1));
+    transactions.parts.offsets.persist();
+    transactions.metrics.persist();
+
+    lab.store = open_store(lab.folder.path(), &lab.clock);
+    let again = lab.transactions();
+    lab.check_after(&again, Duration::ZERO);
+    assert_eq!(lab.bodies(TRANS_CHECK_MAX_TIME_TOPIC, 0), ["a"]);
+    assert_eq!((progress(&again).0, again.metrics.count("Real")), (1, 0));
 }
 
 #[test]

@@ -59,6 +59,19 @@ fn limits() {
     assert!(fits.encode(PropertyCrc::Omit, &mut Vec::new()).is_ok());
 }
 
+/// As 4.9's clients send it.
+#[test]
+fn an_open_item_is_closed_before_its_checksum() {
+    let item = super::super::batch::BatchItem { flag: 0, body: b"abc", properties: b"TAGS\x01T" };
+    let mut bytes = Vec::new();
+    let patch = message().encode_item(item, PropertyCrc::Append, &mut bytes).unwrap();
+    patch.place(&mut bytes, 11, 22, 33);
+    let Ok(Record::Message(stored)) = Record::decode(&bytes) else { panic!() };
+    let properties = &stored.message.properties;
+    assert!(properties.starts_with("TAGS\u{1}T\u{2}__CRC32#\u{1}"), "{properties}");
+    assert!(property_crc::is_intact(&bytes, properties));
+}
+
 #[test]
 fn every_cut_and_every_flipped_byte_is_no_panic() {
     let bytes = encode(&message());

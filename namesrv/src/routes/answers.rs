@@ -47,7 +47,7 @@ impl Routes {
         found.collect()
     }
 
-    /// Java: `getAllClusterInfo`.
+    /// All brokers and clusters. Java: `getAllClusterInfo`.
     pub fn cluster_info(&self) -> ClusterInfo<'_> {
         ClusterInfo {
             broker_addr_table: Cow::Borrowed(&self.brokers),
@@ -55,7 +55,7 @@ impl Routes {
         }
     }
 
-    /// Java: `getBrokerMemberGroup`.
+    /// The brokers of one name. Java: `getBrokerMemberGroup`.
     pub fn member_group(&self, cluster: Option<&str>, name: Option<&str>) -> BrokerMemberGroup {
         let broker = name.and_then(|name| self.brokers.get(name));
         BrokerMemberGroup {
@@ -70,7 +70,7 @@ impl Routes {
         self.live.get(&BrokerAddr::new(cluster, addr)).map(|live| live.data_version)
     }
 
-    /// Java: `getAllTopicList`.
+    /// All topics. Java: `getAllTopicList`.
     pub fn all_topics(&self) -> TopicList<&str> {
         self.topics_where(|_| true)
     }
@@ -83,23 +83,23 @@ impl Routes {
         TopicList { broker_addr: broker_addr.map(String::as_str), topic_list: names.into_iter().collect() }
     }
 
-    /// Java: `getTopicsByCluster`.
+    /// The topics that a broker of the cluster has. Java: `getTopicsByCluster`.
     pub fn topics_of_cluster(&self, cluster: &str) -> TopicList<&str> {
         let Some(names) = self.clusters.get(cluster) else { return TopicList::default() };
         self.topics_where(|queues| queues.iter().any(|queues| names.contains(&*queues.broker_name)))
     }
 
-    /// Java: `getUnitTopics`.
+    /// Topics of a unit. Java: `getUnitTopics`.
     pub fn unit_topics(&self) -> TopicList<&str> {
         self.topics_where(|queues| flags(queues) & FLAG_UNIT != 0)
     }
 
-    /// Java: `getHasUnitSubTopicList`.
+    /// Topics that units subscribe to. Java: `getHasUnitSubTopicList`.
     pub fn has_unit_sub_topics(&self) -> TopicList<&str> {
         self.topics_where(|queues| flags(queues) & FLAG_UNIT_SUB != 0)
     }
 
-    /// Java: `getHasUnitSubUnUnitTopicList`.
+    /// Of those, the ones of no unit. Java: `getHasUnitSubUnUnitTopicList`.
     pub fn has_unit_sub_ununit_topics(&self) -> TopicList<&str> {
         self.topics_where(|queues| flags(queues) & (FLAG_UNIT | FLAG_UNIT_SUB) == FLAG_UNIT_SUB)
     }

@@ -6,8 +6,9 @@ use remoting::connection::Peer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A broker that goes. Java: `UnRegisterBrokerRequestHeader` in its queue.
+/// A broker that goes, its name and its id. Java: `UnRegisterBrokerRequestHeader` in its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "said at the struct")]
 pub struct Leaving {
     pub broker: BrokerAddr,
     pub name: String,

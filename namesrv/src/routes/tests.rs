@@ -160,6 +160,20 @@ fn an_older_state_does_not_take_the_place_of_a_newer_one() {
 }
 
 #[test]
+fn a_lost_connection_ends_every_broker_on_it() {
+    let mut lab = Lab::new();
+    let (lost, other) = (Peer::detached(), Peer::detached());
+    for (name, connection) in [("a", &lost), ("b", &lost), ("c", &other)] {
+        lab.try_register(&registration(name, &addr(name, 0), 0, connection), table(&[("T", 6), ("U", 6)], 1))
+            .unwrap();
+    }
+    let gone = lab.routes.connected_by(lost.id());
+    lab.routes.drop_brokers(&gone, lab.rules);
+    let left = lab.route("T").unwrap();
+    assert_eq!(left, [(vec![(0, addr("c", 0))], 6)]);
+}
+
+#[test]
 fn silence_and_lost_connections_end_a_broker() {
     let mut lab = Lab::new();
     let connection = Peer::detached();

@@ -58,10 +58,12 @@ impl Environment {
         &self.home
     }
 
+    /// `-Drocketmq.home.dir`, else `ROCKETMQ_HOME`.
     pub fn rocketmq_home(&self) -> Option<String> {
         self.rocketmq_home.clone()
     }
 
+    /// `-Drocketmq.namesrv.addr`, else `NAMESRV_ADDR`.
     pub fn namesrv_addr(&self) -> Option<String> {
         self.namesrv_addr.clone()
     }
@@ -80,6 +82,7 @@ impl Environment {
         }
     }
 
+    /// Processors that this process may use.
     pub fn processors(&self) -> i32 {
         self.processors
     }

@@ -5,12 +5,15 @@ use super::Environment;
 /// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `true` or `false`, in any case.
     Bool,
     /// Java `int`: 32 bits, signed.
     Int,
     /// Java `long`: 64 bits, signed.
     Long,
+    /// Java `double`.
     Double,
+    /// Any text.
     Text,
     /// A Java enum, by the names of its constants.
     Choice(&'static [&'static str]),
@@ -21,15 +24,23 @@ pub enum Kind {
 /// Java's value where the user gave none.
 #[derive(Clone, Copy, Debug)]
 pub enum DefaultValue {
+    /// Java's `null`.
     Null,
+    /// Of [`Kind::Bool`].
     Bool(bool),
+    /// Of [`Kind::Int`] and [`Kind::Long`].
     Number(i64),
+    /// Of [`Kind::Double`].
     Double(f64),
+    /// Of [`Kind::Text`] and the choices.
     Text(&'static str),
     /// Below the user's home folder.
     HomePath(&'static str),
+    /// A text that depends on the surroundings; `None` is `null`.
     ComputedText(fn(&Environment) -> Option<String>),
+    /// A number that depends on the surroundings.
     ComputedInt(fn(&Environment) -> i32),
+    /// A boolean that depends on the surroundings.
     ComputedBool(fn(&Environment) -> bool),
 }
 
@@ -38,7 +49,9 @@ pub enum DefaultValue {
 pub struct Key {
     /// Java's field name.
     pub name: &'static str,
+    /// What a value may be.
     pub kind: Kind,
+    /// Java's value where the user gave none.
     pub default: DefaultValue,
     /// Java marks it `@ImportantField`: `mqbroker -m` prints it.
     pub important: bool,
@@ -59,22 +72,27 @@ const fn key(name: &'static str, kind: Kind, default: DefaultValue) -> Key {
     Key { name, kind, default, important: false, set_as: Some(name) }
 }
 
+/// A boolean.
 pub const fn boolean(name: &'static str, default: bool) -> Key {
     key(name, Kind::Bool, DefaultValue::Bool(default))
 }
 
+/// A number of 32 bits.
 pub const fn int(name: &'static str, default: i32) -> Key {
     key(name, Kind::Int, DefaultValue::Number(default as i64))
 }
 
+/// A number of 64 bits.
 pub const fn long(name: &'static str, default: i64) -> Key {
     key(name, Kind::Long, DefaultValue::Number(default))
 }
 
+/// A floating-point number.
 pub const fn double(name: &'static str, default: f64) -> Key {
     key(name, Kind::Double, DefaultValue::Double(default))
 }
 
+/// A text that is not `null`.
 pub const fn text(name: &'static str, default: &'static str) -> Key {
     key(name, Kind::Text, DefaultValue::Text(default))
 }
@@ -89,27 +107,33 @@ pub const fn home_path(name: &'static str, below_home: &'static str) -> Key {
     key(name, Kind::Text, DefaultValue::HomePath(below_home))
 }
 
+/// One of these names.
 pub const fn choice(name: &'static str, of: &'static [&'static str], default: &'static str) -> Key {
     key(name, Kind::Choice(of), DefaultValue::Text(default))
 }
 
+/// One of these names, or its number.
 pub const fn numbered_choice(name: &'static str, of: &'static [&'static str], default: &'static str) -> Key {
     key(name, Kind::NumberedChoice(of), DefaultValue::Text(default))
 }
 
+/// A text that Java finds out where the user gives none.
 pub const fn computed_text(name: &'static str, default: fn(&Environment) -> Option<String>) -> Key {
     key(name, Kind::Text, DefaultValue::ComputedText(default))
 }
 
+/// A number of 32 bits that Java finds out where the user gives none.
 pub const fn computed_int(name: &'static str, default: fn(&Environment) -> i32) -> Key {
     key(name, Kind::Int, DefaultValue::ComputedInt(default))
 }
 
+/// A boolean that Java finds out where the user gives none.
 pub const fn computed_boolean(name: &'static str, default: fn(&Environment) -> bool) -> Key {
     key(name, Kind::Bool, DefaultValue::ComputedBool(default))
 }
 
 impl Key {
+    /// Java marks it `@ImportantField`.
     pub const fn important(self) -> Key {
         Key { important: true, ..self }
     }

@@ -24,9 +24,8 @@ settings! {
 settings! {
     /// How a server calls other servers (brokers call name servers, slaves call their master).
     pub struct NettyClientConfig of "NettyClientConfig" {
+        /// Connecting may take so long.
         pub connect_timeout_ms: u64 = "connectTimeoutMillis",
-        /// A connection without a byte in either direction for so long is closed.
-        pub client_channel_max_idle_time_s: u64 = "clientChannelMaxIdleTimeSeconds",
         /// By TLS, as the `tls.client.*` properties say.
         pub use_tls: bool = "useTLS",
     }
@@ -57,6 +56,7 @@ pub const NETTY_SERVER_CONFIG: Class = Class {
     ],
 };
 
+/// Java's keys of a server that calls others.
 pub const NETTY_CLIENT_CONFIG: Class = Class {
     name: "NettyClientConfig",
     keys: &[

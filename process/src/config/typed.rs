@@ -11,6 +11,7 @@ pub trait Settings: Sized {
     /// The keys that it reads, which are therefore the keys that we act on.
     const KEYS: &'static [&'static str];
 
+    /// Reads the keys. [`ConfigError::BadValue`] if one does not fit its field.
     fn read(config: &Config) -> Result<Self, ConfigError>;
 }
 
@@ -80,7 +81,7 @@ impl FromText for Option<PathBuf> {
 }
 
 impl Config {
-    /// The value of one key as a `T`. An error names where the value came from.
+    /// The value of one key as a `T`. [`ConfigError::BadValue`] if it is none; it names where the value came from.
     pub fn typed<T: FromText>(&self, class: &str, name: &str) -> Result<T, ConfigError> {
         let text = self.get(class, name);
         T::from_text(text.as_deref()).ok_or_else(|| self.bad_value(class, name, T::EXPECTED))

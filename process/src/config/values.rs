@@ -14,19 +14,29 @@ use crate::properties::{MalformedEscape, Properties};
 /// Why a configuration cannot be used; its text is one line for a human.
 #[derive(Debug)]
 pub enum ConfigError {
+    /// The file cannot be read.
     Unreadable {
+        /// The file.
         path: PathBuf,
+        /// Why not.
         cause: io::Error,
     },
+    /// The file is no properties text.
     Malformed {
+        /// The file.
         path: PathBuf,
+        /// Where it goes wrong.
         cause: MalformedEscape,
     },
-    /// `origin` is the file's path, `command line` or the name that an update gave.
+    /// A value that its key cannot have.
     BadValue {
+        /// The file's path, `command line` or `update`.
         origin: String,
+        /// As the user wrote it.
         key: String,
+        /// As the user wrote it.
         value: String,
+        /// What the key can have: "... is expected".
         expected: String,
     },
 }
@@ -88,11 +98,13 @@ impl Config {
         }
     }
 
+    /// What the defaults were filled in from.
     pub fn environment(&self) -> &Arc<Environment> {
         &self.environment
     }
 
-    /// Reads a properties file over the present values.
+    /// Reads a properties file over the present values. Any [`ConfigError`] can come of it; see
+    /// [`set_all`](Self::set_all).
     pub fn load_file(&mut self, path: &Path) -> Result<(), ConfigError> {
         let unreadable = |cause| ConfigError::Unreadable { path: path.to_path_buf(), cause };
         let malformed = |cause| ConfigError::Malformed { path: path.to_path_buf(), cause };
@@ -103,7 +115,7 @@ impl Config {
 
     /// Sets every pair over the present values; `origin` names the source in errors.
     ///
-    /// On an error some pairs are set and some are not.
+    /// On an error, [`ConfigError::BadValue`], some pairs are set and some are not.
     pub fn set_all(&mut self, origin: &str, properties: &Properties) -> Result<(), ConfigError> {
         let origin: Arc<str> = origin.into();
         for (name, value) in properties.iter() {
@@ -113,7 +125,7 @@ impl Config {
     }
 
     /// These values with an update over them (config requests 25 and 318, `Configuration.update`). Keys that nobody knows
-    /// are ignored, as in Java; a bad value is an error, where Java ignores it.
+    /// are ignored, as in Java. A bad value is [`ConfigError::BadValue`]; Java ignores it.
     pub fn updated(&self, properties: &Properties) -> Result<Config, ConfigError> {
         let mut next = self.clone();
         next.set_all("update", properties)?;
@@ -162,7 +174,8 @@ impl Config {
         self.value_of(class, key)
     }
 
-    /// Builds a typed struct of the values; see [`settings!`](crate::settings).
+    /// Builds a typed struct of the values; see [`settings!`](crate::settings). [`ConfigError::BadValue`] if one does not
+    /// fit its field.
     pub fn read<T: Settings>(&self) -> Result<T, ConfigError> {
         T::read(self)
     }
@@ -231,6 +244,7 @@ impl Config {
 
 /// What `-p` and `-m` print.
 pub struct ConfigPrinter<'a> {
+    /// The values to print.
     pub config: &'a Config,
     /// In this order.
     pub classes: &'a [&'a str],

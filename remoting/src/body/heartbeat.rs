@@ -17,14 +17,14 @@ pub struct HeartbeatData {
     pub without_sub: bool,
 }
 
-/// Java: `ProducerData`.
+/// A group that the client produces for. Java: `ProducerData`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProducerData {
     pub group_name: String,
 }
 
-/// Java: `ConsumerData`.
+/// A group that the client consumes for, and what. Java: `ConsumerData`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ConsumerData {
@@ -36,7 +36,7 @@ pub struct ConsumerData {
     pub unit_mode: bool,
 }
 
-/// Java: `ConsumeFromWhere`.
+/// Where a group without offsets begins. Java: `ConsumeFromWhere`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConsumeFromWhere {
@@ -48,7 +48,7 @@ pub enum ConsumeFromWhere {
     ConsumeFromTimestamp,
 }
 
-/// Java: `ConsumeType`.
+/// Who moves the messages: the application, the client, or the broker. Java: `ConsumeType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConsumeType {
@@ -57,7 +57,7 @@ pub enum ConsumeType {
     ConsumePop,
 }
 
-/// Java: `MessageModel`.
+/// Who of a group gets a message. Java: `MessageModel`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MessageModel {
@@ -66,7 +66,7 @@ pub enum MessageModel {
     LiteSelective,
 }
 
-/// Java: `SubscriptionData`. Equal as in Java: the filter's source does not count.
+/// What a group wants of a topic. Java: `SubscriptionData`. Equal as in Java: the filter's source does not count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubscriptionData {
@@ -95,7 +95,7 @@ impl Default for SubscriptionData {
     }
 }
 
-/// Java: `ExpressionType.isTagType`.
+/// Whether an expression of this type is one of tags. Java: `ExpressionType.isTagType`.
 pub fn is_tag_type(expression_type: Option<&str>) -> bool {
     matches!(expression_type, None | Some("" | "TAG"))
 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Java: `TransactionMetrics.Metric`, `TimerMetrics.Metric`.
+/// How many messages of a topic wait. Java: `TransactionMetrics.Metric`, `TimerMetrics.Metric`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicMetric {
@@ -16,7 +16,9 @@ pub struct TopicMetric {
 
 /// A table of such counts by real topic.
 pub trait TopicCounts: Default + Serialize + DeserializeOwned {
+    /// When the counts last changed.
     fn data_version(&mut self) -> &mut DataVersion;
+    /// Topic to count.
     fn counts(&mut self) -> &mut BTreeMap<String, TopicMetric>;
 }
 

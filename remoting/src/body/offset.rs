@@ -44,7 +44,7 @@ pub struct ResetOffsetBodyForC {
     pub offset_table: Vec<MessageQueueForC>,
 }
 
-/// Java: `MessageQueueForC`.
+/// A queue and an offset in it. Java: `MessageQueueForC`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageQueueForC {

@@ -25,6 +25,7 @@ pub struct RegisterBrokerBody {
 /// Why a body cannot be read.
 #[derive(Debug)]
 pub enum BodyError {
+    /// No JSON, or not that of the body.
     Json(JsonError),
     /// Broken zlib data, or its end comes too early.
     Inflate(io::Error),
@@ -91,7 +92,8 @@ impl RegisterBrokerBody {
         json::from_slice(&rest[..end]).ok()
     }
 
-    /// Java: `RegisterBrokerBody.decode`; `broker_version` is the request's.
+    /// What [`encode`](Self::encode) or Java made; `broker_version` is the request's. Any [`BodyError`] can come of it.
+    /// Java: `RegisterBrokerBody.decode`.
     pub fn decode(
         body: &[u8],
         compressed: bool,

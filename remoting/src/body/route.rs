@@ -49,7 +49,7 @@ pub struct ClusterInfo<'a> {
     pub cluster_addr_table: Cow<'a, BTreeMap<String, BTreeSet<String>>>,
 }
 
-/// Java: `BrokerMemberGroup`.
+/// The brokers of one name, by id. Java: `BrokerMemberGroup`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrokerMemberGroup {
@@ -65,7 +65,7 @@ pub struct GetBrokerMemberGroupResponseBody {
     pub broker_member_group: Option<BrokerMemberGroup>,
 }
 
-/// Java: `TopicList`, a set there: no topic stands twice.
+/// Names of topics, each once. Java: `TopicList`, a set there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicList<S> {
@@ -73,7 +73,7 @@ pub struct TopicList<S> {
     pub topic_list: Vec<S>,
 }
 
-/// Java: `KVTable`.
+/// Keys and values. Java: `KVTable`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KVTable {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Java: `SubscriptionGroupConfig`.
+/// A consumer group's settings. Java: `SubscriptionGroupConfig`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubscriptionGroupConfig {
@@ -48,7 +48,7 @@ impl Default for SubscriptionGroupConfig {
     }
 }
 
-/// Java: `GroupRetryPolicy`.
+/// How long failed messages of a group wait. Java: `GroupRetryPolicy`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GroupRetryPolicy {
@@ -57,7 +57,7 @@ pub struct GroupRetryPolicy {
     pub r#type: GroupRetryPolicyType,
 }
 
-/// Java: `GroupRetryPolicyType`.
+/// Which of the two policies counts. Java: `GroupRetryPolicyType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum GroupRetryPolicyType {
@@ -66,7 +66,7 @@ pub enum GroupRetryPolicyType {
     Customized,
 }
 
-/// Java: `CustomizedRetryPolicy`.
+/// A list of waits. Java: `CustomizedRetryPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CustomizedRetryPolicy {
@@ -84,7 +84,7 @@ impl Default for CustomizedRetryPolicy {
     }
 }
 
-/// Java: `ExponentialRetryPolicy`; milliseconds.
+/// Waits that grow by a factor, in milliseconds. Java: `ExponentialRetryPolicy`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ExponentialRetryPolicy {
@@ -99,7 +99,7 @@ impl Default for ExponentialRetryPolicy {
     }
 }
 
-/// Java: `SimpleSubscriptionData`.
+/// A subscription that an admin has given a group. Java: `SimpleSubscriptionData`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SimpleSubscriptionData {

@@ -23,7 +23,7 @@ impl DataVersion {
     }
 }
 
-/// Java: `TopicFilterType`.
+/// How many tags a message of a topic may have. Java: `TopicFilterType`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TopicFilterType {
@@ -41,7 +41,7 @@ impl TopicFilterType {
     }
 }
 
-/// Java: `TopicConfig`.
+/// A topic's settings on one broker. Java: `TopicConfig`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicConfig {
@@ -160,7 +160,7 @@ fn global_scope() -> Option<String> {
     Some("__global__".to_owned())
 }
 
-/// Java: `TopicQueueMappingDetail`.
+/// A broker's share of a static topic, with where each queue has been. Java: `TopicQueueMappingDetail`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TopicQueueMappingDetail {
@@ -189,7 +189,8 @@ impl Default for TopicQueueMappingDetail {
     }
 }
 
-/// Java: `LogicQueueMappingItem`.
+/// A stretch of a static topic's queue that lay in one broker's queue; -1 for an end that is not reached. Java:
+/// `LogicQueueMappingItem`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogicQueueMappingItem {

@@ -49,8 +49,11 @@ pub struct Peer {
 /// Why a call to the other end brought no response. Java: `RemotingException` and its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
+    /// There is no connection, and why.
     Connect(String),
+    /// The response did not come in time.
     Timeout,
+    /// The connection ended before the response came.
     Closed,
 }
 
@@ -113,6 +116,7 @@ impl Peer {
         let _ = self.source_addr.set(source);
     }
 
+    /// This end of the socket.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -131,7 +135,7 @@ impl Peer {
         self.woken.notify_one();
     }
 
-    /// Sends a request and waits for the response.
+    /// Sends a request and waits for the response. [`CallError::Timeout`] or [`CallError::Closed`] if none comes.
     pub async fn call(&self, mut request: Command, timeout: Duration) -> Result<Command, CallError> {
         let opaque = next_opaque();
         request.opaque = opaque;
@@ -286,4 +290,23 @@ fn keep(buffer: Vec<u8>) {
 
 fn next_opaque() -> i32 {
     NEXT_OPAQUE.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn who_lets_replies_pile_up_is_cut_off() {
+        let peer = Peer::detached();
+        let body = Bytes::from(vec![0; 1 << 20]);
+        let mut sent = 0;
+        while peer.is_open() {
+            assert!(sent <= OUTBOX_BYTES_MAX, "{sent} bytes wait");
+            peer.reply(1, Command::success().with_body(body.clone()));
+            sent += body.len();
+        }
+        assert!(sent >= OUTBOX_BYTES_MAX);
+    }
 }

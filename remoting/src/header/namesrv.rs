@@ -16,6 +16,7 @@ headers! {
         key: str = "key",
     }
 
+    /// Answer to code 101.
     GetKVConfigResponseHeader {
         value: str = "value",
     }
@@ -43,6 +44,7 @@ headers! {
         zone_name: str = "__ZONE_NAME",
     }
 
+    /// Answer to code 103.
     RegisterBrokerResponseHeader {
         ha_server_addr: str = "haServerAddr",
         master_addr: str = "masterAddr",
@@ -70,6 +72,7 @@ headers! {
         broker_name: str = "brokerName",
     }
 
+    /// Answer to code 205.
     WipeWritePermOfBrokerResponseHeader {
         wipe_topic_count: i32 = "wipeTopicCount",
     }
@@ -103,6 +106,7 @@ headers! {
         broker_id: i64 = "brokerId",
     }
 
+    /// Answer to code 322.
     QueryDataVersionResponseHeader {
         changed: bool = "changed",
     }
@@ -112,6 +116,7 @@ headers! {
         broker_name: str = "brokerName",
     }
 
+    /// Answer to code 327.
     AddWritePermOfBrokerResponseHeader {
         add_topic_count: i32 = "addTopicCount",
     }

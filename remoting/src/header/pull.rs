@@ -23,6 +23,7 @@ headers! {
         lite_topic: str = "liteTopic",
     }
 
+    /// Answer to codes 11 and 361.
     PullMessageResponseHeader {
         suggest_which_broker_id: i64 = "suggestWhichBrokerId",
         next_begin_offset: i64 = "nextBeginOffset",
@@ -36,19 +37,28 @@ headers! {
     }
 }
 
-/// Java: `PullSysFlag`.
+/// Bits of a pull's `sysFlag`. Java: `PullSysFlag`.
 pub mod pull_sys_flag {
+    /// `commitOffset` is to be committed.
     pub const COMMIT_OFFSET: i32 = 1;
+    /// The pull may wait for a message.
     pub const SUSPEND: i32 = 1 << 1;
+    /// The pull brings its subscription along.
     pub const SUBSCRIPTION: i32 = 1 << 2;
+    /// Of a lite pull consumer.
     pub const LITE_PULL_MESSAGE: i32 = 1 << 4;
 }
 
-/// Java: `ForbiddenType`.
+/// What forbids a pull. Java: `ForbiddenType`.
 pub mod forbidden_type {
+    /// The broker is not readable.
     pub const BROKER: i32 = 1;
+    /// The group may not consume.
     pub const GROUP: i32 = 2;
+    /// The topic is not readable.
     pub const TOPIC: i32 = 3;
+    /// The group may not broadcast.
     pub const BROADCASTING_DISABLED: i32 = 4;
+    /// The group may not consume this topic.
     pub const SUBSCRIPTION: i32 = 5;
 }

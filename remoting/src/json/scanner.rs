@@ -6,9 +6,11 @@ use std::borrow::Cow;
 /// Why text is no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanError {
+    /// It ends too early.
     Truncated,
     /// The byte at this offset does not belong there.
     Syntax(usize),
+    /// Arrays and objects within each other beyond `DEPTH_MAX`.
     TooDeep,
 }
 

@@ -28,8 +28,9 @@ pub struct ClientTlsSettings {
     pub auth_server: bool,
     /// PEM. `tls.client.trustCertPath`.
     pub trust_cert_path: Option<PathBuf>,
-    /// As a server's. `tls.ciphers`, `tls.protocols`.
+    /// As a server's. `tls.ciphers`.
     pub ciphers: Vec<String>,
+    /// As a server's. `tls.protocols`.
     pub protocols: Vec<String>,
 }
 

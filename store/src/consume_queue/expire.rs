@@ -10,8 +10,8 @@ use crate::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 pub const RETIRED: i64 = i64::MIN;
 
 impl ConsumeQueue {
-    /// Removes the files that hold only entries of messages before `min_physical_offset`, never the last. How many it
-    /// were. The min offset must have been corrected, so that nobody looks for them.
+    /// Removes the files that hold only entries of messages before `min_physical_offset`, never the last, and says how
+    /// many it removed. The min offset must have been corrected, so that nobody looks for them.
     pub fn remove_expired_files(&self, min_physical_offset: i64) -> io::Result<usize> {
         let (expired, kept_start) = self.expired_files(min_physical_offset);
         if expired == 0 {

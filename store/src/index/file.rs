@@ -187,8 +187,8 @@ impl IndexFile {
         }
     }
 
-    /// IndexHeader and slots get their blocks at once, entries in steps. What Java left as holes in front of the next entry is
-    /// never written to. In whole pages, as in `CommitLog::reserve_tail`.
+    /// Header and slots get their disk blocks at once, entries in steps. Holes that Java left before the next entry are
+    /// never written to. Whole pages, for the reason that `Tail::reserve` gives.
     pub(super) fn reserve_up_to(&self, end: usize) -> io::Result<()> {
         let whole_pages = |end: usize| end.next_multiple_of(PAGE_BYTES).min(self.geometry.file_bytes());
         let reserved = self.reserved_to.load(Ordering::Relaxed);

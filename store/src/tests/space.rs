@@ -346,6 +346,88 @@ fn who_reads_a_removed_file_goes_on() {
 }
 
 #[test]
+fn what_is_not_flushed_stays() {
+    let used = Arc::new(AtomicU64::new(0));
+    let mut scratch = scratch(&used);
+    let never = Duration::from_secs(3600);
+    scratch.config.flush_interval_commit_log = never;
+    scratch.config.flush_interval_consume_queue = never;
+    let store = scratch.start();
+    let all = five_files_of(&store);
+    assert_eq!(store.flushed_where(), 0);
+    used.store(95, Ordering::Relaxed);
+    round(&store);
+    assert_eq!(log_starts(&store), all, "however full the disk is");
+    store.parts.flusher.want();
+    wait_until("the log is flushed", || store.flushed_where() == store.max_phy_offset());
+    round(&store);
+    assert_eq!(log_starts(&store), all[4..]);
+}
+
+/// As [`five_files`], in a store that flushes when it wants to.
+fn five_files_of(store: &MessageStore) -> Vec<i64> {
+    while store.parts.log.files.len() < 5 {
+        store.append(&message("T", 0, &[b'x'; 100], "A")).unwrap();
+    }
+    derived(store);
+    log_starts(store)
+}
+
+#[test]
+fn every_queue_learns_its_min_offset_before_files_go() {
+    let used = Arc::new(AtomicU64::new(0));
+    let mut scratch = scratch(&used);
+    scratch.config.mapped_file_size_consume_queue = 20 * 5;
+    scratch.config.delete_consume_queue_files_interval = Duration::from_secs(3600);
+    let store = five_files(&scratch);
+    let of_all = |look: &dyn Fn(&str) -> i64| ["T", "Old", "New"].map(look);
+    assert_eq!(of_all(&|topic| store.min_offset_in_queue(topic, 0)), [0, 0, 0]);
+    used.store(86, Ordering::Relaxed);
+    let cleaning = std::thread::spawn({
+        let store = Arc::clone(&store);
+        move || round(&store)
+    });
+    wait_until("the first queue has lost its files", || {
+        let dir = store.config().consume_queue_dir();
+        let files = |topic: &str| fs::read_dir(dir.join(topic).join("0")).unwrap().count() as i64;
+        let entries = |topic: &str| store.max_offset_in_queue(topic, 0);
+        of_all(&|topic| (files(topic) * 5 < entries(topic)).into()).iter().sum::<i64>() == 1
+    });
+    // The second would lose its own an hour later.
+    assert!(of_all(&|topic| store.min_offset_in_queue(topic, 0)).iter().all(|offset| *offset > 0));
+    store.shutdown();
+    cleaning.join().unwrap();
+}
+
+#[test]
+fn a_queue_whose_message_is_on_its_way_is_not_cleaned() {
+    let used = Arc::new(AtomicU64::new(0));
+    let scratch = scratch(&used);
+    let store = scratch.open();
+    let gate = Arc::new(Mutex::new(()));
+    let derive_waits = Arc::clone(&gate);
+    store.start(Box::new(move |_| drop(derive_waits.lock()))).unwrap();
+    store.append(&message("Old", 0, b"old", "A")).unwrap();
+    five_files_of(&store);
+    store.parts.flusher.want();
+    wait_until("the log is flushed", || store.flushed_where() == store.max_phy_offset());
+    used.store(86, Ordering::Relaxed);
+    round(&store);
+    assert_eq!((store.min_offset_in_queue("Old", 0), store.max_offset_in_queue("Old", 0)), (1, 1));
+
+    let closed = gate.lock();
+    let told = store.append(&message("T", 0, b"stops the thread", "A")).unwrap().queue_offset;
+    wait_until("the thread stands", || store.max_offset_in_queue("T", 0) > told);
+    assert_eq!(store.append(&message("Old", 0, b"on its way", "A")).unwrap().queue_offset, 1);
+    store.clean_expired_consumer_queue(&|_| false);
+    drop(closed);
+    derived(&store);
+    assert_eq!(drain(&store, "Old", 0), [b"on its way"]);
+    assert_eq!(store.append(&message("Old", 0, b"next", "A")).unwrap().queue_offset, 2);
+    store.shutdown();
+}
+
+#[test]
 fn a_queue_without_messages_begins_anew_once_it_is_cleaned() {
     let used = Arc::new(AtomicU64::new(86));
     let scratch = scratch(&used);

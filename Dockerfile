@@ -18,6 +18,7 @@ RUN groupadd --gid 3000 rocketmq \
 
 COPY target/release/mqnamesrv target/release/mqbroker target/release/mqshutdown target/release/mqstore /usr/local/bin/
 COPY conf /opt/rocketmq/conf
+COPY LICENSE NOTICE /opt/rocketmq/
 ENV ROCKETMQ_HOME=/opt/rocketmq
 
 USER rocketmq

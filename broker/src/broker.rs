@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
 pub struct Broker {
-    pub settings: BrokerSettings,
+    pub(crate) settings: BrokerSettings,
     pub clock: Clock,
     /// Where late replies are made.
     pub runtime: Handle,
@@ -48,12 +48,17 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// What the broker is told.
+    pub fn settings(&self) -> &BrokerSettings {
+        &self.settings
+    }
+
     pub fn is_slave(&self) -> bool {
-        self.settings.store.broker_role == BrokerRole::Slave
+        self.settings().store.broker_role == BrokerRole::Slave
     }
 
     pub fn flushes_synchronously(&self) -> bool {
-        self.settings.store.flush_disk_type == FlushDiskType::SyncFlush
+        self.settings().store.flush_disk_type == FlushDiskType::SyncFlush
     }
 
     /// The group, made if it is new and may be. Making it writes a file, for which others must not wait.
@@ -81,15 +86,15 @@ impl Broker {
 
     /// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.
     pub fn sent_ext(&self, mut ext: ExtFields) -> ExtFields {
-        ext.push(property::MSG_REGION, &self.settings.broker.region_id);
-        ext.push(property::TRACE_SWITCH, self.settings.broker.trace_on);
+        ext.push(property::MSG_REGION, &self.settings().broker.region_id);
+        ext.push(property::TRACE_SWITCH, self.settings().broker.trace_on);
         ext
     }
 
     /// Where an admin has set the group to, once.
     pub fn reset_offset(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
         let offset = self.offsets.query_then_erase_reset(group, topic, queue_id);
-        offset.filter(|_| self.settings.broker.use_server_side_reset_offset)
+        offset.filter(|_| self.settings().broker.use_server_side_reset_offset)
     }
 
     /// Commits how far the slowest clients of broadcasting groups are.

@@ -131,7 +131,7 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
     let tasks = housekeeping(&broker);
     broker.registration.start();
     broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
-    announce(&broker.settings);
+    announce(broker.settings());
     Ok(Running { broker, servers, tasks })
 }
 
@@ -266,7 +266,7 @@ fn store_host(settings: &BrokerSettings) -> Result<SocketAddr, StartError> {
 
 /// What is done now and then.
 fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     let persist_period = Duration::from_millis(settings.flush_consumer_offset_interval_ms.max(1));
     let expired_ms = settings.channel_expired_timeout_ms;
     vec![

@@ -196,7 +196,7 @@ impl Lab {
         }
     }
 
-    /// How to start a statically linked program of the host.
+    /// How to start a program of the host that needs no other libraries than a Debian has.
     pub fn program(&self, program: &Path, home: &Path) -> Spec {
         let directory = program.parent().expect("a program lies in a directory").to_path_buf();
         Spec {
@@ -394,7 +394,8 @@ fn environment(home: &Path) -> Vec<(String, String)> {
     vec![("HOME".into(), home.clone()), ("ROCKETMQ_HOME".into(), home)]
 }
 
-fn binary_path(binary: &str) -> PathBuf {
+/// A program of this workspace, as `./test` built it.
+pub fn binary_path(binary: &str) -> PathBuf {
     let path = target().join("release").join(binary);
     assert!(path.exists(), "{} is missing: run `cargo build --release` first", path.display());
     path

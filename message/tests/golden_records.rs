@@ -1,4 +1,4 @@
-//! Every record of the commit logs that real Java brokers left behind (`shared/golden/stores`): decodes, says what Java's
+//! Every record of the commit logs that real Java brokers left behind (`compat-tests/golden/stores`): decodes, says what Java's
 //! decoder says, and encodes back to the same bytes.
 
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::Value;
 const SCENARIOS: [&str; 6] = ["core", "flow", "big", "ipv6", "cqext", "crash"];
 
 fn golden(version: &str, scenario: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/stores").join(version).join(scenario)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-tests/golden/stores").join(version).join(scenario)
 }
 
 /// The files of a store's commit log, by start offset.

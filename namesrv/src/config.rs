@@ -167,7 +167,7 @@ mod tests {
     /// Java 5.5.0's reply to GET_NAMESRV_CONFIG (319), byte for byte.
     #[test]
     fn rendered_as_java_does() {
-        let frame = "../../shared/golden/wire/5.5.0/json/frames/03947-319-GET_NAMESRV_CONFIG-resp.bin";
+        let frame = "../compat-tests/golden/wire/5.5.0/json/frames/03947-319-GET_NAMESRV_CONFIG-resp.bin";
         let frame = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(frame)).unwrap();
         let header_bytes = u32::from_be_bytes(frame[4..8].try_into().unwrap()) & 0x00ff_ffff;
         let java = &frame[8 + header_bytes as usize..];

@@ -1,5 +1,7 @@
 //! Bodies and config files that real Java peers of 4.9.7 and 5.5.0 wrote are read, and written again as they were.
 
+mod golden;
+
 use remoting::body::*;
 use remoting::json;
 use serde::Serialize;
@@ -7,10 +9,6 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden")
-}
 
 struct Frame {
     path: PathBuf,
@@ -30,7 +28,7 @@ fn read(path: &Path) -> Vec<u8> {
 fn json_frames(version: &str) -> Vec<Frame> {
     let mut frames = Vec::new();
     for lab in ["json", "rocketmq", "auth"] {
-        let dir = golden().join("wire").join(version).join(lab);
+        let dir = golden::folder().join("wire").join(version).join(lab);
         let index: Value = serde_json::from_slice(&read(&dir.join("index.json"))).unwrap();
         for entry in index.as_array().unwrap() {
             let body = &entry["body"];
@@ -139,7 +137,7 @@ fn typed_bodies_are_written_as_java_does() {
 
 /// The config files of a store, unpacked.
 fn config_files(version: &str, scenario: &str) -> Vec<(String, Vec<u8>)> {
-    let archive = golden().join("stores").join(version).join(scenario).join("store.tar.gz");
+    let archive = golden::folder().join("stores").join(version).join(scenario).join("store.tar.gz");
     let file = |name: &str| {
         let path = format!("store/config/{name}");
         let tar = Command::new("tar").arg("-xOzf").arg(&archive).arg(&path).output().unwrap();

@@ -1,15 +1,13 @@
 //! Every frame that real Java peers of 4.9.7 and 5.5.0 exchanged decodes, and encodes back to the same bytes.
 
+mod golden;
+
 use bytes::BytesMut;
 use remoting::{Codec, frame};
-use std::path::{Path, PathBuf};
-
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/wire")
-}
+use std::path::PathBuf;
 
 fn frames(version: &str, lab: &str) -> Vec<PathBuf> {
-    let dir = golden().join(version).join(lab).join("frames");
+    let dir = golden::folder().join("wire").join(version).join(lab).join("frames");
     let entries = std::fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     entries.map(|entry| entry.unwrap().path()).collect()
 }

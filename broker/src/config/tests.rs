@@ -6,6 +6,7 @@ use process::config::{ConfigPrinter, Environment};
 use process::properties::Properties;
 
 use super::*;
+use crate::golden;
 
 fn overrides(arguments: &str) -> Overrides {
     Overrides { settings: Properties::parse(arguments.as_bytes()).unwrap(), ..Overrides::default() }
@@ -205,8 +206,7 @@ const GOLDEN_KEYS_GIVEN: &[&str] = &[
 /// Java 5.5.0's reply to GET_BROKER_CONFIG (26), byte for byte.
 #[test]
 fn rendered_as_java_does() {
-    let frame = "../../shared/golden/wire/5.5.0/json/frames/04033-26-GET_BROKER_CONFIG-resp.bin";
-    let frame = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(frame)).unwrap();
+    let frame = golden::frame("5.5.0", "json", "04033-26-GET_BROKER_CONFIG-resp.bin");
     let header_bytes = u32::from_be_bytes(frame[4..8].try_into().unwrap()) & 0x00ff_ffff;
     let java = &frame[8 + header_bytes as usize..];
 

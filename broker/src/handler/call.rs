@@ -41,7 +41,7 @@ pub fn consume_message_directly(
     let topic = header.topic.and_then(|topic| broker.topics.find(topic));
     let group = header.consumer_group.filter(|group| !group.is_empty()).and_then(|group| broker.group(group));
     let passed_on = ConsumeMessageDirectlyResultRequestHeader {
-        broker_name: Some(&broker.settings.identity.broker_name),
+        broker_name: Some(&broker.settings().identity.broker_name),
         topic_sys_flag: topic.map(|topic| topic.topic_sys_flag).or(header.topic_sys_flag),
         group_sys_flag: group.map(|group| group.group_sys_flag).or(header.group_sys_flag),
         ..header

@@ -47,7 +47,7 @@ fn consumer_beat(
     fingerprint: i32,
 ) -> Result<bool, Refusal> {
     let group_name = data.group_name.as_str();
-    if broker.settings.broker.reject_pull_consumer_enable
+    if broker.settings().broker.reject_pull_consumer_enable
         && data.consume_type == Some(ConsumeType::ConsumeActively)
     {
         return Ok(false);
@@ -103,7 +103,7 @@ pub fn check_client_config(
     if is_tag_type(Some(&expression_type)) {
         return ok();
     }
-    if !broker.settings.broker.enable_property_filter {
+    if !broker.settings().broker.enable_property_filter {
         return Err(pull::unsupported_filter(&expression_type));
     }
     let unparsable = |remark: String| Err(Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, remark));
@@ -204,7 +204,7 @@ pub fn query_topics_by_consumer(
 ) -> Result<Outcome, Refusal> {
     let header = SubscriptionQueryRequestHeader::decode(&request.ext);
     let topics = broker.offsets.topics_of_group(header.group.unwrap_or("null"));
-    let broker_addr = Some(broker.settings.broker_addr());
+    let broker_addr = Some(broker.settings().broker_addr());
     ok_with_body(&TopicList { broker_addr, topic_list: topics.into_iter().collect() })
 }
 

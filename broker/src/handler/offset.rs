@@ -57,7 +57,8 @@ pub fn update_consumer_offset(
         |what| Refusal::new(ResponseCode::INVALID_PARAMETER, format!("{what} is null, topic is {topic}"));
     let queue_id = header.queue_id.ok_or_else(|| invalid("QueueId"))?;
     let offset = header.commit_offset.ok_or_else(|| invalid("Offset"))?;
-    if broker.settings.broker.use_server_side_reset_offset && broker.offsets.has_reset(group, topic, queue_id)
+    if broker.settings().broker.use_server_side_reset_offset
+        && broker.offsets.has_reset(group, topic, queue_id)
     {
         let reply = Command::success().with_remark("Offset has been previously reset");
         return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));

@@ -33,7 +33,7 @@ pub fn lite_pull_message(
     peer: &Arc<Peer>,
     request: Command,
 ) -> Result<Outcome, Refusal> {
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     if !settings.lite_pull_message_enable && perm::is_readable(settings.broker_permission) {
         let remark = format!("the broker[{}] for lite pull consumer is forbidden", settings.broker_ip1);
         return Ok(forbidden(forbidden_type::BROKER, remark));
@@ -189,7 +189,7 @@ fn check(
     peer: &Peer,
     header: &PullMessageRequestHeader<'_>,
 ) -> Result<Result<Allowed, Outcome>, Refusal> {
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     if !perm::is_readable(settings.broker_permission) {
         let remark = format!("the broker[{}] pulling message is forbidden", settings.broker_ip1);
         return Ok(Err(forbidden(forbidden_type::BROKER, remark)));
@@ -228,7 +228,7 @@ fn check(
         },
         _ => filter_of_request(broker, header)?,
     };
-    if broker.settings.broker.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
+    if broker.settings().broker.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
         let remark =
             format!("the consumer's group info not exist, or the pull consumer is rejected by server.{FAQ}");
         return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
@@ -275,11 +275,11 @@ fn sql_filter(
     kind: &str,
     filter: impl FnOnce() -> Option<Arc<GroupFilter>>,
 ) -> Result<PullFilter, Refusal> {
-    if !broker.settings.broker.enable_property_filter {
+    if !broker.settings().broker.enable_property_filter {
         return Err(unsupported_filter(kind));
     }
     let plain = SqlFilter::new(&broker.consumer_filters, filter());
-    Ok(PullFilter::Sql(match broker.settings.broker.filter_support_retry {
+    Ok(PullFilter::Sql(match broker.settings().broker.filter_support_retry {
         true => plain.with_retries(topic),
         false => plain,
     }))
@@ -366,14 +366,14 @@ fn response_code(
         group.group_name
     );
     // A slave leaves the correction to the master that it sends the consumer to.
-    if broker.is_slave() && !broker.settings.store.offset_check_in_slave {
+    if broker.is_slave() && !broker.settings().store.offset_check_in_slave {
         return ResponseCode::PULL_RETRY_IMMEDIATELY;
     }
     code
 }
 
 fn reply(broker: &Broker, allowed: &Allowed, code: ResponseCode, result: &GetMessageResult) -> Command {
-    let suggested = match broker.settings.broker.slave_read_enable {
+    let suggested = match broker.settings().broker.slave_read_enable {
         false => MASTER_ID,
         true if result.suggest_pulling_from_slave => allowed.group.which_broker_when_consume_slowly,
         true => allowed.group.broker_id,
@@ -420,7 +420,7 @@ fn note_offsets(
     first_time: bool,
 ) {
     let (group, topic, queue_id) = (wanted.group, wanted.topic, wanted.queue_id);
-    if broker.settings.broker.enable_broadcast_offset_store
+    if broker.settings().broker.enable_broadcast_offset_store
         && let Some(client_id) = broker.clients.broadcasting_client(group, peer.id())
     {
         let is_moved = code == ResponseCode::PULL_OFFSET_MOVED;
@@ -438,9 +438,9 @@ fn note_offsets(
 
 /// How long a pull that found nothing waits.
 fn park_ms(broker: &Broker, suspend_timeout_ms: i64) -> u64 {
-    match broker.settings.broker.long_polling_enable {
+    match broker.settings().broker.long_polling_enable {
         true => suspend_timeout_ms.max(0) as u64,
-        false => broker.settings.broker.short_polling_time_ms,
+        false => broker.settings().broker.short_polling_time_ms,
     }
 }
 

@@ -36,7 +36,7 @@ pub fn query_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -
 fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Result<KeyQuery<'a>, Refusal> {
     let is_unique_key = header.is_unique_key == Some(true);
     let count_max = match is_unique_key {
-        true => broker.settings.store.default_query_max_num,
+        true => broker.settings().store.default_query_max_num,
         false => required(header.max_num, "maxNum")?,
     };
     let count_max = usize::try_from(count_max).map_err(|_| {

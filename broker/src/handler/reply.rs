@@ -51,7 +51,7 @@ fn reply(
         }
     };
     let mut properties = Properties::parse(header.properties.unwrap_or_default());
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     properties.put(property::MSG_REGION, &settings.region_id);
     properties.put(property::TRACE_SWITCH, if settings.trace_on { "true" } else { "false" });
     let stored = match settings.store_reply_message_enable {

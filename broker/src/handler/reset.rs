@@ -34,7 +34,7 @@ pub fn invoke_broker_to_reset_offset(
 ) -> Result<Outcome, Refusal> {
     let header = ResetOffsetRequestHeader::decode(&request.ext);
     tracing::info!("{} resets offsets: {header:?}", peer.remote_addr());
-    let (reply, offsets) = match broker.settings.broker.use_server_side_reset_offset {
+    let (reply, offsets) = match broker.settings().broker.use_server_side_reset_offset {
         true => (Command::success(), reset_here(broker, &header)?),
         false => {
             let offsets = reset_in_clients(broker, &header, request.language)?;
@@ -55,7 +55,7 @@ fn by_queue(
 }
 
 fn queue(broker: &Broker, topic: &str, queue_id: i32) -> MessageQueue {
-    let broker_name = broker.settings.identity.broker_name.clone();
+    let broker_name = broker.settings().identity.broker_name.clone();
     MessageQueue { broker_name, queue_id, topic: topic.to_owned() }
 }
 

@@ -108,7 +108,7 @@ impl<'a> Sent<'a> {
         }
         let prepared = properties.is_prepared
             && !(self.header.reconsume_times.unwrap_or(0) > 0 && properties.delay_level > 0);
-        if prepared && self.broker.settings.broker.reject_transaction_message {
+        if prepared && self.broker.settings().broker.reject_transaction_message {
             return Err(self.forbidden_transaction());
         }
         let waits = properties.delay_level > 0 || properties.is_timed;
@@ -123,7 +123,7 @@ impl<'a> Sent<'a> {
         let mut recall_handle = None;
         if waits {
             self.broker.delays.rewrite(&mut message).map_err(|error| refusal_of(self.broker, error))?;
-            let broker_name = &self.broker.settings.identity.broker_name;
+            let broker_name = &self.broker.settings().identity.broker_name;
             recall_handle = RecallHandle::of(&message.properties, broker_name).map(|handle| handle.encode());
         }
         let store = &self.broker.store;
@@ -157,7 +157,7 @@ impl<'a> Sent<'a> {
     }
 
     fn properties(&self) -> Result<SentProperties, Refusal> {
-        let settings = &self.broker.settings;
+        let settings = self.broker.settings();
         let additions = Additions {
             region_id: &settings.broker.region_id,
             trace_on: settings.broker.trace_on,
@@ -169,7 +169,7 @@ impl<'a> Sent<'a> {
     }
 
     fn forbidden_transaction(&self) -> Refusal {
-        let ip = &self.broker.settings.broker.broker_ip1;
+        let ip = &self.broker.settings().broker.broker_ip1;
         let remark = format!("the broker[{ip}] sending transaction message is forbidden");
         Refusal::new(ResponseCode::NO_PERMISSION, remark)
     }

@@ -29,7 +29,7 @@ pub fn consumer_send_msg_back(
     refuse_if_busy(broker)?;
     let group = required(header.group, "group")?;
     let group_config = broker.group(group).ok_or_else(|| no_group(group))?;
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     if !perm::is_writeable(settings.broker_permission) {
         let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));

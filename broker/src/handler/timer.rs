@@ -22,7 +22,7 @@ pub fn recall_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) 
     let header = RecallMessageRequestHeader::decode(&request.ext);
     let topic = required(header.topic, "topic")?;
     let with_region = |mut ext: ExtFields| {
-        ext.push(MSG_REGION, &broker.settings.broker.region_id);
+        ext.push(MSG_REGION, &broker.settings().broker.region_id);
         ext
     };
     let recalled = handle_of(broker, topic, header.recall_handle.unwrap_or_default())
@@ -50,7 +50,7 @@ pub fn recall_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) 
 /// The handle, if the message that it names can be recalled.
 fn handle_of(broker: &Broker, topic: &str, handle: &str) -> Result<RecallHandle<'static>, Refusal> {
     let refuse = |code, remark: &str| Err(Refusal::new(code, remark.to_owned()));
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     if !settings.recall_message_enable {
         return refuse(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden");
     }
@@ -73,11 +73,11 @@ fn handle_of(broker: &Broker, topic: &str, handle: &str) -> Result<RecallHandle<
     if handle.topic != topic {
         return refuse(ResponseCode::ILLEGAL_OPERATION, "recall failed, topic not match");
     }
-    if handle.broker_name != broker.settings.identity.broker_name {
+    if handle.broker_name != broker.settings().identity.broker_name {
         return refuse(ResponseCode::ILLEGAL_OPERATION, not_here);
     }
     let left_ms = handle.deliver_ms.parse().unwrap_or(-1_i64).saturating_sub(broker.clock.wall_ms());
-    let max_ms = broker.settings.store.timer_max_delay_sec.saturating_mul(1000);
+    let max_ms = broker.settings().store.timer_max_delay_sec.saturating_mul(1000);
     if left_ms <= 0 || left_ms >= max_ms {
         return refuse(ResponseCode::ILLEGAL_OPERATION, "recall failed, timestamp invalid");
     }

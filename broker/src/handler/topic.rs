@@ -26,7 +26,7 @@ pub fn update_and_create_topic(
     let topic = required(header.topic, "topic")?;
     tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
-    let settings = &broker.settings.broker;
+    let settings = &broker.settings().broker;
     if settings.validate_system_topic_when_update_topic && broker.topics.is_system_topic(topic) {
         return Err(invalid(format!("The topic[{topic}] is conflict with system topic.")));
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::golden;
 use crate::topics::{TopicsConfig, perm};
 use message::crc32;
 use process::clock::Clock;
@@ -116,9 +117,7 @@ async fn the_first_registration_has_every_topic_in_javas_form() {
     lab.registered().await;
     assert_eq!(lab.name_servers[0].topics(), [lab.all_topics()]);
 
-    let java = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/golden/wire/5.5.0/json/frames/00000-103-REGISTER_BROKER-req.bin");
-    let java = std::fs::read(&java).unwrap_or_else(|error| panic!("{}: {error}", java.display()));
+    let java = golden::frame("5.5.0", "json", "00000-103-REGISTER_BROKER-req.bin");
     let java = frame::take(&mut bytes::BytesMut::from(&java[..])).unwrap().unwrap();
     let ours = &lab.name_servers[0].requests.lock()[0];
     let keys = |request: &Command| {

@@ -173,7 +173,7 @@ fn a_delivered_message_is_javas() {
     let found = lab.store.get_message(request, &Everything);
     let ranges = found.into_ranges();
     let Ok(Record::Message(stored)) = Record::decode(ranges[0].as_ref()) else { panic!() };
-    // As the stores of shared/golden hold them: what the broker added to wait is still there.
+    // As Java's golden stores hold them: what the broker added to wait is still there.
     let properties = "TAGS\u{1}T\u{2}DELAY\u{1}1\u{2}REAL_TOPIC\u{1}Real\u{2}REAL_QID\u{1}2\u{2}";
     assert_eq!(stored.message, message("body", properties));
     assert_eq!(stored.store_timestamp_ms, NOW_MS + 1000);

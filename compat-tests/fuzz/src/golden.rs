@@ -1,4 +1,4 @@
-//! First inputs, from what real Java servers and clients sent (`shared/golden/wire`) and from our own `conf/`.
+//! First inputs, from what real Java servers and clients sent (`compat-tests/golden/wire`) and from our own `conf/`.
 
 use flate2::read::ZlibDecoder;
 use message::Record;
@@ -29,7 +29,7 @@ struct Frame {
 impl Golden {
     /// Panics where a file is missing: fuzzing from nothing finds nothing.
     pub fn read() -> Golden {
-        let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden/wire");
+        let wire = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden/wire");
         let mut frames = Vec::new();
         for lab in LABS {
             let folder = wire.join(lab).join("frames");

@@ -1,4 +1,4 @@
-//! Stores that real Java brokers left behind (`shared/golden/stores`).
+//! Stores that real Java brokers left behind (`compat-tests/golden/stores`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::*;
 pub const VERSIONS: [&str; 2] = ["4.9.7", "5.5.0"];
 /// The folder of a golden store.
 pub fn golden(version: &str, scenario: &str) -> PathBuf {
-    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/golden/stores");
+    let stores = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-tests/golden/stores");
     stores.join(version).join(scenario)
 }
 

@@ -1,4 +1,4 @@
-//! Stores that real Java brokers left behind (`shared/golden/stores`): what we find in them is what Java finds.
+//! Stores that real Java brokers left behind (`compat-tests/golden/stores`): what we find in them is what Java finds.
 
 use std::collections::BTreeMap;
 use std::fs;

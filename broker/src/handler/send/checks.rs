@@ -29,7 +29,7 @@ impl<'a> Sent<'a> {
     pub(in crate::handler) fn check(&self) -> Result<Target<'a>, Refusal> {
         let (broker, topic) = (self.broker, self.topic());
         refuse_before_start(broker)?;
-        let settings = &broker.settings.broker;
+        let settings = &broker.settings().broker;
         if !perm::is_writeable(settings.broker_permission) && broker.topics.is_order_topic(topic) {
             let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
             return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
@@ -98,7 +98,7 @@ impl<'a> Sent<'a> {
 
 /// Java refuses sends before `startAcceptSendRequestTimeStamp`.
 fn refuse_before_start(broker: &Broker) -> Result<(), Refusal> {
-    let start_ms = broker.settings.broker.start_accept_send_request_time_stamp_ms;
+    let start_ms = broker.settings().broker.start_accept_send_request_time_stamp_ms;
     if start_ms > 0 && broker.clock.wall_ms() < start_ms {
         let [year, month, day, hour, minute, second] = local_time(start_ms);
         let remark = format!(

@@ -47,7 +47,7 @@ pub(super) fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
 
 /// Of sends and of commits, whose message is sent then.
 pub fn timer_refusal(broker: &Broker, why: WheelTimerError) -> Refusal {
-    let settings = &broker.settings.store;
+    let settings = &broker.settings().store;
     let (code, remark) = match why {
         WheelTimerError::NotEnable => {
             let enabled = settings.timer_wheel_enable;

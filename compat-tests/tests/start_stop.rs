@@ -11,7 +11,7 @@ use compat_tests::until;
 
 const START_WAIT: Duration = Duration::from_secs(30);
 const EXIT_WAIT: Duration = Duration::from_secs(30);
-/// The second, and what Docker takes itself for kill and inspect.
+/// A stop may take this long, and in a container what Docker itself takes for `kill` and `inspect`.
 const STOP_MAX: Duration = Duration::from_millis(1000);
 const DOCKER_OWN: Duration = Duration::from_millis(1000);
 

@@ -1,4 +1,4 @@
-//! Making room: codes 306, 316, 329. What they remove is in `broker/src/store/tests/space.rs`.
+//! Making room: codes 306, 316, 329. What they remove is in `store/src/tests/space.rs`.
 
 use compat_tests::client::fill;
 use compat_tests::differential::Case;

@@ -1,4 +1,4 @@
-//! Records that end in a checksum of themselves, against a log of Java's store (`broker/tests/data/prop_crc`).
+//! Records that end in a checksum of themselves, against a log of Java's store (`store/tests/data/prop_crc`).
 
 use std::fs;
 

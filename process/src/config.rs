@@ -3,11 +3,13 @@
 //! - [`Key`] and [`Class`]: the tables, one row a key.
 //! - [`Config`]: the values: defaults, under a file, under the command line, under later updates.
 //! - [`settings!`](crate::settings): plain typed structs over the keys that we act on.
+//! - [`Live`]: settings that can be replaced while the server runs.
 //! - [`Environment`]: what the process found around it (home, host name, addresses).
 
 mod environment;
 mod host_address;
 mod key;
+mod live;
 pub mod netty;
 mod typed;
 mod values;
@@ -18,6 +20,7 @@ pub use key::{
     boolean, choice, computed_boolean, computed_int, computed_text, double, home_path, int, long, null,
     numbered_choice, text,
 };
+pub use live::{Live, Snapshot};
 pub use typed::{FromText, Settings};
 pub use values::{Config, ConfigError, ConfigPrinter};
 

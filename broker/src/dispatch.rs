@@ -1,5 +1,5 @@
 //! One row a request code that Java's broker answers: its handler and the ports that serve it. A code that we refuse is
-//! a row too; a code without a row is unknown. Both are answered the same (quirks.md A12).
+//! a row too; a code without a row is unknown. Both are answered the same.
 
 use crate::broker::Broker;
 use crate::handler::{

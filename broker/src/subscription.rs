@@ -6,7 +6,7 @@ use remoting::body::SubscriptionData;
 use smallvec::SmallVec;
 use store::{ExtUnit, MessageFilter};
 
-/// Lets messages with one of the tags' hash codes pass; the client compares the tags themselves (quirks.md C3).
+/// Lets messages with one of the tags' hash codes pass; the client compares the tags themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagFilter {
     All,

@@ -1,4 +1,4 @@
-//! What the compiler cannot say about the rooms (README, "Map"): crates keep the arrows between them.
+//! What the compiler cannot say about the rooms (docs/ARCHITECTURE.md, "Rooms"): crates keep the arrows between them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -50,7 +50,7 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    // quirks.md D6, a whole item with its properties.
+    // As 5.5.0's client makes it: a whole item with its properties.
     const ITEM: &[u8] = b"\0\0\0\x1f\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\x02hi\0\x07KEYS\x01k\x02";
 
     #[test]

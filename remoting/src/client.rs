@@ -21,7 +21,7 @@ impl Service for NoService {
     }
 }
 
-/// The answer to a code that nobody handles (quirks.md A12).
+/// The answer to a code that nobody handles.
 pub fn unsupported(request: &Command) -> Command {
     Command::response(crate::ResponseCode::REQUEST_CODE_NOT_SUPPORTED)
         .with_remark(format!(" request type {} not supported", request.code))

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 
-/// The remark of every reply of Java's until a handler sets another, which some forget (quirks.md A14). Java:
+/// The remark of every reply of Java's until a handler sets another, which some forget. Java:
 /// `RemotingCommand.createResponseCommand`.
 pub const UNSET_REMARK: &str = "not set any response code";
 
@@ -143,7 +143,7 @@ impl Codec {
         }
     }
 
-    /// The encoding that this process writes, whatever it is asked in (quirks.md A4).
+    /// The encoding that this process writes, whatever it is asked in.
     /// Java: environment `ROCKETMQ_SERIALIZE_TYPE`, by the enum's name.
     pub fn of_environment() -> Codec {
         match std::env::var("ROCKETMQ_SERIALIZE_TYPE").as_deref() {

@@ -12,7 +12,7 @@ pub struct ExtFields {
     spans: SmallVec<[Span; 16]>,
     /// An empty map is written as `{}`, a null one not at all.
     present: bool,
-    /// Read from the ROCKETMQ encoding, where an empty value stands for null (quirks.md A5).
+    /// Read from the ROCKETMQ encoding, where an empty value stands for null.
     empty_is_null: bool,
 }
 

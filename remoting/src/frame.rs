@@ -10,7 +10,7 @@ const LENGTH_BYTES: usize = 4;
 const HEADER_MARK_BYTES: usize = 4;
 const FRAME_BYTES_MIN: usize = LENGTH_BYTES + HEADER_MARK_BYTES;
 
-/// Why the connection that sent this cannot go on; nothing is answered (quirks.md A9).
+/// Why the connection that sent this cannot go on; nothing is answered.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// A length word below that of the shortest frame, or over [`FRAME_BYTES_MAX`].

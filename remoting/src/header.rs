@@ -1,7 +1,7 @@
 //! The typed ext fields of each command. Java: `CommandCustomHeader` and its classes.
 //!
 //! A header borrows from the command's ext fields; nothing is copied. Fields that Java declares as required are
-//! not enforced when decoding (quirks.md A10): they are `None` until a handler asks for them with [`required`].
+//! not enforced when decoding: they are `None` until a handler asks for them with [`required`].
 
 pub mod client;
 pub mod namesrv;

@@ -1,4 +1,4 @@
-//! Java's dialect of JSON: what fastjson2 writes and both fastjson generations read (protocol/quirks.md B).
+//! Java's dialect of JSON: what fastjson2 writes and both fastjson generations read.
 //!
 //! Written: properties as the struct declares them (declare them in alphabetical order), no nulls, integer map keys without
 //! quotes, a struct as map key as a bare object. Read: all that, and what other clients send: numbers and booleans in

@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn entry_as_seen_live() {
-        // SCHEDULE_TOPIC_XXXX/4 of quirks.md.
+        // Of queue 4 of SCHEDULE_TOPIC_XXXX, as a 5.5.0 broker wrote it.
         let bytes = [0, 0, 0, 0, 0x26, 0xab, 0x86, 0x90, 0, 0, 1, 0x0e, 0, 0, 1, 0xa2, 4, 0x25, 0xc3, 0x1b];
         let entry = QueueEntry { physical_offset: 0x26ab8690, size: 270, tags_code: 0x1a20425c31b };
         assert_eq!(QueueEntry::decode(&bytes), Some(entry));

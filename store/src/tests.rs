@@ -74,9 +74,13 @@ fn a_crash_loses_nothing_that_was_written() {
 
 #[test]
 fn queues_are_rebuilt_from_the_log() {
-    let scratch = Scratch::default();
+    let mut scratch = Scratch::default();
+    scratch.config.mapped_file_size_commit_log = 16 << 10;
+    // All of it, not only so many files.
+    scratch.config.commit_log_recover_max_num = 1;
     let store = scratch.start();
     fill(&store, 0, 300);
+    assert!(store.parts.log.files.len() > 2);
     stop(store);
     std::fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
     let store = scratch.open();

@@ -44,6 +44,9 @@ fn several_log_directories() {
     );
     let other = loaded("storePathCommitLog=/a,b:/c").unwrap().store.commit_log_dirs(":");
     assert_eq!(other.0, paths(&["/a,b", "/c"]));
+    // As Java's regular expression it would stand between any two letters.
+    let bar = loaded("storePathCommitLog=/a|/c").unwrap().store.commit_log_dirs("|");
+    assert_eq!(bar.0, paths(&["/a", "/c"]));
 }
 
 #[test]

@@ -193,4 +193,6 @@ fn the_offsets_of_broadcasting_groups_are_kept_and_not_listed() {
     assert_eq!((again.query("g@broadcast", "t", 0), again.query("g", "t", 0)), (3, 5));
     let listed = again.to_wrapper().group_topic_map.unwrap();
     assert_eq!(listed.into_keys().collect::<Vec<_>>(), ["g"]);
+    again.remove_topic("t");
+    assert_eq!((again.query("g@broadcast", "t", 0), again.query("g", "t", 0)), (-1, -1));
 }

@@ -155,7 +155,7 @@ pub fn get_broker_member_group(
     let header = GetBrokerMemberGroupRequestHeader::decode(&request.ext);
     let group = server.routes().read().member_group(header.cluster_name, header.broker_name);
     let body = GetBrokerMemberGroupResponseBody { broker_member_group: Some(group) };
-    // Java forgets to take back the remark that it starts with (quirks.md A14).
+    // Java forgets to take back the remark that it starts with.
     Ok(Command::success().with_remark(UNSET_REMARK).with_body(json::to_bytes(&body)))
 }
 

@@ -62,7 +62,7 @@ impl From<io::Error> for BodyError {
 
 impl RegisterBrokerBody {
     /// `compressed`: zlib of pieces that each follow their length as i32: the data version's JSON, a count of topics and a
-    /// line for each, the filter servers' JSON, a count of static topics and the JSON of each (quirks.md B13). Loses order
+    /// line for each, the filter servers' JSON, a count of static topics and the JSON of each. Loses order
     /// and system flags of topics, as in Java. Java: `RegisterBrokerBody.encode`.
     pub fn encode(&self, compressed: bool) -> Vec<u8> {
         if !compressed {

@@ -1,6 +1,6 @@
 //! The JSON header encoding. Java: `RemotingSerializable` over fastjson2.
 //!
-//! Written keys stand in alphabetical order; null remark and ext fields are left out (quirks.md A6). The reader
+//! Written keys stand in alphabetical order; null remark and ext fields are left out. The reader
 //! makes no tree of values: it walks the bytes once and copies ext fields into one text.
 
 use super::{Codec, Command, HeaderError, Language};

@@ -1,7 +1,7 @@
 //! The ROCKETMQ header encoding. Java: `RocketMQSerializable`.
 //!
 //! `code i16, language u8, version i16, opaque i32, flag i32, remark (i32 length), ext length i32`, then pairs of
-//! key (i16 length) and value (i32 length). The code is cut to 16 bits, as Java cuts it (quirks.md A3).
+//! key (i16 length) and value (i32 length). The code is cut to 16 bits, as Java cuts it.
 
 use super::{Codec, Command, HeaderError, Language};
 use crate::ext_fields::ExtFields;

@@ -21,7 +21,7 @@ headers! {
         broker_name: str = "bname",
     }
 
-    /// Codes 310, 320 and 325: the same under one-letter keys (quirks.md A16).
+    /// Codes 310, 320 and 325: the same under one-letter keys.
     SendMessageRequestHeaderV2 {
         producer_group: str = "a",
         topic: str = "b",

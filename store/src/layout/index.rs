@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn entry_as_seen_live() {
-        // FactsTopic#KeyA of store-files.tsv.
+        // Of FactsTopic#KeyA, as a 5.5.0 broker wrote it.
         let (entry, offset) = (IndexEntry::decode(&FACTS_KEY_A), 648_774_211);
         let expected =
             IndexEntry { key_hash: 78_053_245, physical_offset: offset, seconds: 3041, previous: 1_338_391 };

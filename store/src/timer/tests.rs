@@ -90,7 +90,13 @@ fn a_missing_wheel_is_made_from_the_log() {
     assert_first_ten(&open(dir.path(), LOG_END, true));
     let copies = TimerFilesConfig { timer_wheel_snapshot_flush: true, ..config(dir.path()) };
     let store = StoreEnd { log_end: LOG_END, clean: true };
-    assert_first_ten(&TimerFiles::open(&copies, store).unwrap());
+    let files = TimerFiles::open(&copies, store).unwrap();
+    assert_first_ten(&files);
+    files.flush(TimerCheckpoint::default()).unwrap();
+    let names =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let wheels: Vec<_> = names.filter(|name| name.starts_with("timerwheel")).collect();
+    assert_eq!(wheels, ["timerwheel"], "no copies");
 }
 
 #[test]

@@ -101,6 +101,22 @@ fn a_reopened_queue_goes_on_behind_its_last_unit() {
 }
 
 #[test]
+fn a_message_that_is_told_again_gets_no_unit_again() {
+    let place = Place::new();
+    put(&place.reopen(Trust::All), 0..6);
+    // As after a crash, which has the log told from some place before the end.
+    let queue = place.reopen(Trust::UpTo(200));
+    for offset in 2..6 {
+        let entry = QueueEntry { physical_offset: offset * 100, size: 100, tags_code: offset };
+        let unit = ExtUnit { tags_code: offset, store_timestamp_ms: 1000 + offset, bit_map: &[7, 8] };
+        assert!(!queue.put(offset, entry, Some(&unit)).unwrap(), "{offset}");
+    }
+    put(&queue, 6..7);
+    assert_eq!(address(&queue, 6), address(&queue, 5) + 22);
+    assert_eq!(tags_codes(&queue), all(7));
+}
+
+#[test]
 fn what_is_cut_off_the_queue_is_cut_off_the_extension() {
     let place = Place::new();
     put(&place.reopen(Trust::All), 0..9);

@@ -6,7 +6,7 @@ use crate::routes::removal::Leaving;
 use crate::routes::{MinBrokerIdChange, NotRegistered, Registered, Registration, Routes, Rules, Topics};
 use parking_lot::RwLock;
 use process::clock::Clock;
-use process::config::{Config, Live, Snapshot};
+use process::config::{Config, Live, Settings, Snapshot};
 use process::files::{self, LoadError};
 use process::properties::Properties;
 use remoting::client::{Client, NoService};
@@ -160,6 +160,13 @@ impl NameServer {
         self.config.read().render()
     }
 
+    /// Whether no update may change the key. Java: `DefaultRequestProcessor.initConfigBlackList`, and what an update could
+    /// do harm with or nothing.
+    pub fn forbids_update_of(&self, key: &str) -> bool {
+        let listed = self.settings().config_black_list.split(';').any(|listed| listed == key);
+        listed || self.config.read().forbids(key)
+    }
+
     /// Code 318: takes the values over and keeps them in the file. Java answers success whatever becomes of it, so
     /// failures are logged. Java: `Configuration.update`.
     pub fn update_config(&self, update: &Properties) {
@@ -175,7 +182,8 @@ impl NameServer {
         if let Err(error) = files::replace(&settings.config_store_path, next.render().as_bytes()) {
             tracing::error!("configuration is not kept: {error}");
         }
-        self.settings.replace(settings);
+        let at_work = self.settings().updated(&settings);
+        self.settings.replace(at_work);
         *config = next;
     }
 

@@ -17,6 +17,7 @@ pub struct Live<T>(Arc<ArcSwap<T>>);
 pub struct Snapshot<T>(Guard<Arc<T>>);
 
 impl<T> Live<T> {
+    /// Holds `value` until another replaces it.
     pub fn new(value: T) -> Live<T> {
         Live(Arc::new(ArcSwap::from_pointee(value)))
     }

@@ -16,6 +16,7 @@ use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
 use message::{property, uniq_key::UniqKeys};
 use process::clock::Clock;
+use process::config::{Live, Snapshot};
 use remoting::ExtFields;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
 pub struct Broker {
-    pub(crate) settings: BrokerSettings,
+    pub(crate) settings: Live<BrokerSettings>,
     pub clock: Clock,
     /// Where late replies are made.
     pub runtime: Handle,
@@ -48,9 +49,9 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// What the broker is told.
-    pub fn settings(&self) -> &BrokerSettings {
-        &self.settings
+    /// What the broker is told, as of now. A request loads it once.
+    pub fn settings(&self) -> Snapshot<BrokerSettings> {
+        self.settings.load()
     }
 
     pub fn is_slave(&self) -> bool {

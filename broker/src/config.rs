@@ -1,15 +1,16 @@
 //! What a broker is told: Java's configuration classes, read into plain structs over the keys that we act on.
 
-mod keys_broker;
-mod keys_other;
-mod keys_store;
+mod auth_config;
+mod broker_config;
+mod message_store_config;
+mod settings;
 mod startup;
-mod structs;
 
+pub use auth_config::{AuthConfig, BrokerStartup};
+pub use broker_config::{BrokerConfig, BrokerIdentity};
+pub use message_store_config::{BrokerRole, FlushDiskType, MessageStoreConfig};
+pub use settings::BrokerSettings;
 pub use startup::{BrokerConfigError, CLASSES, Overrides, PRINTED, load, values, warnings};
-pub use structs::{
-    BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig,
-};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ use crate::transaction::{self, Transactions};
 use filter::bloom::BloomError;
 use message::uniq_key::UniqKeys;
 use process::clock::Clock;
+use process::config::Live;
 use process::files::LoadError;
 use process::logs;
 use remoting::Codec;
@@ -131,7 +132,7 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
     let tasks = housekeeping(&broker);
     broker.registration.start();
     broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
-    announce(broker.settings());
+    announce(&broker.settings());
     Ok(Running { broker, servers, tasks })
 }
 
@@ -221,7 +222,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         locks: Locks::new(clock.clone(), parts::lock_live_ms_max(&settings)?),
         long_poll: LongPoll::new(clock.clone()),
         clock,
-        settings,
+        settings: Live::new(settings),
     }))
 }
 

@@ -1,24 +1,21 @@
 //! What a name server is told: Java's `NamesrvConfig`, `NettyServerConfig`, `NettyClientConfig` and `ControllerConfig`.
 
-mod keys_controller;
-mod keys_namesrv;
+mod controller_config;
+mod namesrv_config;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use process::config::netty::{
-    NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig,
-};
+use process::config::netty::{NettyClientConfig, NettyServerConfig};
 use process::config::{Class, Config, ConfigError, Environment, Settings};
 use process::properties::Properties;
-use process::settings;
 
-use keys_controller::CONTROLLER_CONFIG;
-use keys_namesrv::NAMESRV_CONFIG;
+pub use controller_config::ControllerConfig;
+pub use namesrv_config::NamesrvConfig;
 
 /// The classes whose keys a name server knows. Java reads the controller's only with `enableControllerInNamesrv`.
 pub const CLASSES: &[&Class] =
-    &[&NAMESRV_CONFIG, &NETTY_SERVER_CONFIG, &NETTY_CLIENT_CONFIG, &CONTROLLER_CONFIG];
+    &[NamesrvConfig::CLASS, NettyServerConfig::CLASS, NettyClientConfig::CLASS, ControllerConfig::CLASS];
 
 /// What Java's `NamesrvController` registers with its `Configuration`.
 const SHOWN: &[&str] = &["NamesrvConfig", "NettyServerConfig"];
@@ -39,38 +36,6 @@ pub struct NamesrvSettings {
     pub client: NettyClientConfig,
     /// Where the process runs.
     pub environment: Arc<Environment>,
-}
-
-settings! {
-    /// How the name server keeps and answers routes (Java's `NamesrvConfig`).
-    pub struct NamesrvConfig of "NamesrvConfig" {
-        /// The JSON file of the key-value table.
-        pub kv_config_path: PathBuf = "kvConfigPath",
-        /// Where a config update is kept; the file given with `-c`, where there is one.
-        pub config_store_path: PathBuf = "configStorePath",
-        /// Routes carry the order configuration of their topic.
-        pub order_message_enable: bool = "orderMessageEnable",
-        /// A broker's registration is answered with the order configurations.
-        pub return_order_topic_config_to_broker: bool = "returnOrderTopicConfigToBroker",
-        /// Look for silent brokers this often.
-        pub scan_not_active_broker_interval_ms: u64 = "scanNotActiveBrokerInterval",
-        /// A slave may stand in for its lost master.
-        pub support_acting_master: bool = "supportActingMaster",
-        /// Code 206 is answered with the names of all topics.
-        pub enable_all_topic_list: bool = "enableAllTopicList",
-        /// Codes 224, 311, 312 and 313 are answered with names of topics.
-        pub enable_topic_list: bool = "enableTopicList",
-        /// Brokers of one name are told when their lowest id changes.
-        pub notify_min_broker_id_changed: bool = "notifyMinBrokerIdChanged",
-        /// Refuse routes until `wait_for_service_s` have passed since the start.
-        pub need_wait_for_service: bool = "needWaitForService",
-        /// How long that is, in seconds.
-        pub wait_for_service_s: u64 = "waitSecondsForService",
-        /// A registration deletes the topics that it does not name.
-        pub delete_topic_with_broker_registration: bool = "deleteTopicWithBrokerRegistration",
-        /// Keys, separated by `;`, that a config update may not change.
-        pub config_black_list: String = "configBlackList",
-    }
 }
 
 impl NamesrvSettings {
@@ -120,13 +85,10 @@ pub fn load(
 /// What to log once at start: keys without effect and unknown keys.
 pub fn warnings(config: &Config) -> Vec<String> {
     config.warnings(&[
-        (NamesrvConfig::CLASS, NamesrvConfig::KEYS),
-        (NettyServerConfig::CLASS, NettyServerConfig::KEYS),
-        (NettyClientConfig::CLASS, &["connectTimeoutMillis", "useTLS"]),
-        (NamesrvConfig::CLASS, &["rocketmqHome"]),
+        ("NamesrvConfig", &["rocketmqHome"]),
         // `scanNotActiveBrokerInterval` and `configBlackList` reach the controller's class too.
         (
-            CONTROLLER_CONFIG.name,
+            "ControllerConfig",
             &["configStorePath", "configBlackList", "scanNotActiveBrokerInterval", "rocketmqHome"],
         ),
     ])

@@ -6,7 +6,7 @@ use crate::routes::removal::Leaving;
 use crate::routes::{MinBrokerIdChange, NotRegistered, Registered, Registration, Routes, Rules, Topics};
 use parking_lot::RwLock;
 use process::clock::Clock;
-use process::config::Config;
+use process::config::{Config, Live, Settings, Snapshot};
 use process::files::{self, LoadError};
 use process::properties::Properties;
 use remoting::client::{Client, NoService};
@@ -21,7 +21,7 @@ pub struct NameServer {
     routes: RwLock<Routes>,
     kv: RwLock<KvConfig>,
     config: RwLock<Config>,
-    settings: RwLock<Arc<NamesrvConfig>>,
+    settings: Live<NamesrvConfig>,
     clock: Clock,
     started_ms: u64,
     /// Tells brokers of changes.
@@ -35,7 +35,7 @@ impl NameServer {
             routes: RwLock::default(),
             kv: RwLock::new(KvConfig::load(settings.namesrv.kv_config_path.clone())?),
             config: RwLock::new(config),
-            settings: RwLock::new(Arc::new(settings.namesrv.clone())),
+            settings: Live::new(settings.namesrv.clone()),
             started_ms: clock.monotonic_ms(),
             clock,
             client: Arc::new(Client::new(
@@ -56,13 +56,13 @@ impl NameServer {
     }
 
     /// As they are now: code 318 changes them.
-    pub fn settings(&self) -> Arc<NamesrvConfig> {
-        self.settings.read().clone()
+    pub fn settings(&self) -> Snapshot<NamesrvConfig> {
+        self.settings.load()
     }
 
     /// The settings that [`Routes`] goes by, as they are now.
     pub fn rules(&self) -> Rules {
-        let settings = self.settings.read();
+        let settings = self.settings();
         Rules {
             delete_topic_with_broker_registration: settings.delete_topic_with_broker_registration,
             notify_min_broker_id_changed: settings.notify_min_broker_id_changed,
@@ -160,6 +160,13 @@ impl NameServer {
         self.config.read().render()
     }
 
+    /// Whether no update may change the key. Java: `DefaultRequestProcessor.initConfigBlackList`, and what an update could
+    /// do harm with or nothing.
+    pub fn forbids_update_of(&self, key: &str) -> bool {
+        let listed = self.settings().config_black_list.split(';').any(|listed| listed == key);
+        listed || self.config.read().forbids(key)
+    }
+
     /// Code 318: takes the values over and keeps them in the file. Java answers success whatever becomes of it, so
     /// failures are logged. Java: `Configuration.update`.
     pub fn update_config(&self, update: &Properties) {
@@ -175,7 +182,8 @@ impl NameServer {
         if let Err(error) = files::replace(&settings.config_store_path, next.render().as_bytes()) {
             tracing::error!("configuration is not kept: {error}");
         }
-        *self.settings.write() = Arc::new(settings);
+        let at_work = self.settings().updated(&settings);
+        self.settings.replace(at_work);
         *config = next;
     }
 

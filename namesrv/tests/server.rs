@@ -160,7 +160,7 @@ async fn settings_are_changed_shown_and_kept() {
         (reply.response_code(), reply.remark.as_deref()),
         (ResponseCode::SYSTEM_ERROR, Some("disable"))
     );
-    for barred in ["kvConfigPath=/x", "rocketmqHome=/x"] {
+    for barred in ["kvConfigPath=/x", "rocketmqHome=/x", "listenPort=1", "useTLS=true"] {
         let reply = update(barred).await;
         assert_eq!(reply.response_code(), ResponseCode::NO_PERMISSION);
         assert_eq!(reply.remark.as_deref(), Some("Can not update config in black list."));

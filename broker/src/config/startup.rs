@@ -5,26 +5,23 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use process::config::netty::{
-    NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig,
-};
+use process::config::netty::{NettyClientConfig, NettyServerConfig};
 use process::config::{Class, Config, ConfigError, Environment, Settings};
 use process::properties::Properties;
 
-use super::keys_broker::{BROKER_CONFIG, BROKER_IDENTITY};
-use super::keys_other::{AUTH_CONFIG, BROKER_STARTUP};
-use super::keys_store::MESSAGE_STORE_CONFIG;
-use super::{BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, MessageStoreConfig};
+use super::{
+    AuthConfig, BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, BrokerStartup, MessageStoreConfig,
+};
 
 /// The classes whose keys a broker knows.
 pub const CLASSES: &[&Class] = &[
-    &BROKER_IDENTITY,
-    &BROKER_CONFIG,
-    &NETTY_SERVER_CONFIG,
-    &NETTY_CLIENT_CONFIG,
-    &MESSAGE_STORE_CONFIG,
-    &AUTH_CONFIG,
-    &BROKER_STARTUP,
+    BrokerIdentity::CLASS,
+    BrokerConfig::CLASS,
+    NettyServerConfig::CLASS,
+    NettyClientConfig::CLASS,
+    MessageStoreConfig::CLASS,
+    AuthConfig::CLASS,
+    BrokerStartup::CLASS,
 ];
 
 /// What Java's `BrokerController` registers with its `Configuration`, in that order.
@@ -123,15 +120,8 @@ pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Co
 
 /// What to log once at start: keys without effect and unknown keys.
 pub fn warnings(config: &Config) -> Vec<String> {
-    config.warnings(&[
-        (BrokerIdentity::CLASS, BrokerIdentity::KEYS),
-        (BrokerConfig::CLASS, BrokerConfig::KEYS),
-        (MessageStoreConfig::CLASS, MessageStoreConfig::KEYS),
-        (NettyServerConfig::CLASS, NettyServerConfig::KEYS),
-        (NettyClientConfig::CLASS, NettyClientConfig::KEYS),
-        // A file's `listenPort` reaches Java's BrokerConfig too, where nothing reads it.
-        (BrokerConfig::CLASS, &["listenPort", "rocketmqHome"]),
-    ])
+    // A file's `listenPort` reaches Java's BrokerConfig too, where nothing reads it.
+    config.warnings(&[("BrokerConfig", &["listenPort", "rocketmqHome"])])
 }
 
 fn check_namesrv_addr(addresses: Option<&str>) -> Result<(), BrokerConfigError> {

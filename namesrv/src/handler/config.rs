@@ -6,9 +6,6 @@ use remoting::connection::Peer;
 use remoting::{Command, Refusal, ResponseCode};
 use std::sync::Arc;
 
-/// What no update may change, whatever `configBlackList` says. Java: `DefaultRequestProcessor.initConfigBlackList`.
-const BLACK_LIST: [&str; 4] = ["configBlackList", "configStorePath", "kvConfigPath", "rocketmqHome"];
-
 pub fn update_namesrv_config(
     server: &NameServer,
     peer: &Arc<Peer>,
@@ -20,9 +17,7 @@ pub fn update_namesrv_config(
     }
     let malformed = |_| Refusal::new(ResponseCode::SYSTEM_ERROR, "string2Properties error");
     let update = Properties::parse(&request.body.bytes()).map_err(malformed)?;
-    let settings = server.settings();
-    let configured = settings.config_black_list.split(';');
-    if BLACK_LIST.into_iter().chain(configured).any(|key| update.get(key).is_some()) {
+    if update.iter().any(|(key, _)| server.forbids_update_of(key)) {
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, "Can not update config in black list."));
     }
     server.update_config(&update);

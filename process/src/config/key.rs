@@ -44,7 +44,18 @@ pub enum DefaultValue {
     ComputedBool(fn(&Environment) -> bool),
 }
 
-/// One field of one of Java's configuration classes.
+/// What an update of a running server does to a key. As 5.5.0's servers read it, but for what nobody may set from afar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutability {
+    /// Acts at once.
+    Live,
+    /// Is kept, and acts from the next start on.
+    Restart,
+    /// Paths, commands, ports, identity, role, access control and TLS are for those who start the server.
+    Never,
+}
+
+/// One field of one of Java's configuration classes: a row of [`settings!`](crate::settings).
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// Java's field name.
@@ -53,6 +64,10 @@ pub struct Key {
     pub kind: Kind,
     /// Java's value where the user gave none.
     pub default: DefaultValue,
+    /// What an update does to it.
+    pub mutability: Mutability,
+    /// The field of our typed struct. A key without one is known and has no effect.
+    pub field: Option<&'static str>,
     /// Java marks it `@ImportantField`: `mqbroker -m` prints it.
     pub important: bool,
     /// The name to set it by, where Java has a setter.
@@ -69,7 +84,8 @@ pub struct Class {
 }
 
 const fn key(name: &'static str, kind: Kind, default: DefaultValue) -> Key {
-    Key { name, kind, default, important: false, set_as: Some(name) }
+    let mutability = Mutability::Never;
+    Key { name, kind, default, mutability, field: None, important: false, set_as: Some(name) }
 }
 
 /// A boolean.
@@ -141,6 +157,34 @@ impl Key {
     /// Java's setter has another name than the field.
     pub const fn set_as(self, name: &'static str) -> Key {
         Key { set_as: Some(name), ..self }
+    }
+
+    /// An update acts at once.
+    pub const fn live(self) -> Key {
+        Key { mutability: Mutability::Live, ..self }
+    }
+
+    /// An update acts at the next start.
+    pub const fn restart(self) -> Key {
+        Key { mutability: Mutability::Restart, ..self }
+    }
+
+    /// No update changes it.
+    pub const fn never(self) -> Key {
+        Key { mutability: Mutability::Never, ..self }
+    }
+
+    /// We act on it, by this field.
+    pub const fn field(self, name: &'static str) -> Key {
+        Key { field: Some(name), ..self }
+    }
+
+    /// Which of two values is at work after an update.
+    pub const fn at_work<'a, T>(&self, present: &'a T, next: &'a T) -> &'a T {
+        match self.mutability {
+            Mutability::Live => next,
+            Mutability::Restart | Mutability::Never => present,
+        }
     }
 
     /// Java has no setter: known, printed, never changed.

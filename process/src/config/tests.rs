@@ -1,30 +1,31 @@
 use std::sync::Arc;
 
-use super::netty::{NETTY_CLIENT_CONFIG, NETTY_SERVER_CONFIG, NettyClientConfig, NettyServerConfig};
+use super::netty::{NettyClientConfig, NettyServerConfig};
 use super::*;
 use crate::properties::Properties;
 
-const SAMPLE: Class = Class {
-    name: "Sample",
-    keys: &[
-        int("listenPort", 6888).important(),
-        boolean("isScan", true).set_as("scan"),
-        boolean("fixed", false).no_setter(),
-        long("big", 1),
-        double("ratio", 0.8),
-        null("absent"),
-        text("label", ""),
-        home_path("kvConfigPath", "namesrv/kvConfig.json"),
-        choice("mode", &["PULL", "POP"], "PULL"),
-        numbered_choice("exporter", &["DISABLE", "PROM"], "DISABLE"),
-        computed_text("address", Environment::local_address),
-        computed_int("threads", |env| 16 + env.processors() * 2),
-    ],
-};
+crate::settings! {
+    struct Sample of "Sample" {
+        [never] int("listenPort", 6888).important(),
+        [live] boolean("isScan", true).set_as("scan"),
+        [restart] boolean("fixed", false).no_setter(),
+        big: i64 = [live] long("big", 1),
+        small: i64 = [restart] long("small", 2),
+        port: i64 = [never] long("port", 3),
+        [live] double("ratio", 0.8),
+        [live] null("absent"),
+        [live] text("label", ""),
+        [never] home_path("kvConfigPath", "namesrv/kvConfig.json"),
+        [live] choice("mode", &["PULL", "POP"], "PULL"),
+        [live] numbered_choice("exporter", &["DISABLE", "PROM"], "DISABLE"),
+        [live] computed_text("address", Environment::local_address),
+        [live] computed_int("threads", |env| 16 + env.processors() * 2),
+    }
+}
 
 fn sample() -> Config {
     Config::new(
-        &[&SAMPLE, &NETTY_SERVER_CONFIG, &NETTY_CLIENT_CONFIG],
+        &[Sample::CLASS, NettyServerConfig::CLASS, NettyClientConfig::CLASS],
         &["Sample", "NettyServerConfig"],
         Arc::new(Environment::fixed("/home/u")),
     )
@@ -47,6 +48,8 @@ fn defaults_and_java_rendering() {
             "isScan=true",
             "fixed=false",
             "big=1",
+            "small=2",
+            "port=3",
             "ratio=0.8",
             "absent=",
             "label=",
@@ -120,9 +123,26 @@ fn typed_structs_read_their_class() {
 }
 
 #[test]
+fn an_update_changes_live_keys_alone() {
+    let present: Sample = with("big=5\nsmall=6\nport=7").unwrap().read().unwrap();
+    let next = Sample { big: 15, small: 16, port: 17 };
+    assert_eq!(present.updated(&next), Sample { big: 15, small: 6, port: 7 });
+    assert_eq!(Sample::of_defaults(), Sample { big: 1, small: 2, port: 3 });
+}
+
+#[test]
+fn what_is_never_changed_is_forbidden_by_either_name() {
+    let config = sample();
+    assert!(["port", "kvConfigPath", "bindAddress"].iter().all(|key| config.forbids(key)));
+    assert!(!["big", "small", "scan", "nobody"].iter().any(|key| config.forbids(key)));
+    // One of two classes that have it suffices.
+    assert!(config.forbids("listenPort"));
+}
+
+#[test]
 fn warnings_name_unknown_unsettable_and_ignored_keys() {
     let config = with("nobody=1\nfixed=true\nbig=2\nratio=0.8\nexporter=1\nisScan=false").unwrap();
-    let warnings = config.warnings(&[("Sample", &["big"])]);
+    let warnings = config.warnings(&[]);
     assert_eq!(
         warnings,
         [

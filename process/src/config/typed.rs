@@ -1,18 +1,29 @@
-//! Plain typed structs over the keys that we act on.
+//! Java's classes as tables of their keys and as typed structs over those that we act on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{Config, ConfigError};
+use super::{Class, Config, ConfigError, Environment};
 
-/// A struct made by [`settings!`](crate::settings).
+/// One of Java's classes, made by [`settings!`](crate::settings).
 pub trait Settings: Sized {
-    /// The Java class whose keys it reads.
-    const CLASS: &'static str;
-    /// The keys that it reads, which are therefore the keys that we act on.
-    const KEYS: &'static [&'static str];
+    /// The keys.
+    const CLASS: &'static Class;
+    /// That one alone.
+    const CLASSES: &'static [&'static Class];
 
-    /// Reads the keys. [`ConfigError::BadValue`] if one does not fit its field.
+    /// Reads the keys that we act on. [`ConfigError::BadValue`] if one does not fit its field.
     fn read(config: &Config) -> Result<Self, ConfigError>;
+
+    /// What is at work once `next` has been put over these in a running server: its live keys, and these in all others.
+    fn updated(&self, next: &Self) -> Self;
+}
+
+/// See `of_defaults` of the struct.
+#[doc(hidden)]
+pub fn of_defaults<T: Settings>() -> T {
+    let config = Config::new(T::CLASSES, &[], Arc::new(Environment::fixed("")));
+    config.read().unwrap_or_else(|error| panic!("{}: {error}", T::CLASS.name))
 }
 
 /// A type that a value can be read into.
@@ -98,37 +109,72 @@ impl Config {
     }
 }
 
-/// Declares a struct whose fields are read from the keys of one Java class:
+/// Declares one of Java's configuration classes: its keys, and a typed struct of those that we act on.
+///
+/// A row is a [`Key`](crate::config::Key) with what an update does to it in front (`live`, `restart` or `never`, see
+/// [`Mutability`](crate::config::Mutability)). Where we act on the key, the row begins with the field that it is read into.
 ///
 /// ```
+/// use process::config::{boolean, int};
+///
 /// process::settings! {
 ///     /// What a server listens on.
 ///     pub struct Listener of "NettyServerConfig" {
 ///         /// TCP port.
-///         pub listen_port: u16 = "listenPort",
+///         listen_port: u16 = [never] int("listenPort", 9876),
+///         [restart] boolean("useEpollNativeSelector", false),
 ///     }
 /// }
+/// assert_eq!(Listener::of_defaults().listen_port, 9876);
 /// ```
 #[macro_export]
 macro_rules! settings {
     (
         $(#[$struct_meta:meta])*
-        pub struct $name:ident of $class:literal {
-            $($(#[$field_meta:meta])* pub $field:ident: $type:ty = $key:literal,)*
+        $visibility:vis struct $name:ident of $class:literal {
+            $(
+                $( $(#[$field_meta:meta])* $field:ident: $type:ty = )?
+                [$mutability:ident] $key:expr,
+            )*
         }
     ) => {
         $(#[$struct_meta])*
-        #[derive(Clone, Debug)]
-        pub struct $name {
-            $($(#[$field_meta])* pub $field: $type,)*
+        #[derive(Clone, Debug, PartialEq)]
+        $visibility struct $name {
+            $($(
+                #[allow(missing_docs, reason = "the name is Java's")]
+                $(#[$field_meta])*
+                pub $field: $type,
+            )?)*
+        }
+
+        impl $name {
+            /// Java's defaults on a host of 127.0.0.1 with paths that are relative: for tests and tools.
+            ///
+            /// # Panics
+            /// If a default does not fit its field: a mistake in the table, which any test finds.
+            pub fn of_defaults() -> Self {
+                $crate::config::of_defaults()
+            }
         }
 
         impl $crate::config::Settings for $name {
-            const CLASS: &'static str = $class;
-            const KEYS: &'static [&'static str] = &[$($key),*];
+            const CLASS: &'static $crate::config::Class = &$crate::config::Class {
+                name: $class,
+                keys: &[$( $key.$mutability()$( .field(stringify!($field)) )?, )*],
+            };
+            const CLASSES: &'static [&'static $crate::config::Class] = &[Self::CLASS];
 
             fn read(config: &$crate::config::Config) -> Result<Self, $crate::config::ConfigError> {
-                Ok($name { $($field: config.typed($class, $key)?,)* })
+                let _ = config;
+                Ok($name { $($( $field: config.typed($class, const { $key.name })?, )?)* })
+            }
+
+            fn updated(&self, next: &Self) -> Self {
+                let _ = next;
+                $name {
+                    $($( $field: const { $key.$mutability() }.at_work(&self.$field, &next.$field).clone(), )?)*
+                }
             }
         }
     };

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Class, Environment, Key, Settings};
+use super::{Class, Environment, Key, Mutability, Settings};
 use crate::properties::{MalformedEscape, Properties};
 
 /// Why a configuration cannot be used; its text is one line for a human.
@@ -133,6 +133,13 @@ impl Config {
         Ok(next)
     }
 
+    /// Whether an update may not set the key ([`Mutability::Never`]): whoever offers updates asks before.
+    pub fn forbids(&self, name: &str) -> bool {
+        let keys = self.classes.iter().flat_map(|class| class.keys);
+        let named = keys.filter(|key| key.name == name || key.set_as == Some(name));
+        named.into_iter().any(|key| key.mutability == Mutability::Never)
+    }
+
     fn set(&mut self, origin: &Arc<str>, name: &str, value: &str) -> Result<(), ConfigError> {
         let mut known = false;
         for class in self.classes {
@@ -197,11 +204,13 @@ impl Config {
         all.render()
     }
 
-    /// Lines to log once at start: unknown keys, and keys whose value has no effect on us yet. `acted` lists, by class,
-    /// the keys that typed structs read ([`Settings::KEYS`]).
-    pub fn warnings(&self, acted: &[(&str, &[&str])]) -> Vec<String> {
-        let acts =
-            |class: &str, name: &str| acted.iter().any(|(of, keys)| *of == class && keys.contains(&name));
+    /// Lines to log once at start: unknown keys, and keys whose value has no effect on us yet. `silent` lists, by class,
+    /// keys without a field of their own that are no reason for a line.
+    pub fn warnings(&self, silent: &[(&str, &[&str])]) -> Vec<String> {
+        let acts = |class: &str, name: &str| {
+            self.key(class, name).1.field.is_some()
+                || silent.iter().any(|(of, keys)| *of == class && keys.contains(&name))
+        };
         let unknown = self.unknown.iter().map(|(name, _)| format!("unknown key {name}: ignored"));
         let unsettable =
             self.unsettable.iter().map(|name| format!("{name} cannot be set: ignored, as in Java"));

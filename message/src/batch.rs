@@ -10,8 +10,11 @@ const SKIPPED_BYTES: usize = 12;
 /// One message of a batch. Topic, queue and hosts are those of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchItem<'a> {
+    /// The user's own flag.
     pub flag: i32,
+    /// What the producer sent.
     pub body: &'a [u8],
+    /// As they came: the last one may be open. See [`property`](super::property).
     pub properties: &'a [u8],
 }
 

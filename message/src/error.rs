@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why bytes are no record.
+/// Why bytes are no record, or a message cannot become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordError {
     /// Fewer bytes than the lengths ask for.
@@ -10,11 +10,22 @@ pub enum RecordError {
     /// Neither of the three magic numbers.
     Magic(u32),
     /// The parts do not add up to the record's size.
-    Size { declared: usize, read: usize },
+    Size {
+        /// What the record says, in bytes.
+        declared: usize,
+        /// What its parts take, in bytes.
+        read: usize,
+    },
     /// More than [`super::PROPERTIES_BYTES_MAX`].
-    PropertiesTooLong { bytes: usize },
+    PropertiesTooLong {
+        /// Of the properties.
+        bytes: usize,
+    },
     /// The topic does not fit its length field, or the record its own.
-    TooLong { bytes: usize },
+    TooLong {
+        /// Of the topic or of the record.
+        bytes: usize,
+    },
 }
 
 impl fmt::Display for RecordError {

@@ -1,5 +1,6 @@
 //! The message record: its properties, its identifiers, and the one encoder and decoder of the layout in which the
 //! commit log stores it and a pull reply carries it.
+#![warn(missing_docs)]
 
 pub mod batch;
 mod error;

@@ -7,43 +7,73 @@ const NAME_VALUE_SEPARATOR: char = '\u{1}';
 pub(super) const PROPERTY_SEPARATOR: char = '\u{2}';
 
 // Names, from org.apache.rocketmq.common.message.MessageConst.
+/// Keys to find the message by, with blanks between them.
 pub const KEYS: &str = "KEYS";
+/// What consumers filter by.
 pub const TAGS: &str = "TAGS";
+/// `false`: the producer does not wait for the disk.
 pub const WAIT_STORE_MSG_OK: &str = "WAIT";
+/// How long the message waits, as a level from 1 on.
 pub const DELAY_TIME_LEVEL: &str = "DELAY";
+/// Of a message that is consumed again: the topic that it had at first.
 pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+/// Of a message that waits in a topic of the broker's: where it goes.
 pub const REAL_TOPIC: &str = "REAL_TOPIC";
+/// As [`REAL_TOPIC`], the queue.
 pub const REAL_QUEUE_ID: &str = "REAL_QID";
+/// `true`: a half message.
 pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
+/// Whom to ask about a half message.
 pub const PRODUCER_GROUP: &str = "PGROUP";
 /// Makes a message one of those that are consumed in order.
 pub const SHARDING_KEY: &str = "__SHARDINGKEY";
 /// The queue that the producer wants, as its priority (5.5).
 pub const PRIORITY: &str = "_SYS_MSG_PRIORITY_";
+/// Of a message that is consumed again: the id that it had at first.
 pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
+/// The broker's region, in messages and in answers to sends.
 pub const MSG_REGION: &str = "MSG_REGION";
+/// Whether clients trace, in messages and in answers to sends.
 pub const TRACE_SWITCH: &str = "TRACE_ON";
+/// The producer's own id of the message.
 pub const UNIQ_KEY: &str = "UNIQ_KEY";
+/// Of a request: the client that waits for the reply.
 pub const MESSAGE_REPLY_TO_CLIENT: &str = "REPLY_TO_CLIENT";
+/// Of a reply: when the broker passed it on, in milliseconds since the epoch.
 pub const PUSH_REPLY_TIME: &str = "PUSH_REPLY_TIME";
+/// The broker's cluster.
 pub const CLUSTER: &str = "CLUSTER";
+/// Messages in a record that is a batch.
 pub const INNER_NUM: &str = "INNER_NUM";
+/// Queue offset of the first message in a record that is a batch.
 pub const INNER_BASE: &str = "INNER_BASE";
+/// Further queues that get the message, with commas between them.
 pub const INNER_MULTI_DISPATCH: &str = "INNER_MULTI_DISPATCH";
+/// The message's offset in each of them.
 pub const INNER_MULTI_QUEUE_OFFSET: &str = "INNER_MULTI_QUEUE_OFFSET";
+/// The producer's id of the transaction.
 pub const TRANSACTION_ID: &str = "__transactionId__";
+/// How often the producer of a half message was asked.
 pub const TRANSACTION_CHECK_TIMES: &str = "TRANSACTION_CHECK_TIMES";
+/// Of a half message that was put back: the queue offset that it had at first.
 pub const TRANSACTION_PREPARED_QUEUE_OFFSET: &str = "TRAN_PREPARED_QUEUE_OFFSET";
+/// For so long nobody asks about a half message.
 pub const CHECK_IMMUNITY_TIME_IN_SECONDS: &str = "CHECK_IMMUNITY_TIME_IN_SECONDS";
+/// When the message was born, in milliseconds since the epoch.
 pub const BORN_TIMESTAMP: &str = "BORN_TIMESTAMP";
-/// When a message asks to be delivered: after seconds, after milliseconds, at a moment.
+/// Deliver after so many seconds.
 pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
+/// Deliver after so many milliseconds.
 pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
+/// Deliver at this moment, in milliseconds since the epoch.
 pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
 /// The slot of the timer wheel that must be over then.
 pub const TIMER_OUT_MS: &str = "TIMER_OUT_MS";
+/// When the timer took the message, in milliseconds since the epoch.
 pub const TIMER_ENQUEUE_MS: &str = "TIMER_ENQUEUE_MS";
+/// When the timer let it go.
 pub const TIMER_DEQUEUE_MS: &str = "TIMER_DEQUEUE_MS";
+/// How often it rolled meanwhile.
 pub const TIMER_ROLL_TIMES: &str = "TIMER_ROLL_TIMES";
 /// Makes a message the recall of another, whose key this is.
 pub const TIMER_DEL_UNIQKEY: &str = "TIMER_DEL_UNIQKEY";
@@ -109,6 +139,7 @@ pub fn append(properties: &mut String, name: &str, value: &str) {
 pub struct Properties(Vec<(String, String)>);
 
 impl Properties {
+    /// Reads the text; of two entries of one name the last counts.
     pub fn parse(properties: &str) -> Self {
         let mut parsed = Self::default();
         for (name, value) in iter(properties) {
@@ -117,10 +148,12 @@ impl Properties {
         parsed
     }
 
+    /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|entry| entry.0 == name).map(|entry| entry.1.as_str())
     }
 
+    /// Sets a value, in the place of an earlier one.
     pub fn put(&mut self, name: &str, value: &str) {
         match self.0.iter_mut().find(|entry| entry.0 == name) {
             Some(entry) => value.clone_into(&mut entry.1),
@@ -128,11 +161,13 @@ impl Properties {
         }
     }
 
+    /// Takes an entry out.
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|entry| entry.0 == name)?;
         Some(self.0.remove(at).1)
     }
 
+    /// Names and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|entry| (entry.0.as_str(), entry.1.as_str()))
     }

@@ -15,15 +15,19 @@ pub const RESERVED_BYTES: usize = PROPERTY_CRC32.len() + 1 + DIGITS + 1;
 /// Whether records end in a checksum of themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PropertyCrc {
+    /// They do not.
     Omit,
+    /// They do.
     Append,
 }
 
 impl PropertyCrc {
+    /// By the setting `enabledAppendPropCRC`.
     pub const fn of(is_appended: bool) -> Self {
         if is_appended { Self::Append } else { Self::Omit }
     }
 
+    /// What it takes at the end of each record.
     pub const fn reserved_bytes(self) -> usize {
         match self {
             Self::Omit => 0,

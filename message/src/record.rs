@@ -31,17 +31,25 @@ pub const TOPIC_BYTES_MAX_V1: usize = i8::MAX as usize;
 /// A message as its sender and the broker's rules made it, not yet given a place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
+    /// Where it goes.
     pub topic: Cow<'a, str>,
+    /// The queue of the topic.
     pub queue_id: i32,
     /// The user's own flag; the broker gives it no meaning.
     pub flag: i32,
     /// Bits of [`sys_flag`]. The two IPv6 bits follow from the hosts when the record is encoded.
     pub sys_flag: i32,
+    /// When the producer made it, in milliseconds since the epoch.
     pub born_timestamp_ms: i64,
+    /// The producer.
     pub born_host: SocketAddr,
+    /// The broker.
     pub store_host: SocketAddr,
+    /// How often it was consumed in vain.
     pub reconsume_times: i32,
+    /// Of a committed message: the physical offset of its half message. Else 0.
     pub prepared_transaction_offset: i64,
+    /// What the producer sent.
     pub body: &'a [u8],
     /// See [`super::property`].
     pub properties: Cow<'a, str>,
@@ -50,18 +58,24 @@ pub struct Message<'a> {
 /// A message and its place, read from the log. Borrows body and texts from the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredMessage<'a> {
+    /// What it is.
     pub message: Message<'a>,
     /// Bytes of the whole record.
     pub size: usize,
+    /// [`crc32`] of the body, as the record says.
     pub body_crc: i32,
+    /// Its place in its queue.
     pub queue_offset: i64,
+    /// Its place in the log, in bytes from the log's first ever.
     pub physical_offset: i64,
+    /// When it was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
 }
 
 /// What lies at a record boundary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
+    /// A message.
     Message(StoredMessage<'a>),
     /// Nothing more in this file.
     Blank,
@@ -96,12 +110,13 @@ fn put_i64(buffer: &mut [u8], at: usize, value: i64) {
 }
 
 impl Message<'_> {
-    /// Appends the record to `out`, with zeros where [`RecordPatch::place`] writes later.
+    /// Appends the record to `out`, with zeros where [`RecordPatch::place`] writes later. [`RecordError::PropertiesTooLong`] or
+    /// [`RecordError::TooLong`], and nothing appended, if it does not fit the layout.
     pub fn encode(&self, crc: PropertyCrc, out: &mut Vec<u8>) -> Result<RecordPatch, RecordError> {
         self.encode_parts(self.flag, self.body, self.properties.as_bytes(), crc, out)
     }
 
-    /// As [`encode`](Self::encode) with flag, body and properties of one item of a batch.
+    /// As [`encode`](Self::encode), errors too, with flag, body and properties of one item of a batch.
     pub fn encode_item(
         &self,
         item: super::batch::BatchItem<'_>,
@@ -237,6 +252,7 @@ pub fn messages(mut bytes: &[u8]) -> impl Iterator<Item = StoredMessage<'_>> {
 }
 
 impl StoredMessage<'_> {
+    /// Whether the body has the checksum that the record says.
     pub fn body_is_intact(&self) -> bool {
         // Java skips the check where there is no body.
         self.message.body.is_empty() || crc32(self.message.body) == self.body_crc

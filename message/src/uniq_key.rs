@@ -14,6 +14,7 @@ pub struct UniqKeys {
 }
 
 impl UniqKeys {
+    /// For a process on the host with this address.
     pub fn new(ip: IpAddr) -> UniqKeys {
         let mut prefix = String::new();
         let written = match ip.to_canonical() {

@@ -21,16 +21,23 @@ const TABLE_BYTES_MAX: u64 = 1 << 30;
 /// Which files are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
+    /// Records of the log.
     Log,
+    /// Entries of queues.
     Queue,
+    /// Entries of the index.
     Index,
+    /// The checkpoint.
     Checkpoint,
+    /// The tables under `config/`.
     Config,
 }
 
 impl What {
+    /// The words of the command line, in the order of the variants.
     pub const NAMES: [&'static str; 5] = ["log", "queue", "index", "checkpoint", "config"];
 
+    /// By its word.
     pub fn parse(name: &str) -> Option<Self> {
         let all = [Self::Log, Self::Queue, Self::Index, Self::Checkpoint, Self::Config];
         all.into_iter().zip(Self::NAMES).find(|pair| pair.1 == name).map(|pair| pair.0)
@@ -40,7 +47,9 @@ impl What {
 /// Which items are printed.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// Of this topic alone.
     pub topic: Option<String>,
+    /// Of queues with this id alone.
     pub queue_id: Option<i32>,
     /// Physical offset in log and index, queue offset in queues.
     pub from: i64,

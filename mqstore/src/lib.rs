@@ -11,6 +11,7 @@
 //!
 //! Memory: some 40 MiB of windows on queue entries, at most a record of 128 MiB, the slots of one index file (20 MB by default),
 //! some hundred bytes a queue, the tables of `config/`.
+#![warn(missing_docs)]
 
 mod batch_queue;
 mod check;

@@ -15,8 +15,10 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// The mildest first.
     pub const ALL: [Self; 3] = [Self::Note, Self::Repair, Self::Wrong];
 
+    /// As lines and JSON have it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Note => "note",
@@ -29,12 +31,14 @@ impl Severity {
 /// What a finding is about. Declared once, with the name that lines and JSON bear.
 macro_rules! kinds {
     ($($(#[$meta:meta])* $variant:ident $name:literal,)*) => {
+        /// What a finding is about.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
-            $($(#[$meta])* $variant,)*
+            $(#[allow(missing_docs, reason = "those that their name does not say have one")] $(#[$meta])* $variant,)*
         }
 
         impl Kind {
+            /// As lines and JSON have it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -92,12 +96,15 @@ kinds! {
 /// One finding and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// How bad it is.
     pub severity: Severity,
+    /// What it is about.
     pub kind: Kind,
     /// Path below the store's root.
     pub file: String,
     /// Byte of the file.
     pub offset: Option<u64>,
+    /// For a human.
     pub text: String,
 }
 
@@ -132,6 +139,7 @@ pub struct Report {
 }
 
 impl Report {
+    /// An empty one, which keeps so many findings of a group in words.
     pub fn new(examples_max: usize) -> Self {
         Self { examples_max, groups: BTreeMap::new(), beyond: BTreeMap::new(), facts: Vec::new() }
     }
@@ -165,6 +173,7 @@ impl Report {
         Some(self.groups.entry(key).or_default())
     }
 
+    /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty() && self.beyond.is_empty()
     }
@@ -195,6 +204,7 @@ impl Report {
         groups.chain(beyond).sum()
     }
 
+    /// The severity of the worst finding; a note if there is none.
     pub fn worst(&self) -> Severity {
         let found = Severity::ALL.into_iter().rev().find(|severity| self.count(*severity) > 0);
         found.unwrap_or(Severity::Note)

@@ -215,3 +215,31 @@ fn links_lead_to_files_of_the_checkout() {
         assert!(!text.contains("../shared"), "{} points outside", document.display());
     }
 }
+
+/// Whether there is a file of this path; a `*` in it stands for the rest of a name.
+fn is_file(path: &str) -> bool {
+    match path.split_once('*') {
+        None => checkout().join(path).is_file(),
+        Some((start, _)) => {
+            let (folder, name) = start.rsplit_once('/').unwrap_or((".", start));
+            let entries = fs::read_dir(checkout().join(folder)).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(name))
+        }
+    }
+}
+
+#[test]
+fn files_that_documents_name_are_there() {
+    let mut missing = Vec::new();
+    for document in documents() {
+        let text = fs::read_to_string(&document).expect("a document is UTF-8");
+        let paths = quoted(&text)
+            .into_iter()
+            .filter(|path| path.contains('/') && !path.contains(char::is_whitespace));
+        let paths = paths.filter(|path| [".rs", ".md", ".tsv"].iter().any(|end| path.ends_with(end)));
+        missing.extend(
+            paths.filter(|path| !is_file(path)).map(|path| format!("{}: {path}", document.display())),
+        );
+    }
+    assert_eq!(missing, [""; 0]);
+}

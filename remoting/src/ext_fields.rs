@@ -48,6 +48,11 @@ impl ExtFields {
         self.spans.is_empty()
     }
 
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let spilled = if self.spans.spilled() { self.spans.capacity() * size_of::<Span>() } else { 0 };
+        self.text.capacity() + spilled
+    }
+
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().rev().find(|(k, _)| *k == key).map(|(_, v)| v)
     }

@@ -1,18 +1,36 @@
 //! Why a request was not done.
 
-use crate::code::ResponseCode;
+use crate::code::{RequestCode, ResponseCode};
+use crate::ext_fields::ExtFields;
 use std::borrow::Cow;
 
-/// A response code and the remark that goes with it.
+/// A response code, the remark that goes with it, and what else the answer tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub code: ResponseCode,
     pub remark: Cow<'static, str>,
+    /// Rare, and the error of every handler stays small.
+    pub ext: Option<Box<ExtFields>>,
 }
 
 impl Refusal {
     pub fn new(code: ResponseCode, remark: impl Into<Cow<'static, str>>) -> Refusal {
-        Refusal { code, remark: remark.into() }
+        Refusal { code, remark: remark.into(), ext: None }
+    }
+
+    pub fn with_ext(self, ext: ExtFields) -> Refusal {
+        Refusal { ext: Some(Box::new(ext)), ..self }
+    }
+
+    /// The answer to a code that nobody handles (quirks.md A12).
+    pub fn unsupported(code: RequestCode) -> Refusal {
+        let remark = format!(" request type {} not supported", code.0);
+        Refusal::new(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark)
+    }
+
+    /// Too many requests wait already. Java: `NettyRemotingAbstract.processRequestCommand`.
+    pub fn overload() -> Refusal {
+        Refusal::new(ResponseCode::SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while")
     }
 
     /// Java unboxes the absent field, and its `NullPointerException` becomes the answer.

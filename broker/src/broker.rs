@@ -14,10 +14,10 @@ use crate::offsets::ConsumerOffsets;
 use crate::registration::Registration;
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
-use message::{property, uniq_key::UniqKeys};
+use message::uniq_key::UniqKeys;
 use process::clock::Clock;
 use process::config::{Live, Snapshot};
-use remoting::ExtFields;
+use remoting::DiskPool;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub struct Broker {
     pub consumer_filters: Arc<ConsumerFilters>,
     pub locks: Locks,
     pub long_poll: LongPoll,
+    /// For requests that may wait for the disk.
+    pub disk_pool: DiskPool,
 }
 
 impl Broker {
@@ -83,19 +85,6 @@ impl Broker {
         tokio::task::block_in_place(|| {
             self.topics.create_in_send_message_back(topic, queue_nums, rw, is_order, sys_flag)
         })
-    }
-
-    /// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.
-    pub fn sent_ext(&self, mut ext: ExtFields) -> ExtFields {
-        ext.push(property::MSG_REGION, &self.settings().broker.region_id);
-        ext.push(property::TRACE_SWITCH, self.settings().broker.trace_on);
-        ext
-    }
-
-    /// Where an admin has set the group to, once.
-    pub fn reset_offset(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
-        let offset = self.offsets.query_then_erase_reset(group, topic, queue_id);
-        offset.filter(|_| self.settings().broker.use_server_side_reset_offset)
     }
 
     /// Commits how far the slowest clients of broadcasting groups are.

@@ -9,6 +9,7 @@ mod refusal;
 mod tests;
 
 use crate::broker::Broker;
+use crate::safety::{LateReply, Waiting};
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
@@ -24,7 +25,7 @@ use remoting::header::send::{
 use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
-use store::{Appended, FlushOutcome, PutError};
+use store::{Appended, PutError};
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
 
@@ -214,27 +215,14 @@ impl<'a> Sent<'a> {
         })
     }
 
-    /// Success, said now or once the disk has the message.
+    /// Success, said now or once the message is safe.
     fn answer(&self, header: &SendMessageResponseHeader<'_>, wait: bool, end_offset: i64) -> Outcome {
         let reply = Command::success().with_ext(self.broker.sent_ext(header.encode()));
-        if !(wait && self.broker.flushes_synchronously()) {
-            return Outcome::Now(reply);
-        }
+        let Some(policy) = self.broker.safety_policy().filter(|_| wait) else { return Outcome::Now(reply) };
         let (peer, opaque) = (self.peer.clone(), self.request.opaque);
         let oneway = self.request.is_oneway();
-        self.broker.store.when_flushed(
-            end_offset,
-            Box::new(move |outcome| {
-                if oneway {
-                    return;
-                }
-                let code = match outcome {
-                    FlushOutcome::Flushed => ResponseCode::SUCCESS,
-                    FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
-                };
-                peer.reply(opaque, Command { code: code.0, ..reply });
-            }),
-        );
+        let late = LateReply { peer, opaque, oneway, reply, tells_outcome: true };
+        self.broker.waiting.when_safe(end_offset, policy, Waiting::Reply(late));
         Outcome::Later
     }
 }

@@ -2,6 +2,7 @@
 
 use super::UNSET_REMARK;
 use crate::broker::Broker;
+use crate::safety::{LateReply, Waiting};
 use crate::timer::{RecallHandle, Timer};
 use crate::topics::perm;
 use message::property::{
@@ -38,12 +39,11 @@ pub fn recall_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) 
     let header = RecallMessageResponseHeader { msg_id: Some(&handle.uniq_key), ..Default::default() };
     let ext = with_region(header.encode());
     let reply = Command::success().with_remark(UNSET_REMARK).with_ext(ext);
-    if !broker.flushes_synchronously() {
-        return Ok(Outcome::Now(reply));
-    }
+    let Some(policy) = broker.safety_policy() else { return Ok(Outcome::Now(reply)) };
     let (peer, opaque) = (peer.clone(), request.opaque);
     // A disk that takes too long is no failure here.
-    broker.store.when_flushed(appended.end_offset(), Box::new(move |_| peer.reply(opaque, reply)));
+    let late = LateReply { peer, opaque, oneway: request.is_oneway(), reply, tells_outcome: false };
+    broker.waiting.when_safe(appended.end_offset(), policy, Waiting::Reply(late));
     Ok(Outcome::Later)
 }
 

@@ -12,6 +12,7 @@ use crate::locks::Locks;
 use crate::long_poll::{Arrival, LongPoll, Parked};
 use crate::offsets::ConsumerOffsets;
 use crate::registration::Registration;
+use crate::safety::Waiting;
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
 use message::uniq_key::UniqKeys;
@@ -21,7 +22,7 @@ use remoting::DiskPool;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{Arrived, MessageStore};
+use store::{Arrived, MessageStore, WaitingRoom};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
@@ -34,6 +35,8 @@ pub struct Broker {
     pub store_host: SocketAddr,
     pub uniq_keys: UniqKeys,
     pub store: Arc<MessageStore>,
+    /// Where answers wait until a message is safe.
+    pub waiting: Arc<WaitingRoom<Waiting>>,
     pub topics: Arc<Topics>,
     pub groups: Groups,
     pub offsets: Arc<ConsumerOffsets>,

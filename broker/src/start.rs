@@ -33,7 +33,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
+use store::{self, BatchTopics, FilterBits, MessageStore, OpenError, WaitingRoom};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -208,6 +208,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         runtime: Handle::current(),
         store_host,
         uniq_keys: UniqKeys::new(store_host.ip()),
+        waiting: WaitingRoom::new(&store),
         store,
         registration: Registration::new(
             RegistrationConfig::of(&settings),

@@ -3,6 +3,7 @@
 use super::send::{Sent, header_v1, header_v2, sent_ext};
 use crate::broker::Broker;
 use crate::calls::CALL_TIMEOUT;
+use crate::safety::Waiting;
 use bytes::Bytes;
 use message::{Message, Properties, id, property};
 use remoting::header::required;
@@ -176,14 +177,11 @@ async fn store(broker: &Broker, message: Message<'_>) -> Option<Appended> {
         tracing::warn!("a reply in {} is not stored: {error:?}", message.topic);
     });
     let appended = appended.ok()?;
-    if waits && broker.flushes_synchronously() {
-        let (done, flushed) = tokio::sync::oneshot::channel();
-        let tell = move |_| {
-            let _ = done.send(());
-        };
-        broker.store.when_flushed(appended.end_offset(), Box::new(tell));
-        // Flushed or not, the answer is the same.
-        let _ = flushed.await;
+    if let Some(policy) = broker.safety_policy().filter(|_| waits) {
+        let (done, safe) = tokio::sync::oneshot::channel();
+        broker.waiting.when_safe(appended.end_offset(), policy, Waiting::Task(done));
+        // Safe or not, the answer is the same.
+        let _ = safe.await;
     }
     Some(appended)
 }

@@ -9,6 +9,7 @@ mod refusal;
 mod tests;
 
 use crate::broker::Broker;
+use crate::safety::{LateReply, Waiting};
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
@@ -24,7 +25,7 @@ use remoting::header::send::{
 use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
-use store::{Appended, FlushOutcome, PutError};
+use store::{Appended, PutError};
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
 
@@ -85,25 +86,17 @@ pub(super) struct Sent<'a> {
 struct Stored {
     reply: Command,
     end_offset: i64,
-    /// The answer waits for the disk, where sends do.
+    /// The answer waits until the message is safe, where sends do.
     waits: bool,
 }
 
-/// Success, said now or once the disk has the message.
+/// Success, said now or once the message is safe.
 fn answer(broker: &Broker, call: &mut Call, stored: Stored) -> Outcome {
     let Stored { reply, end_offset, waits } = stored;
-    if !(waits && broker.flushes_synchronously()) {
-        return Outcome::Now(reply);
-    }
+    let Some(policy) = broker.safety_policy().filter(|_| waits) else { return Outcome::Now(reply) };
     let (responder, taken) = call.take_responder();
-    let respond = move |outcome| {
-        let code = match outcome {
-            FlushOutcome::Flushed => ResponseCode::SUCCESS,
-            FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
-        };
-        responder.respond(Command { code: code.0, ..reply });
-    };
-    broker.store.when_flushed(end_offset, Box::new(respond));
+    let late = LateReply { responder, reply, tells_outcome: true };
+    broker.waiting.when_safe(end_offset, policy, Waiting::Reply(late));
     Outcome::Later(taken)
 }
 

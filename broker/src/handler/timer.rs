@@ -2,6 +2,7 @@
 
 use super::UNSET_REMARK;
 use crate::broker::Broker;
+use crate::safety::{LateReply, Waiting};
 use crate::timer::{RecallHandle, Timer};
 use crate::topics::perm;
 use message::property::{
@@ -32,12 +33,11 @@ pub fn recall_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, 
     let header = RecallMessageResponseHeader { msg_id: Some(&handle.uniq_key), ..Default::default() };
     let ext = with_region(header.encode());
     let reply = Command::success().with_remark(UNSET_REMARK).with_ext(ext);
-    if !broker.flushes_synchronously() {
-        return Ok(Outcome::Now(reply));
-    }
+    let Some(policy) = broker.safety_policy() else { return Ok(Outcome::Now(reply)) };
     let (responder, taken) = call.take_responder();
     // A disk that takes too long is no failure here.
-    broker.store.when_flushed(appended.end_offset(), Box::new(move |_| responder.respond(reply)));
+    let late = LateReply { responder, reply, tells_outcome: false };
+    broker.waiting.when_safe(appended.end_offset(), policy, Waiting::Reply(late));
     Ok(Outcome::Later(taken))
 }
 

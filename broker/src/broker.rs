@@ -12,16 +12,17 @@ use crate::locks::Locks;
 use crate::long_poll::{Arrival, LongPoll, Parked};
 use crate::offsets::ConsumerOffsets;
 use crate::registration::Registration;
+use crate::safety::Waiting;
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
-use message::{property, uniq_key::UniqKeys};
+use message::uniq_key::UniqKeys;
 use process::clock::Clock;
 use process::config::{Live, Snapshot};
-use remoting::ExtFields;
+use remoting::DiskPool;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{Arrived, MessageStore};
+use store::{Arrived, MessageStore, WaitingRoom};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
@@ -34,6 +35,8 @@ pub struct Broker {
     pub store_host: SocketAddr,
     pub uniq_keys: UniqKeys,
     pub store: Arc<MessageStore>,
+    /// Where answers wait until a message is safe.
+    pub waiting: Arc<WaitingRoom<Waiting>>,
     pub topics: Arc<Topics>,
     pub groups: Groups,
     pub offsets: Arc<ConsumerOffsets>,
@@ -46,6 +49,8 @@ pub struct Broker {
     pub consumer_filters: Arc<ConsumerFilters>,
     pub locks: Locks,
     pub long_poll: LongPoll,
+    /// For requests that may wait for the disk.
+    pub disk_pool: DiskPool,
 }
 
 impl Broker {
@@ -83,19 +88,6 @@ impl Broker {
         tokio::task::block_in_place(|| {
             self.topics.create_in_send_message_back(topic, queue_nums, rw, is_order, sys_flag)
         })
-    }
-
-    /// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.
-    pub fn sent_ext(&self, mut ext: ExtFields) -> ExtFields {
-        ext.push(property::MSG_REGION, &self.settings().broker.region_id);
-        ext.push(property::TRACE_SWITCH, self.settings().broker.trace_on);
-        ext
-    }
-
-    /// Where an admin has set the group to, once.
-    pub fn reset_offset(&self, topic: &str, group: &str, queue_id: i32) -> Option<i64> {
-        let offset = self.offsets.query_then_erase_reset(group, topic, queue_id);
-        offset.filter(|_| self.settings().broker.use_server_side_reset_offset)
     }
 
     /// Commits how far the slowest clients of broadcasting groups are.

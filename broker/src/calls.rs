@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Refusal};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -26,27 +26,21 @@ impl Default for Calls {
 }
 
 impl Calls {
-    /// Answers `request` with what `work` comes to, on a task of its own.
+    /// Answers with what `work` comes to, on a task of its own.
     pub fn answer_with(
         &self,
         runtime: &Handle,
-        peer: &Arc<Peer>,
-        request: &Command,
+        call: &mut Call,
         work: impl Future<Output = Command> + Send + 'static,
     ) -> Result<Outcome, Refusal> {
-        let permit = self.waiting.clone().try_acquire_owned().map_err(|_| {
-            let remark = "[OVERLOAD]system busy, start flow control for a while";
-            Refusal::new(ResponseCode::SYSTEM_BUSY, remark)
-        })?;
-        let (peer, opaque, oneway) = (peer.clone(), request.opaque, request.is_oneway());
+        let permit = self.waiting.clone().try_acquire_owned().map_err(|_| Refusal::overload())?;
+        let (responder, taken) = call.take_responder();
         runtime.spawn(async move {
             let reply = work.await;
             drop(permit);
-            if !oneway {
-                peer.reply(opaque, reply);
-            }
+            responder.respond(reply);
         });
-        Ok(Outcome::Later)
+        Ok(Outcome::Later(taken))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the broker does for each request code; a function is named as the code's constant in Java, in lower case.
 //!
-//! A handler decodes its typed header, asks the tables or the store, and says what becomes of the request. It runs on
-//! the connection's task and never waits: what must wait is parked and answers later.
+//! A handler decodes its typed header, asks the tables or the store, and says what becomes of the request. Where its row
+//! does not say otherwise it runs on the connection's task and never waits: what must wait is parked and answers later.
 
 pub mod call;
 pub mod client;
@@ -18,15 +18,10 @@ pub mod store;
 pub mod timer;
 pub mod topic;
 
-use crate::broker::Broker;
 use remoting::command::UNSET_REMARK;
 use remoting::header::offset::OffsetResponseHeader;
 use remoting::json::{self, JsonError};
-use remoting::{Command, ExtFields, Outcome, Peer, Refusal};
-use std::sync::Arc;
-
-/// What every handler is.
-pub type Handler = fn(&Arc<Broker>, &Arc<Peer>, Command) -> Result<Outcome, Refusal>;
+use remoting::{Command, ExtFields, Outcome, Refusal};
 
 /// Behind remarks that name a missing topic or group. Java: `FAQUrl.suggestTodo`.
 pub const FAQ: &str = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";

@@ -18,6 +18,7 @@ pub mod long_poll;
 pub mod offsets;
 mod real_place;
 pub mod registration;
+pub mod safety;
 pub mod schedule;
 pub mod start;
 pub mod subscription;

@@ -3,9 +3,8 @@
 use crate::subscription::PullFilter;
 use parking_lot::Mutex;
 use process::clock::Clock;
-use remoting::{Command, Peer};
+use remoting::Call;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// Pulls that may wait at a time; more are answered at once.
@@ -13,8 +12,7 @@ const PARKED_PULLS_MAX: usize = 1 << 20;
 
 /// One pull that waits.
 pub struct Parked {
-    pub peer: Arc<Peer>,
-    pub request: Command,
+    pub call: Call,
     /// Waits for a message at this queue offset.
     pub offset: i64,
     pub filter: PullFilter,
@@ -122,7 +120,7 @@ impl LongPoll {
         self.topics.lock().retain(|_, queues| {
             queues.retain(|_, queue| {
                 let before = queue.len();
-                queue.retain(|parked| parked.peer.is_open());
+                queue.retain(|parked| parked.call.peer().is_open());
                 gone += before - queue.len();
                 expired.extend(queue.extract_if(.., |parked| parked.until_ms <= now_ms));
                 !queue.is_empty()
@@ -150,13 +148,15 @@ impl LongPoll {
 mod tests {
     use super::*;
     use crate::subscription::TagFilter;
-    use remoting::ExtFields;
+    use remoting::{Command, ExtFields, Peer, RequestCode};
     use std::time::Duration;
 
     fn parked(offset: i64, tags: &str, until_ms: u64) -> Parked {
         Parked {
-            peer: Peer::detached(),
-            request: Command::request(remoting::RequestCode::PULL_MESSAGE, ExtFields::empty()),
+            call: Call::new(
+                &Peer::detached(),
+                Command::request(RequestCode::PULL_MESSAGE, ExtFields::empty()),
+            ),
             offset,
             filter: PullFilter::Tags(TagFilter::parse(Some(tags)).unwrap()),
             until_ms,
@@ -212,7 +212,7 @@ mod tests {
         clock.advance(Duration::from_millis(1));
         assert_eq!(offsets(long_poll.take_expired()), [1]);
         let gone = parked(3, "*", 1000);
-        gone.peer.close();
+        gone.call.peer().close();
         long_poll.park("t", 0, gone);
         clock.advance(Duration::from_millis(100));
         assert_eq!(offsets(long_poll.take_expired()), [2]);

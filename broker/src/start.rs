@@ -9,7 +9,7 @@ use crate::clients::Clients;
 use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
 use crate::delays::Delays;
-use crate::dispatch::Port;
+use crate::dispatch::BrokerPort;
 use crate::groups::Groups;
 use crate::locks::Locks;
 use crate::long_poll::LongPoll;
@@ -25,14 +25,15 @@ use process::clock::Clock;
 use process::config::Live;
 use process::files::LoadError;
 use process::logs;
-use remoting::Codec;
 use remoting::netty::{client_config, host_addr, listen_addr, server_config};
 use remoting::server::{Listener, Server};
+use remoting::table::Port;
+use remoting::{Codec, DiskPool};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{self, BatchTopics, FilterBits, MessageStore, OpenError};
+use store::{self, BatchTopics, FilterBits, MessageStore, OpenError, WaitingRoom};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -126,9 +127,12 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
         broker.transactions.start(asking(&broker)).map_err(StartError::Thread)?;
     }
     let mut listeners = listeners.into_iter();
-    let mut servers: Vec<_> =
-        listeners.next().map(|main| main.serve(Arc::new(Port::main(broker.clone())))).into_iter().collect();
-    servers.extend(listeners.map(|fast| fast.serve(Arc::new(Port::fast(broker.clone())))));
+    let mut servers: Vec<_> = listeners
+        .next()
+        .map(|main| main.serve(Arc::new(BrokerPort::new(broker.clone(), Port::Main))))
+        .into_iter()
+        .collect();
+    servers.extend(listeners.map(|fast| fast.serve(Arc::new(BrokerPort::new(broker.clone(), Port::Fast)))));
     let tasks = housekeeping(&broker);
     broker.registration.start();
     broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
@@ -204,6 +208,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         runtime: Handle::current(),
         store_host,
         uniq_keys: UniqKeys::new(store_host.ip()),
+        waiting: WaitingRoom::new(&store),
         store,
         registration: Registration::new(
             RegistrationConfig::of(&settings),
@@ -221,6 +226,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         broadcast_offsets: BroadcastOffsets::new(clock.clone(), parts::broadcast_config(&settings.broker)),
         locks: Locks::new(clock.clone(), parts::lock_live_ms_max(&settings)?),
         long_poll: LongPoll::new(clock.clone()),
+        disk_pool: DiskPool::default(),
         clock,
         settings: Live::new(settings),
     }))

@@ -7,7 +7,7 @@ use process::config::Environment;
 use process::properties::Properties;
 use remoting::body::{LockBatchResponseBody, QueryCorrectionOffsetBody, QuerySubscriptionResponseBody};
 use remoting::client::{Client, ClientConfig};
-use remoting::{Command, ExtFields, Outcome, Peer, RequestCode, ResponseCode, Service, json};
+use remoting::{Call, Command, ExtFields, Outcome, Refusal, RequestCode, ResponseCode, Service, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,11 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Leaving;
 
 impl Service for Leaving {
-    fn handle(&self, peer: &Arc<Peer>, request: Command) -> Outcome {
-        if request.request_code() == RequestCode::GET_CONSUMER_RUNNING_INFO {
-            peer.close();
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        if call.request.request_code() == RequestCode::GET_CONSUMER_RUNNING_INFO {
+            call.peer().close();
         }
-        Outcome::Silent
+        Ok(Outcome::Silent)
     }
 }
 

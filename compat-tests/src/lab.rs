@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Program;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use testcontainers::core::AccessMode;
 
 use crate::job::{Job, Spec};
 use crate::wire::{Command, Connection};
-use crate::{checkout, oracle, target, until};
+use crate::{checkout, one_at_a_time, oracle, target, until};
 
 /// Java needs some 7 s for the first accepted request on an idle machine of two cores.
 pub const START_WAIT: Duration = Duration::from_secs(90);
@@ -350,7 +350,8 @@ pub fn free_ports() -> u16 {
     const FIRST: u16 = 12_000;
     const STEPS: u16 = 4_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = std::process::id() as u16 % STEPS;
+    // Far from those of a test program that was started right before or after.
+    let start = (std::process::id() * 7919 % u32::from(STEPS)) as u16;
     let free = |port: u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
     for _ in 0..STEPS {
         let step = (start + NEXT.fetch_add(1, Ordering::Relaxed)) % STEPS;
@@ -401,13 +402,18 @@ pub fn binary_path(binary: &str) -> PathBuf {
     path
 }
 
-/// Builds both images, once in a test program. Docker's own cache makes the next time cheap.
+/// Builds both images, unless another test program has since what goes into them changed.
 fn prepare(place: Place) {
     static DONE: OnceLock<()> = OnceLock::new();
     if place == Place::Process {
         return;
     }
     DONE.get_or_init(|| {
+        let _held = one_at_a_time("images");
+        let (stamp, changed) = (target().join("images-built"), images_changed());
+        if fs::metadata(&stamp).and_then(|built| built.modified()).is_ok_and(|built| built > changed) {
+            return;
+        }
         // The Dockerfile takes binaries from the checkout; Cargo may have put them elsewhere.
         let release = checkout().join("target/release");
         if release != target().join("release") {
@@ -421,7 +427,23 @@ fn prepare(place: Place) {
         let proxy = ["--build-arg", "http_proxy", "--build-arg", "https_proxy"];
         let network = [&["--network", "host"], &proxy[..]].concat();
         build_image(IMAGE_JAVA, &checkout().join("compat-tests/java"), &network);
+        fs::write(stamp, "").expect("the target directory is writable");
     });
+}
+
+/// When what goes into the images was last written.
+fn images_changed() -> SystemTime {
+    let mut paths: Vec<_> = BINARIES.map(binary_path).into();
+    paths.extend(["Dockerfile", "conf", "compat-tests/java"].map(|path| checkout().join(path)));
+    let mut changed = SystemTime::UNIX_EPOCH;
+    while let Some(path) = paths.pop() {
+        let data = fs::metadata(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        changed = changed.max(data.modified().expect("Linux has it"));
+        if data.is_dir() {
+            paths.extend(fs::read_dir(&path).expect("just seen").flatten().map(|entry| entry.path()));
+        }
+    }
+    changed
 }
 
 fn build_image(name: &str, context: &Path, options: &[&str]) {

@@ -16,20 +16,36 @@ pub mod power;
 pub mod record;
 pub mod wire;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
+
+/// From one question to the next: what is there soon is seen soon, and long waits cost the daemon little.
+const ASK_AGAIN_MIN: Duration = Duration::from_millis(20);
+const ASK_AGAIN_MAX: Duration = Duration::from_millis(200);
+
 /// Asks again and again until there is an answer. Panics with `what` (called then, so it may look around) at the deadline.
 pub fn until<T>(wait: Duration, what: impl Fn() -> String, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + wait;
+    let mut pause = ASK_AGAIN_MIN;
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
         assert!(Instant::now() < deadline, "not within {wait:?}: {}", what());
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(pause);
+        pause = (pause * 5 / 4).min(ASK_AGAIN_MAX);
     }
+}
+
+/// Waits until no other test holds this name, in this program or in one that runs beside it; free again when dropped.
+pub fn one_at_a_time(name: &str) -> Flock<File> {
+    let path = target().join(format!("{name}.lock"));
+    let file = File::create(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    Flock::lock(file, FlockArg::LockExclusive).unwrap_or_else(|(_, e)| panic!("{}: {e}", path.display()))
 }
 
 /// Numbers without a pattern, the same ones for the same seed, which is not 0: Marsaglia's xorshift.

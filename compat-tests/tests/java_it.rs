@@ -35,12 +35,16 @@ fn run_with(version: &str) {
     let conf = [&CLIENT_TEST_CONF[..], &[("transactionCheckMax", "10")]].concat();
     let _broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &conf);
     let project = checkout().join("java-it");
-    let options = [
+    let mut options = vec![
         format!("-Drocketmq.client.version={version}"),
-        // Both executions run whatever the first one finds; the counts decide.
+        // All executions run whatever the first one finds; the counts decide.
         "-Dmaven.test.failure.ignore=true".into(),
         format!("-Dnamesrv={}", name_server.addr),
     ];
+    // `./test java NAME`: this class alone, by every execution.
+    if let Some(class) = std::env::var("JAVA_IT_CLASS").ok().filter(|class| !class.is_empty()) {
+        options.push(format!("-Dtest={class}"));
+    }
     let spec = lab.maven(&project, &lab.home("maven"), &options);
     let exit = lab.start(&spec).wait_for_exit(WAIT);
     let counts = Counts::of_maven(&exit.stdout);

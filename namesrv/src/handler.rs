@@ -9,3 +9,13 @@ pub use broker::*;
 pub use config::*;
 pub use kv::*;
 pub use topic::*;
+
+use remoting::{Command, Outcome, Refusal};
+
+fn now(reply: Command) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(reply))
+}
+
+fn ok() -> Result<Outcome, Refusal> {
+    now(Command::success())
+}

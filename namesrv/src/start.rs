@@ -1,6 +1,7 @@
 //! Start and stop. Java: `NamesrvStartup`.
 
 use crate::config::NamesrvSettings;
+use crate::dispatch::NamesrvPort;
 use crate::server::NameServer;
 use process::clock::Clock;
 use process::config::Config;
@@ -55,9 +56,9 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     let name_server = Arc::new(NameServer::new(config, &settings, clock).map_err(StartError::KvConfig)?);
     let addr = listen_addr(&settings.server)
         .map_err(|error| StartError::BindAddress(settings.server.bind_address.clone(), error))?;
-    let server =
-        Server::start(addr, server_config(&settings.server, &settings.environment), name_server.clone())
-            .map_err(|error| StartError::Listen(addr, error))?;
+    let port = Arc::new(NamesrvPort::new(name_server.clone()));
+    let server = Server::start(addr, server_config(&settings.server, &settings.environment), port)
+        .map_err(|error| StartError::Listen(addr, error))?;
     let expiry = tokio::spawn(expire(name_server.clone(), interval));
     let running = Running { name_server, server, expiry };
     let (bind, port) = (&settings.server.bind_address, running.local_addr().port());

@@ -7,10 +7,10 @@ use process::config::Environment;
 use process::properties::Properties;
 use remoting::body::{RegisterBrokerBody, TopicConfig, TopicRouteData};
 use remoting::client::{Client, ClientConfig, NoService};
-use remoting::connection::{Outcome, Peer, Service};
+use remoting::connection::{Call, Outcome, Service};
 use remoting::header::namesrv::*;
 use remoting::server::{Server, ServerConfig};
-use remoting::{Command, ExtFields, RequestCode, ResponseCode, json};
+use remoting::{Command, ExtFields, Refusal, RequestCode, ResponseCode, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,9 +109,9 @@ async fn a_broker_is_gone_after_silence() {
 struct Told(mpsc::UnboundedSender<Command>);
 
 impl Service for Told {
-    fn handle(&self, _: &Arc<Peer>, request: Command) -> Outcome {
-        self.0.send(request).unwrap();
-        Outcome::Silent
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        self.0.send(call.request.clone()).unwrap();
+        Ok(Outcome::Silent)
     }
 }
 

@@ -5,6 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use parking_lot::{Condvar, MutexGuard};
+
+/// Whoever waits by a test clock looks this often whether the test has moved it.
+const TEST_STEP: Duration = Duration::from_millis(1);
+
 /// Wall time and a time that never jumps back. Cheap to clone; clones of a test clock move together.
 #[derive(Clone)]
 pub struct Clock(Source);
@@ -48,6 +53,17 @@ impl Clock {
         match &self.0 {
             Source::Real { started } => started.elapsed().as_millis() as u64,
             Source::Test(time) => time.passed_ms.load(Ordering::Acquire),
+        }
+    }
+
+    /// Sleeps until it is notified or this clock's [`monotonic_ms`](Self::monotonic_ms) comes to `deadline_ms`, which
+    /// `u64::MAX` never does; or less long, for no reason.
+    pub fn wait_until<T>(&self, condvar: &Condvar, guard: &mut MutexGuard<'_, T>, deadline_ms: u64) {
+        let rest = Duration::from_millis(deadline_ms.saturating_sub(self.monotonic_ms()));
+        match &self.0 {
+            _ if deadline_ms == u64::MAX => condvar.wait(guard),
+            Source::Real { .. } => drop(condvar.wait_for(guard, rest)),
+            Source::Test(_) => drop(condvar.wait_for(guard, TEST_STEP.min(rest))),
         }
     }
 

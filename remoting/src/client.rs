@@ -1,7 +1,8 @@
 //! Calls other servers: one connection an address, opened when first needed. Java: `NettyRemotingClient`.
 
 use crate::command::{Codec, Command};
-use crate::connection::{self, CallError, Outcome, Peer, Service};
+use crate::connection::{self, Call, CallError, Outcome, Peer, Service};
+use crate::refusal::Refusal;
 use crate::tls::ClientTls;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -16,15 +17,9 @@ use tokio::net::TcpStream;
 pub struct NoService;
 
 impl Service for NoService {
-    fn handle(&self, _peer: &Arc<Peer>, request: Command) -> Outcome {
-        Outcome::Now(unsupported(&request))
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        Err(Refusal::unsupported(call.request.request_code()))
     }
-}
-
-/// The answer to a code that nobody handles.
-pub fn unsupported(request: &Command) -> Command {
-    Command::response(crate::ResponseCode::REQUEST_CODE_NOT_SUPPORTED)
-        .with_remark(format!(" request type {} not supported", request.code))
 }
 
 /// How to call other servers.
@@ -121,7 +116,7 @@ impl<S: Service> Client<S> {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer::new(remote, local, self.config.codec);
+        let peer = Peer::socket(remote, local, self.config.codec, self.service.observer());
         let (task_peer, service) = (peer.clone(), self.service.clone());
         tokio::spawn(async move { connection::run(stream, &task_peer, &*service).await });
         peer

@@ -78,6 +78,11 @@ impl Command {
         self
     }
 
+    /// What it takes of memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Command>() + self.ext.memory_bytes() + self.body.len()
+    }
+
     /// What a request asks for.
     pub fn request_code(&self) -> RequestCode {
         RequestCode(self.code)
@@ -106,7 +111,8 @@ impl Command {
 
 impl From<Refusal> for Command {
     fn from(refusal: Refusal) -> Command {
-        Command::response(refusal.code).with_remark(refusal.remark)
+        let ext = refusal.ext.map(|ext| *ext).unwrap_or_default();
+        Command::response(refusal.code).with_remark(refusal.remark).with_ext(ext)
     }
 }
 

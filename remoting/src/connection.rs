@@ -1,43 +1,52 @@
 //! One connection, whichever end opened it: one task reads what has come, handles every whole frame in it and
 //! writes all replies with one vectored write.
 
+mod call;
 mod input;
+mod line;
 mod outbox;
 mod peer;
+mod responder;
 
 use crate::command::Command;
 use crate::frame::{self, FrameError};
+use crate::refusal::Refusal;
+pub use call::{Call, Outcome, Taken, Work};
 use input::Input;
 pub use outbox::OUTBOX_BYTES_MAX;
-pub use peer::{CallError, Peer};
+pub use peer::{CallError, Peer, Sink};
+pub use responder::{Exchange, Observer, Responder};
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Replies are written early where a batch of requests has made this much of them.
 const WRITE_EARLY_BYTES: usize = 256 * 1024;
 
-/// What becomes of a request.
-#[expect(clippy::large_enum_variant, reason = "replies are the rule: a box would cost each an allocation")]
-pub enum Outcome {
-    /// The reply; a oneway request's is dropped.
-    Now(Command),
-    /// The reply comes through [`Peer::reply`].
-    Later,
-    /// There will be none.
-    Silent,
-}
-
 /// What answers the requests that come in on a connection. Java: `NettyRequestProcessor`.
 pub trait Service: Send + Sync + 'static {
-    /// Runs on the connection's task: it must not wait. Long work goes elsewhere and answers [`Outcome::Later`].
-    fn handle(&self, peer: &Arc<Peer>, request: Command) -> Outcome;
+    /// Runs on the connection's task: it must not wait. Long work takes the call elsewhere and answers
+    /// [`Outcome::Later`].
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal>;
 
     /// The connection is open. Called once, before the first request.
     fn connected(&self, _peer: &Arc<Peer>) {}
 
     /// The connection is gone, for whatever reason. Called once.
     fn closed(&self, _peer: &Arc<Peer>) {}
+
+    /// Who is told how requests end; asked once a connection.
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        None
+    }
+}
+
+/// Has a request served that came from within this process.
+pub fn dispatch<S: Service + ?Sized>(service: &S, peer: &Arc<Peer>, request: Command) {
+    let mut call = Call::new(peer, request);
+    let outcome = service.handle(&mut call);
+    call.end(outcome);
 }
 
 /// Why a connection ended.
@@ -91,52 +100,58 @@ async fn serve<S: Service + ?Sized>(
     peer: &Arc<Peer>,
     service: &S,
 ) -> End {
+    let Some(line) = peer.line() else { return End::Ours };
     let mut input = Input::default();
+    let mut received = Instant::now();
     loop {
         tokio::select! {
             read = input.fill(&mut stream) => match read {
                 Ok(0) => return End::Peer,
-                Ok(_) => peer.touch(),
+                Ok(_) => {
+                    received = Instant::now();
+                    line.touch(received);
+                }
                 // TLS clients that leave without a last word, as Java's do. Frames have lengths: nothing is mistaken.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return End::Peer,
                 Err(error) => return End::Io(error),
             },
-            () = peer.woken() => {}
+            () = line.woken() => {}
         }
         loop {
             if peer.is_closing() {
                 return End::Ours;
             }
-            match frame::take(input.bytes()) {
-                Ok(Some(command)) => handle(peer, service, command),
+            let waiting_bytes = match frame::take(input.bytes()) {
+                Ok(Some(command)) => handle(peer, service, command, received),
                 Ok(None) => break,
                 Err(error) => {
                     // What was asked before the broken frame is answered still.
-                    let _ = peer.write_out(&mut stream).await;
+                    let _ = line.write_out(&mut stream).await;
                     return End::Frame(error);
                 }
-            }
-            if peer.outbox_bytes() >= WRITE_EARLY_BYTES
-                && let Err(error) = peer.write_out(&mut stream).await
+            };
+            if waiting_bytes >= WRITE_EARLY_BYTES
+                && let Err(error) = line.write_out(&mut stream).await
             {
                 return End::Io(error);
             }
         }
-        if let Err(error) = peer.write_out(&mut stream).await {
+        if let Err(error) = line.write_out(&mut stream).await {
             return End::Io(error);
         }
     }
 }
 
-fn handle<S: Service + ?Sized>(peer: &Arc<Peer>, service: &S, command: Command) {
+/// Returns the bytes that wait to be written, where a reply was.
+fn handle<S: Service + ?Sized>(peer: &Arc<Peer>, service: &S, command: Command, received: Instant) -> usize {
     if command.is_response() {
         peer.answered(command);
-        return;
+        return 0;
     }
-    let (opaque, oneway) = (command.opaque, command.is_oneway());
-    if let Outcome::Now(reply) = service.handle(peer, command)
-        && !oneway
-    {
-        peer.push_reply(opaque, reply);
-    }
+    let mut call = Call::received(peer.clone(), command, received);
+    let outcome = service.handle(&mut call);
+    call.end_here(outcome)
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,6 +50,12 @@ impl ExtFields {
         self.spans.is_empty()
     }
 
+    /// What it takes of memory, about.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let spilled = if self.spans.spilled() { self.spans.capacity() * size_of::<Span>() } else { 0 };
+        self.text.capacity() + spilled
+    }
+
     /// The value of a key; `None` also where Java would hold null.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.iter().rev().find(|(k, _)| *k == key).map(|(_, v)| v)

@@ -195,7 +195,8 @@ struct Shared<S> {
 
 async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: Arc<Shared<S>>) {
     let Ok(local_addr) = stream.local_addr() else { return };
-    let peer = Peer::new(socket_addr, canonical(local_addr), shared.codec);
+    let observer = shared.service.observer();
+    let peer = Peer::socket(socket_addr, canonical(local_addr), shared.codec, observer);
     shared.peers.lock().insert(peer.id(), peer.clone());
     let _listed = Listed { peers: &shared.peers, id: peer.id() };
     let opened = tokio::select! {

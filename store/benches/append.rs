@@ -1,4 +1,4 @@
-//! What an append costs, and how long it holds the lock: `cargo bench -p broker --bench append [-- THREADS BODY_BYTES]`.
+//! What an append costs, and how long it holds the lock: `cargo bench -p store --bench append [-- THREADS BODY_BYTES]`.
 //!
 //! Not a test: numbers depend on the machine. Prints appends a second, CPU per append over all threads of the store, and
 //! the distribution of the time of one call from one thread (an upper bound of the time under the lock).
@@ -10,18 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use process::clock::Clock;
-use sample::{message, start, wait_until_derived};
+use sample::{cpu, message, start, wait_until_derived};
 use store::{Everything, GetRequest, MessageStore, StoreConfig, get};
 
 const RUN: Duration = Duration::from_secs(4);
-
-/// CPU time of the process so far.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<_> = text.rsplit(") ").next().unwrap().split(' ').collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    Duration::from_millis(ticks * 10)
-}
 
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();

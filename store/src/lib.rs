@@ -38,6 +38,7 @@ mod queue;
 mod read;
 mod recover;
 mod roots;
+mod safety;
 mod sparse_files;
 mod tail;
 #[cfg(any(test, feature = "testing"))]
@@ -63,18 +64,19 @@ use expire::Expire;
 use flush::Flusher;
 use index::Index;
 use mapped_file::FileLock;
+use safety::Safety;
 
 pub use config::{BatchTopics, FilterBits, FlushDiskType, StoreConfig};
 pub use consume_queue::ext::ExtUnit;
 pub use error::{OpenError, PutError, WheelTimerError};
 pub use expire::{UsedRatios, bounded_ratio};
-pub use flush::{FlushCallback, FlushOutcome};
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
 pub use mapped_file::{MappedRange, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;
+pub use safety::{Policy, Replicated, WaitOutcome, Waiter, WaitingRoom};
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,7 @@ struct Shared {
     checkpoint: Checkpoint,
     ahead: Ahead,
     flusher: Flusher,
+    safety: Safety,
     derive: Derive,
     /// See [`MessageStore::append_with_lmqs`].
     lmq_order: Mutex<()>,

@@ -17,7 +17,7 @@ use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use process::clock::Clock;
 
-use super::config::{FlushDiskType, StoreConfig};
+use super::config::StoreConfig;
 use super::consume_queue::Trust;
 use super::consume_queue_store::ConsumeQueueStore;
 use super::derive::{Derive, Line};
@@ -29,6 +29,7 @@ use super::index::{self, Index};
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::mapped_file::{self, FileLock};
 use super::recover::Recovery;
+use super::safety::Safety;
 use super::{MessageStore, OnArrived, Shared};
 
 /// Smallest file of log or queue in bytes: room for an entry, or for a blank record and something before it.
@@ -102,6 +103,7 @@ impl MessageStore {
             checkpoint,
             ahead: Ahead::default(),
             flusher: Flusher::default(),
+            safety: Safety::default(),
             derive,
             lmq_order: Mutex::default(),
             queue_flush: QueueFlush::default(),
@@ -132,13 +134,8 @@ impl MessageStore {
             let line = Line { config, log, queues, index };
             parts.derive.run(&line, &mut on_arrived);
         })?;
-        self.spawn("store-flush-log", |parts| {
-            let Shared { config, log, checkpoint, flusher, derive, .. } = parts;
-            flusher.run(config, log, checkpoint, || derive.wake());
-        })?;
-        if self.parts.config.flush_disk_type == FlushDiskType::SyncFlush {
-            self.spawn("store-flush-watch", |parts| parts.flusher.watch())?;
-        }
+        self.spawn("store-flush-log", |parts| parts.flusher.run(parts))?;
+        self.spawn("store-safety", |parts| parts.safety.run(parts))?;
         self.spawn("store-ahead", |parts| parts.ahead.run(&parts.log))?;
         self.spawn("store-flush-queues", |parts| parts.queue_flush.run(parts))?;
         self.spawn("store-expire", |parts| parts.expire.run(parts))?;
@@ -187,7 +184,7 @@ impl MessageStore {
 
     /// Log first: under SYNC_FLUSH deriving waits for it.
     fn stop_threads(&self) {
-        let Shared { ahead, flusher, derive, queue_flush, expire, .. } = &*self.parts;
+        let Shared { ahead, flusher, safety, derive, queue_flush, expire, .. } = &*self.parts;
         let mut threads = self.threads.lock();
         let mut join = |name: &str| {
             for thread in threads.extract_if(.., |thread| thread.thread().name() == Some(name)) {
@@ -202,7 +199,10 @@ impl MessageStore {
         join("store-ahead");
         flusher.stop();
         join("store-flush-log");
-        join("store-flush-watch");
+        // What is not on disk by now will not be.
+        safety.close();
+        safety.stop();
+        join("store-safety");
         derive.stop();
         join("store-derive");
         queue_flush.stop();
@@ -315,13 +315,13 @@ impl QueueFlush {
 
 fn flush_queues(parts: &Shared, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let Shared { config, log, queues, index, checkpoint, flusher, derive, .. } = parts;
+    let Shared { config, queues, index, checkpoint, flusher, derive, .. } = parts;
     let last = derive.last();
     // Java flushes full files only; a file that grows for days would be read through after a power cut.
     let index_until_ms = if thorough { index.flush_all()? } else { index.flush_full()? };
     note_index_flushed(checkpoint, index_until_ms);
     let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
-    if queues.flush(least_pages) && thorough && flusher.flush_all(log, checkpoint) {
+    if queues.flush(least_pages) && thorough && flusher.flush_all(parts) {
         note_all_durable(checkpoint, last);
     }
     checkpoint.flush()

@@ -9,7 +9,6 @@ use message::{Message, PropertyCrc, RecordError, RecordPatch, batch, property, s
 use super::append::Placed;
 use super::config::FlushDiskType;
 use super::error::PutError;
-use super::flush::FlushCallback;
 use super::topic_name::RETRY_GROUP_TOPIC_PREFIX;
 use super::{MessageStore, Shared, dispatch_request};
 
@@ -29,7 +28,7 @@ impl Appended {
         Self { physical_offset, size, queue_offset, store_timestamp_ms }
     }
 
-    /// First byte behind the record: what [`MessageStore::when_flushed`] waits for.
+    /// First byte behind the record: what [`WaitingRoom::when_safe`](super::WaitingRoom::when_safe) waits for.
     pub fn end_offset(&self) -> i64 {
         self.physical_offset + self.size as i64
     }
@@ -84,7 +83,7 @@ pub(super) fn with_buffer<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 }
 
 impl MessageStore {
-    /// Appends one message. Never waits for the disk: see [`Self::when_flushed`].
+    /// Appends one message. Never waits for the disk: see [`WaitingRoom`](super::WaitingRoom).
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         self.check(message)?;
         match self.parts.config.enable_lmq {
@@ -201,15 +200,10 @@ impl MessageStore {
         }
     }
 
-    /// Calls back when the log is on disk up to `offset`: at once on this thread if it is, else from a thread of the store.
-    /// Needed under SYNC_FLUSH only, and there only for messages that wait for it (property `WAIT` not `false`).
-    pub fn when_flushed(&self, offset: i64, callback: FlushCallback) {
-        self.parts.flusher.when_flushed(
-            &self.parts.log,
-            self.parts.config.sync_flush_timeout,
-            offset,
-            callback,
-        );
+    /// Brings the log to disk up to `end`, which waits for the disk; whether it is there.
+    pub fn flush(&self, end: i64) -> bool {
+        self.flushed_where() >= end
+            || (self.parts.flusher.flush_all(&self.parts) && self.flushed_where() >= end)
     }
 
     /// Whether an append has been holding the lock for long (`isOSPageCacheBusy`).

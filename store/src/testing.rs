@@ -21,6 +21,32 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
+/// Numbers that look random and are the same for one seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        // Neighbouring seeds must not begin alike.
+        Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// So many seeds, new ones in each run; `SEED=n` has a test try that one alone.
+    pub fn seeds(count: u64) -> std::ops::Range<u64> {
+        let given = std::env::var("SEED").ok().map(|seed| seed.parse().expect("SEED is a number"));
+        let first = given.unwrap_or_else(|| Clock::real().wall_ms().unsigned_abs() * 1000);
+        first..first + given.map_or(count, |_| 1)
+    }
+
+    /// From 0 on, without the end.
+    pub fn below(&mut self, end: u64) -> u64 {
+        // xorshift64*.
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % end
+    }
+}
+
 /// A directory, a small geometry, a clock that moves by hand.
 pub struct Scratch {
     pub dir: tempfile::TempDir,

@@ -199,41 +199,12 @@ fn parked_pulls_hear_of_arrivals() {
 }
 
 #[test]
-fn one_sync_ends_every_wait() {
-    let mut scratch = Scratch::default();
-    scratch.config.flush_disk_type = FlushDiskType::SyncFlush;
-    let store = scratch.start();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    for index in 0..50 {
-        let end = store.append(&message("T", 0, &body(index), "A")).unwrap().end_offset();
-        let (sender, seen) = (sender.clone(), Arc::downgrade(&store));
-        store.when_flushed(
-            end,
-            Box::new(move |outcome| {
-                let flushed = seen.upgrade().map_or(i64::MAX, |store| store.flushed_where());
-                sender.send((outcome, flushed >= end)).unwrap();
-            }),
-        );
-    }
-    for _ in 0..50 {
-        assert_eq!(receiver.recv_timeout(DEADLINE).unwrap(), (FlushOutcome::Flushed, true));
-    }
-    derived(&store);
-    check(&store, 50);
-    assert_eq!(store.flushed_where(), store.max_phy_offset());
-}
-
-#[test]
-fn async_flush_comes_by_itself_and_on_demand() {
+fn async_flush_comes_by_itself() {
     let mut scratch = Scratch::default();
     scratch.config.flush_commit_log_thorough_interval = Duration::from_millis(100);
     let store = scratch.start();
     fill(&store, 0, 100);
     wait_until("flushed in the background", || store.flushed_where() == store.max_phy_offset());
-    let end = store.append(&message("T", 0, b"small", "A")).unwrap().end_offset();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    store.when_flushed(end, Box::new(move |outcome| sender.send(outcome).unwrap()));
-    assert_eq!(receiver.recv_timeout(DEADLINE).unwrap(), FlushOutcome::Flushed);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::version::name_of_old;
 use super::*;
+use remoting::{Peer, ResponseCode};
 
 #[test]
 fn old_versions_have_java_s_names() {
@@ -20,14 +21,14 @@ fn old_versions_have_java_s_names() {
 #[tokio::test]
 async fn one_request_too_many_is_refused_until_one_is_answered() {
     let calls = Calls { waiting: Arc::new(Semaphore::new(1)) };
-    let (peer, request) = (Peer::detached(), Command::default());
+    let call = || Call::new(&Peer::detached(), Command::default());
     let (done, wait) = tokio::sync::oneshot::channel::<()>();
     let work = async {
         let _ = wait.await;
         Command::success()
     };
-    assert!(calls.answer_with(&Handle::current(), &peer, &request, work).is_ok());
-    let refused = calls.answer_with(&Handle::current(), &peer, &request, async { Command::success() });
+    assert!(calls.answer_with(&Handle::current(), &mut call(), work).is_ok());
+    let refused = calls.answer_with(&Handle::current(), &mut call(), async { Command::success() });
     assert_eq!(refused.err().map(|refusal| refusal.code), Some(ResponseCode::SYSTEM_BUSY));
     drop(done);
     let permit = tokio::time::timeout(CALL_TIMEOUT, calls.waiting.acquire()).await;

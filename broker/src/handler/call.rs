@@ -12,7 +12,7 @@ use remoting::header::client::{
     GetConsumerStatusRequestHeader,
 };
 use remoting::header::required;
-use remoting::{Body, Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode, json};
+use remoting::{Body, Call, Command, ExtFields, Outcome, Refusal, RequestCode, ResponseCode, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,24 +20,16 @@ use std::time::Duration;
 /// Java: `Broker2Client.getConsumeStatus`.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub fn get_consumer_running_info(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = GetConsumerRunningInfoRequestHeader::decode(&request.ext);
+pub fn get_consumer_running_info(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = GetConsumerRunningInfoRequestHeader::decode(&call.request.ext);
     let consumer = Consumer::find(broker, header.consumer_group, header.client_id)?;
-    let call = Command::request(RequestCode::GET_CONSUMER_RUNNING_INFO, request.ext.clone())
-        .with_body(request.body.clone());
-    broker.calls.answer_with(&broker.runtime, peer, &request, consumer.call(call))
+    let asked = Command::request(RequestCode::GET_CONSUMER_RUNNING_INFO, call.request.ext.clone())
+        .with_body(call.request.body.clone());
+    broker.calls.answer_with(&broker.runtime, call, consumer.call(asked))
 }
 
-pub fn consume_message_directly(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = ConsumeMessageDirectlyResultRequestHeader::decode(&request.ext);
+pub fn consume_message_directly(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ConsumeMessageDirectlyResultRequestHeader::decode(&call.request.ext);
     let topic = header.topic.and_then(|topic| broker.topics.find(topic));
     let group = header.consumer_group.filter(|group| !group.is_empty()).and_then(|group| broker.group(group));
     let passed_on = ConsumeMessageDirectlyResultRequestHeader {
@@ -48,21 +40,18 @@ pub fn consume_message_directly(
     };
     let message = message(broker, required(header.msg_id, "msgId")?)?;
     let consumer = Consumer::find(broker, header.consumer_group, header.client_id)?;
-    let ext = replaced(&request.ext, &passed_on.encode());
-    let call = Command::request(RequestCode::CONSUME_MESSAGE_DIRECTLY, ext).with_body(message);
-    broker.calls.answer_with(&broker.runtime, peer, &request, consumer.call(call))
+    let ext = replaced(&call.request.ext, &passed_on.encode());
+    let asked = Command::request(RequestCode::CONSUME_MESSAGE_DIRECTLY, ext).with_body(message);
+    broker.calls.answer_with(&broker.runtime, call, consumer.call(asked))
 }
 
-/// The stored record, copied: it may have to come from the disk, for which the connection must not wait.
+/// The stored record, copied: where it lies it may go while the client takes its time.
 fn message(broker: &Broker, msg_id: &str) -> Result<Body, Refusal> {
     let (_, offset) = id::parse_offset_message_id(msg_id).ok_or_else(|| Refusal::missing("msgId"))?;
-    let record = tokio::task::block_in_place(|| {
-        let range = broker.store.look_message_by_offset(offset)?;
-        Some(Bytes::copy_from_slice(range.as_ref()))
-    });
-    record.map(Body::from).ok_or_else(|| {
+    let range = broker.store.look_message_by_offset(offset).ok_or_else(|| {
         Refusal::new(ResponseCode::SYSTEM_ERROR, format!("can not find message by the offset, {offset}"))
-    })
+    })?;
+    Ok(Bytes::copy_from_slice(range.as_ref()).into())
 }
 
 /// `ext` with the fields of `changes` in place of its own.
@@ -117,16 +106,15 @@ impl Consumer {
 
 pub fn invoke_broker_to_get_consumer_status(
     broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
+    call: &mut Call,
 ) -> Result<Outcome, Refusal> {
-    let header = GetConsumerStatusRequestHeader::decode(&request.ext);
+    let header = GetConsumerStatusRequestHeader::decode(&call.request.ext);
     let group = required(header.group, "group")?;
     let clients = broker.clients.consumers(group).ok_or_else(|| Refusal::missing("group"))?;
     let wanted = header.client_addr.filter(|id| !id.trim().is_empty()).map(str::to_owned);
-    let asked = GetConsumerStatusRequestHeader { client_addr: None, ..header };
-    let call = Command::request(RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT, asked.encode());
-    broker.calls.answer_with(&broker.runtime, peer, &request, statuses(clients, wanted, call))
+    let passed_on = GetConsumerStatusRequestHeader { client_addr: None, ..header };
+    let asked = Command::request(RequestCode::GET_CONSUMER_STATUS_FROM_CLIENT, passed_on.encode());
+    broker.calls.answer_with(&broker.runtime, call, statuses(clients, wanted, asked))
 }
 
 /// Asks one client after the other; those that do not answer are left out. Java: `getConsumeStatus`.

@@ -17,13 +17,14 @@ use remoting::header::client::{
     UnregisterClientRequestHeader,
 };
 use remoting::header::required;
-use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode, json};
+use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode, json};
 use std::sync::Arc;
 
-pub fn heart_beat(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let data: HeartbeatData = json_body(&request.body.bytes())?;
+pub fn heart_beat(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let data: HeartbeatData = json_body(&call.request.body.bytes())?;
     let is_v2 = data.heartbeat_fingerprint != 0;
-    let client = broker.clients.client(peer, data.client_id, request.language, request.version);
+    let client =
+        broker.clients.client(call.peer(), data.client_id, call.request.language, call.request.version);
     let mut disagrees = false;
     for consumer in &data.consumer_data_set {
         let with_subscriptions = !(is_v2 && data.without_sub);
@@ -68,31 +69,23 @@ fn consumer_beat(
     Ok(disagrees)
 }
 
-pub fn unregister_client(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = UnregisterClientRequestHeader::decode(&request.ext);
+pub fn unregister_client(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = UnregisterClientRequestHeader::decode(&call.request.ext);
     if let Some(group) = header.producer_group {
-        broker.clients.unregister_producer(peer.id(), group);
+        broker.clients.unregister_producer(call.peer().id(), group);
     }
     if let Some(group) = header.consumer_group {
         let config = broker.group(group);
         let notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
-        if broker.clients.unregister_consumer(peer.id(), group, notify) {
+        if broker.clients.unregister_consumer(call.peer().id(), group, notify) {
             broker.consumer_filters.unregister(group);
         }
     }
     ok_with_header()
 }
 
-pub fn check_client_config(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let bytes = request.body.bytes();
+pub fn check_client_config(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let bytes = call.request.body.bytes();
     if bytes.is_empty() {
         return ok();
     }
@@ -123,30 +116,21 @@ pub fn check_client_config(
 const UNKNOWN_EXPRESSION_TYPE: &str = "Cannot invoke \"org.apache.rocketmq.filter.FilterSpi.compile(String)\" \
      because the return value of \"org.apache.rocketmq.filter.FilterFactory.get(String)\" is null";
 
-pub fn get_consumer_list_by_group(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = ConsumerGroupRequestHeader::decode(&request.ext);
+pub fn get_consumer_list_by_group(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ConsumerGroupRequestHeader::decode(&call.request.ext);
     let group = required(header.consumer_group, "consumerGroup")?;
     let client_ids = |group: &ConsumerGroup| group.clients.values().map(|c| c.client_id.clone()).collect();
     let Some(consumer_id_list) = broker.clients.consumer_group(group, client_ids) else {
-        tracing::warn!("{} asked for the consumers of {group}, which has none", peer.remote_addr());
+        tracing::warn!("{} asked for the consumers of {group}, which has none", call.peer().remote_addr());
         let remark = format!("no consumer for this group, {group}");
-        let reply = Command::response(ResponseCode::SYSTEM_ERROR).with_remark(remark);
-        return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));
+        return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark).with_ext(ExtFields::empty()));
     };
     let body = json::to_bytes(&GetConsumerListByGroupResponseBody { consumer_id_list });
     Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty()).with_body(body)))
 }
 
-pub fn get_consumer_connection_list(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = ConsumerGroupRequestHeader::decode(&request.ext);
+pub fn get_consumer_connection_list(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ConsumerGroupRequestHeader::decode(&call.request.ext);
     let group = required(header.consumer_group, "consumerGroup")?;
     let connection = |group: &ConsumerGroup| ConsumerConnection {
         connection_set: group.clients.values().map(connection).collect(),
@@ -162,12 +146,8 @@ pub fn get_consumer_connection_list(
     ok_with_body(&body)
 }
 
-pub fn get_producer_connection_list(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = GetProducerConnectionListRequestHeader::decode(&request.ext);
+pub fn get_producer_connection_list(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = GetProducerConnectionListRequestHeader::decode(&call.request.ext);
     let group = required(header.producer_group, "producerGroup")?;
     let producers = broker.clients.producers(group).ok_or_else(|| {
         let remark = format!("the producer group[{group}] not exist");
@@ -185,35 +165,23 @@ fn connection(client: &Client) -> Connection {
     }
 }
 
-pub fn query_topic_consume_by_who(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = SubscriptionQueryRequestHeader::decode(&request.ext);
+pub fn query_topic_consume_by_who(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = SubscriptionQueryRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
     let mut group_list = broker.clients.groups_of_topic(topic);
     group_list.extend(broker.offsets.groups_of_topic(topic));
     ok_with_body(&GroupList { group_list })
 }
 
-pub fn query_topics_by_consumer(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = SubscriptionQueryRequestHeader::decode(&request.ext);
+pub fn query_topics_by_consumer(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = SubscriptionQueryRequestHeader::decode(&call.request.ext);
     let topics = broker.offsets.topics_of_group(header.group.unwrap_or("null"));
     let broker_addr = Some(broker.settings().broker_addr());
     ok_with_body(&TopicList { broker_addr, topic_list: topics.into_iter().collect() })
 }
 
-pub fn query_subscription_by_consumer(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = SubscriptionQueryRequestHeader::decode(&request.ext);
+pub fn query_subscription_by_consumer(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = SubscriptionQueryRequestHeader::decode(&call.request.ext);
     let (group, topic) = (required(header.group, "group")?, required(header.topic, "topic")?);
     let subscription = broker.clients.consumer_group(group, |group| group.subscriptions.get(topic).cloned());
     ok_with_body(&QuerySubscriptionResponseBody {

@@ -6,12 +6,12 @@ use crate::transaction::NotHalf;
 use message::{Record, StoredMessage, id, property, sys_flag};
 use remoting::header::required;
 use remoting::header::transaction::{EndTransactionRequestHeader, ResumeCheckHalfMessageRequestHeader};
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::PutError;
 
-pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let header = EndTransactionRequestHeader::decode(&request.ext);
+pub fn end_transaction(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = EndTransactionRequestHeader::decode(&call.request.ext);
     let end = required(header.commit_or_rollback, "commitOrRollback")?;
     if broker.is_slave() {
         return Err(Refusal::new(ResponseCode::SLAVE_NOT_AVAILABLE, UNSET_REMARK));
@@ -20,7 +20,7 @@ pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command)
         sys_flag::TRANSACTION_COMMIT | sys_flag::TRANSACTION_ROLLBACK => {}
         sys_flag::TRANSACTION_NOT => {
             // Unknown yet: the check will ask. Java gives no answer.
-            tracing::warn!("{} leaves a transaction open: {:?}", peer.remote_addr(), request.ext);
+            tracing::warn!("{} leaves a transaction open: {:?}", call.peer().remote_addr(), call.request.ext);
             return Ok(Outcome::Silent);
         }
         _ => return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "commitOrRollback field wrong")),
@@ -31,14 +31,14 @@ pub fn end_transaction(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command)
     if !header.from_transaction_check && broker.transactions.is_immunity_over(&half) {
         tracing::warn!(
             "{} ends a transaction too late, it will be asked: {:?}",
-            peer.remote_addr(),
-            request.ext
+            call.peer().remote_addr(),
+            call.request.ext
         );
         return Err(Refusal::new(ResponseCode::ILLEGAL_OPERATION, UNSET_REMARK));
     }
     check(&half, &header)?;
     if end == sys_flag::TRANSACTION_ROLLBACK {
-        tracing::info!("{} rolls back: {:?}", peer.remote_addr(), request.ext);
+        tracing::info!("{} rolls back: {:?}", call.peer().remote_addr(), call.request.ext);
         broker.transactions.rollback(&half);
         return Ok(Outcome::Now(Command::success().with_remark(UNSET_REMARK)));
     }
@@ -97,12 +97,8 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
 }
 
 /// Java: `AdminBrokerProcessor.resumeCheckHalfMessage`.
-pub fn resume_check_half_message(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = ResumeCheckHalfMessageRequestHeader::decode(&request.ext);
+pub fn resume_check_half_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ResumeCheckHalfMessageRequestHeader::decode(&call.request.ext);
     let unreadable = || {
         let remark = "Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.";
         Refusal::new(ResponseCode::SYSTEM_ERROR, remark)

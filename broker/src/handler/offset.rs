@@ -4,16 +4,12 @@ use super::{offset_reply, ok_with_header};
 use crate::broker::Broker;
 use remoting::header::offset::{QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader};
 use remoting::header::required;
-use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::{Everything, GetMessageStatus, GetRequest};
 
-pub fn query_consumer_offset(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = QueryConsumerOffsetRequestHeader::decode(&request.ext);
+pub fn query_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = QueryConsumerOffsetRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
     let queue_id = required(header.queue_id, "queueId")?;
     let offset = broker.offsets.query(header.consumer_group.unwrap_or("null"), topic, queue_id);
@@ -39,12 +35,8 @@ fn first_message_is_in_memory(broker: &Broker, topic: &str, queue_id: i32) -> bo
     result.status == GetMessageStatus::Found && result.resident
 }
 
-pub fn update_consumer_offset(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = UpdateConsumerOffsetRequestHeader::decode(&request.ext);
+pub fn update_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = UpdateConsumerOffsetRequestHeader::decode(&call.request.ext);
     let (group, topic) = (header.consumer_group.unwrap_or("null"), required(header.topic, "topic")?);
     if !broker.groups.contains(group) {
         let remark = format!("Group {group} not exist!");
@@ -63,6 +55,6 @@ pub fn update_consumer_offset(
         let reply = Command::success().with_remark("Offset has been previously reset");
         return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));
     }
-    broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
+    broker.offsets.commit(&call.peer().remote_addr(), group, topic, queue_id, offset);
     ok_with_header()
 }

@@ -1,137 +1,181 @@
 //! Pulls: 11 and 361. Java: `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
+mod allowed;
 #[cfg(test)]
 mod tests;
 
-use super::FAQ;
 use crate::broker::Broker;
-use crate::clients::ConsumerGroup;
-use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::long_poll::Parked;
-use crate::subscription::{PullFilter, TagFilter};
-use crate::topic_validator;
+use crate::subscription::PullFilter;
 use crate::topics::perm;
+pub(super) use allowed::unsupported_filter;
+use allowed::{Allowed, check, forbidden};
 use bytes::Bytes;
-use remoting::body::{ConsumeType, SubscriptionGroupConfig, TopicConfig, is_tag_type};
+use remoting::body::SubscriptionGroupConfig;
 use remoting::header::pull::{
     PullMessageRequestHeader, PullMessageResponseHeader, forbidden_type, pull_sys_flag,
 };
 use remoting::header::required;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::get::PULL_BYTES_MAX;
 use store::{GetMessageResult, GetMessageStatus, GetRequest};
 
 const MASTER_ID: i64 = 0;
 
-pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    pull(broker, peer, request, true)
+pub fn pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    pull(broker, call, Turn::First)
 }
 
-pub fn lite_pull_message(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let settings = &broker.settings().broker;
-    if !settings.lite_pull_message_enable && perm::is_readable(settings.broker_permission) {
-        let remark = format!("the broker[{}] for lite pull consumer is forbidden", settings.broker_ip1);
-        return Ok(forbidden(forbidden_type::BROKER, remark));
+pub fn lite_pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let settings = broker.settings();
+    if !settings.broker.lite_pull_message_enable && perm::is_readable(settings.broker.broker_permission) {
+        let ip = &settings.broker.broker_ip1;
+        let remark = format!("the broker[{ip}] for lite pull consumer is forbidden");
+        return Err(forbidden(forbidden_type::BROKER, remark));
     }
-    pull(broker, peer, request, true)
+    pull(broker, call, Turn::First)
 }
 
 /// Serves a parked pull again: it is answered now, whatever there is. Java: `executeRequestWhenWakeup`.
 pub fn wake(broker: &Arc<Broker>, parked: Parked) {
-    let (peer, opaque, oneway) = (parked.peer, parked.request.opaque, parked.request.is_oneway());
+    let mut call = parked.call;
     // A reset offset is told once: not to a consumer that is gone.
-    if !peer.is_open() {
+    if !call.peer().is_open() {
         return;
     }
-    let outcome = pull(broker, &peer, parked.request, false);
-    if let Outcome::Now(reply) = outcome.unwrap_or_else(|refusal| Outcome::Now(refusal.into()))
-        && !oneway
-    {
-        peer.reply(opaque, reply);
-    }
+    let outcome = pull(broker, &mut call, Turn::Woken);
+    call.end(outcome);
 }
 
-fn pull(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-    may_park: bool,
-) -> Result<Outcome, Refusal> {
-    let header = PullMessageRequestHeader::decode(&request.ext);
-    let allowed = match check(broker, peer, &header)? {
-        Ok(allowed) => allowed,
-        Err(refused) => return Ok(refused),
-    };
+/// How often a pull has been here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    /// It was parked.
+    Woken,
+}
+
+fn pull(broker: &Arc<Broker>, call: &mut Call, turn: Turn) -> Result<Outcome, Refusal> {
+    let header = PullMessageRequestHeader::decode(&call.request.ext);
+    let allowed = check(broker, call.peer(), &header)?;
     let wanted = Wanted::read(&header)?;
-    if let Some(offset) = broker.reset_offset(wanted.topic, wanted.group, wanted.queue_id) {
+    if let Some(offset) = reset_offset(broker, &wanted) {
         let result = moved_to(broker, &wanted, offset);
-        note_offsets(broker, peer, &wanted, &result, ResponseCode::PULL_OFFSET_MOVED, may_park);
+        note_offsets(broker, call.peer(), &wanted, &result, ResponseCode::PULL_OFFSET_MOVED, turn);
         let reply = reply(broker, &allowed, ResponseCode::PULL_OFFSET_MOVED, &result);
         return Ok(Outcome::Now(reply.with_remark("OFFSET_RESET")));
     }
-    let result = get_message(broker, &wanted, &allowed.filter);
+    // Tags stand in the queue, but an expression looks into each record.
+    let looks_at_records = matches!(allowed.filter, PullFilter::Sql(_));
+    if looks_at_records && broker.store.is_cold(wanted.topic, wanted.queue_id, wanted.offset) {
+        let broker = broker.clone();
+        return broker.clone().disk_pool.run(call, move |call| {
+            let header = PullMessageRequestHeader::decode(&call.request.ext);
+            let looked = look(&broker, call.peer(), &Wanted::read(&header)?, &allowed, turn)?;
+            settle(&broker, call, allowed, looked)
+        });
+    }
+    let looked = look(broker, call.peer(), &wanted, &allowed, turn)?;
+    settle(broker, call, allowed, looked)
+}
+
+/// What a pull found, and what it means.
+struct Looked {
+    result: GetMessageResult,
+    code: ResponseCode,
+    wait: Option<Wait>,
+}
+
+/// A pull that found nothing waits.
+struct Wait {
+    topic: String,
+    queue_id: i32,
+    offset: i64,
+    /// On the monotonic clock.
+    until_ms: u64,
+}
+
+fn look(
+    broker: &Broker,
+    peer: &Peer,
+    wanted: &Wanted<'_>,
+    allowed: &Allowed,
+    turn: Turn,
+) -> Result<Looked, Refusal> {
+    let result = broker.store.get_message(wanted.get_request(), &allowed.filter);
     let code = response_code(broker, &result, &allowed.group, wanted.offset);
-    note_offsets(broker, peer, &wanted, &result, code, may_park);
-    let may_park = may_park && !broker.long_poll.is_full();
-    if code == ResponseCode::PULL_NOT_FOUND && may_park && wanted.sys_flag & pull_sys_flag::SUSPEND != 0 {
-        let suspend_timeout_ms = required(wanted.suspend_timeout_ms, "suspendTimeoutMillis")?;
-        let until_ms = broker.long_poll.now_ms() + park_ms(broker, suspend_timeout_ms);
-        let (topic, queue_id, offset) = (wanted.topic.to_owned(), wanted.queue_id, wanted.offset);
-        let parked = Parked { peer: peer.clone(), request, offset, filter: allowed.filter, until_ms };
-        park(broker, &topic, queue_id, parked);
-        return Ok(Outcome::Later);
+    note_offsets(broker, peer, wanted, &result, code, turn);
+    let waits = code == ResponseCode::PULL_NOT_FOUND
+        && turn == Turn::First
+        && wanted.sys_flag & pull_sys_flag::SUSPEND != 0
+        && !broker.long_poll.is_full();
+    let wait = if waits { Some(wait(broker, wanted)?) } else { None };
+    Ok(Looked { result, code, wait })
+}
+
+fn wait(broker: &Broker, wanted: &Wanted<'_>) -> Result<Wait, Refusal> {
+    let suspend_timeout_ms = required(wanted.suspend_timeout_ms, "suspendTimeoutMillis")?;
+    let until_ms = broker.long_poll.now_ms() + park_ms(broker, suspend_timeout_ms);
+    let (topic, queue_id, offset) = (wanted.topic.to_owned(), wanted.queue_id, wanted.offset);
+    Ok(Wait { topic, queue_id, offset, until_ms })
+}
+
+/// Parks the pull or answers it, at once where that takes no reading from the disk.
+fn settle(
+    broker: &Arc<Broker>,
+    call: &mut Call,
+    allowed: Allowed,
+    looked: Looked,
+) -> Result<Outcome, Refusal> {
+    let Looked { result, code, wait } = looked;
+    if let Some(wait) = wait {
+        let (call, taken) = call.take();
+        park(broker, wait, call, allowed.filter);
+        return Ok(Outcome::Later(taken));
     }
     let reply = reply(broker, &allowed, code, &result);
     if code != ResponseCode::SUCCESS {
         return Ok(Outcome::Now(reply));
     }
     if result.resident {
-        return Ok(Outcome::Now(with_messages(
-            reply,
-            result.into_ranges().into_iter().map(Bytes::from_owner),
-        )));
+        let messages = result.into_ranges().into_iter().map(Bytes::from_owner);
+        return Ok(Outcome::Now(with_messages(reply, messages)));
     }
-    // Reading from the disk must not hold up the producers that share this thread.
-    let (peer, opaque, oneway) = (peer.clone(), request.opaque, request.is_oneway());
-    broker.runtime.spawn_blocking(move || {
-        if let Err(error) = result.load() {
+    broker.disk_pool.run(call, move |_| {
+        result.load().map_err(|error| {
             tracing::error!("cannot read the log: {error}");
-            if !oneway {
-                let remark = format!("cannot read the log: {error}");
-                peer.reply(opaque, Refusal::new(ResponseCode::SYSTEM_ERROR, remark).into());
-            }
-            return;
-        }
+            Refusal::new(ResponseCode::SYSTEM_ERROR, format!("cannot read the log: {error}"))
+        })?;
+        // Copied: by the time they are sent the pages may be gone again.
         let ranges = result.into_ranges();
-        let warm = ranges.iter().map(|range| Bytes::copy_from_slice(range.as_ref()));
-        if !oneway {
-            peer.reply(opaque, with_messages(reply, warm));
-        }
-    });
-    Ok(Outcome::Later)
+        let messages = ranges.iter().map(|range| Bytes::copy_from_slice(range.as_ref()));
+        Ok(Outcome::Now(with_messages(reply, messages)))
+    })
 }
 
-fn get_message(broker: &Broker, wanted: &Wanted<'_>, filter: &PullFilter) -> GetMessageResult {
-    let get = || broker.store.get_message(wanted.get_request(), filter);
-    // Tags stand in the queue, but an expression looks into each record.
-    match filter {
-        PullFilter::Sql(_) if broker.store.is_cold(wanted.topic, wanted.queue_id, wanted.offset) => {
-            tokio::task::block_in_place(get)
-        }
-        _ => get(),
+fn park(broker: &Arc<Broker>, wait: Wait, call: Call, filter: PullFilter) {
+    let Wait { topic, queue_id, offset, until_ms } = wait;
+    broker.long_poll.park(&topic, queue_id, Parked { call, offset, filter, until_ms });
+    // A message that came between the look into the queue and the parking woke nobody.
+    let max_offset = broker.store.max_offset_in_queue(&topic, queue_id);
+    if max_offset > offset {
+        broker.queue_grew(&topic, queue_id, max_offset);
     }
 }
 
-/// Who and what a pull is for, found to be allowed.
-struct Allowed {
-    group: Arc<SubscriptionGroupConfig>,
-    topic: Arc<TopicConfig>,
-    filter: PullFilter,
+/// How long a pull that found nothing waits.
+fn park_ms(broker: &Broker, suspend_timeout_ms: i64) -> u64 {
+    match broker.settings().broker.long_polling_enable {
+        true => suspend_timeout_ms.max(0) as u64,
+        false => broker.settings().broker.short_polling_time_ms,
+    }
+}
+
+/// Where an admin has set the group to, once.
+fn reset_offset(broker: &Broker, wanted: &Wanted<'_>) -> Option<i64> {
+    let offset = broker.offsets.query_then_erase_reset(wanted.group, wanted.topic, wanted.queue_id);
+    offset.filter(|_| broker.settings().broker.use_server_side_reset_offset)
 }
 
 /// The fields that Java unboxes once the pull is allowed.
@@ -170,174 +214,6 @@ impl<'a> Wanted<'a> {
             bytes_max: PULL_BYTES_MAX,
         }
     }
-}
-
-/// A refusal that tells its kind in `forbiddenType`.
-fn forbidden(kind: i32, remark: String) -> Outcome {
-    let header = PullMessageResponseHeader { forbidden_type: Some(kind), ..Default::default() };
-    let reply = Command::response(ResponseCode::NO_PERMISSION).with_remark(remark);
-    Outcome::Now(reply.with_ext(header.encode()))
-}
-
-fn refused<T>(code: ResponseCode, remark: impl Into<std::borrow::Cow<'static, str>>) -> Result<T, Refusal> {
-    Err(Refusal::new(code, remark))
-}
-
-/// May this group pull from this queue, and what of it does it want?
-fn check(
-    broker: &Broker,
-    peer: &Peer,
-    header: &PullMessageRequestHeader<'_>,
-) -> Result<Result<Allowed, Outcome>, Refusal> {
-    let settings = &broker.settings().broker;
-    if !perm::is_readable(settings.broker_permission) {
-        let remark = format!("the broker[{}] pulling message is forbidden", settings.broker_ip1);
-        return Ok(Err(forbidden(forbidden_type::BROKER, remark)));
-    }
-    let group_name = required(header.consumer_group, "consumerGroup")?;
-    let Some(group) = broker.group(group_name) else {
-        let remark = format!("subscription group [{group_name}] does not exist, {FAQ}");
-        return refused(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark);
-    };
-    if !group.consume_enable {
-        let remark = format!("subscription group no permission, {group_name}");
-        return Ok(Err(forbidden(forbidden_type::GROUP, remark)));
-    }
-    let topic_name = required(header.topic, "topic")?;
-    let Some(topic) = broker.topics.find(topic_name) else {
-        let remark = format!("topic[{topic_name}] not exist, apply first please! {FAQ}");
-        return refused(ResponseCode::TOPIC_NOT_EXIST, remark);
-    };
-    if !perm::is_readable(topic.perm) {
-        let remark = format!("the topic[{topic_name}] pulling message is forbidden");
-        return Ok(Err(forbidden(forbidden_type::TOPIC, remark)));
-    }
-    let queue_id = required(header.queue_id, "queueId")?;
-    if queue_id < 0 || queue_id >= topic.read_queue_nums {
-        let remark = format!(
-            "queueId[{queue_id}] is illegal, topic:[{topic_name}] topicConfig.readQueueNums:[{}] consumer:[/{}]",
-            topic.read_queue_nums,
-            peer.remote_addr()
-        );
-        return refused(ResponseCode::INVALID_PARAMETER, remark);
-    }
-    let filter = match required(header.sys_flag, "sysFlag")? & pull_sys_flag::SUBSCRIPTION {
-        0 => match subscribed_filter(broker, &group, header)? {
-            Ok(filter) => filter,
-            Err(outcome) => return Ok(Err(outcome)),
-        },
-        _ => filter_of_request(broker, header)?,
-    };
-    if broker.settings().broker.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
-        let remark =
-            format!("the consumer's group info not exist, or the pull consumer is rejected by server.{FAQ}");
-        return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
-    }
-    Ok(Ok(Allowed { group, topic, filter }))
-}
-
-/// Whether a pull is a push consumer's, a member's or the system's own, which `rejectPullConsumerEnable` lets through.
-fn is_admitted(broker: &Broker, peer: &Peer, group: &str) -> bool {
-    let is_active = |group: &ConsumerGroup| group.consume_type == Some(ConsumeType::ConsumeActively);
-    let admits = |group: &ConsumerGroup| !is_active(group) || group.clients.contains_key(&peer.id());
-    broker.clients.consumer_group(group, admits).unwrap_or(false) || topic_validator::is_tool_group(group)
-}
-
-/// The pull brings its subscription along.
-fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> Result<PullFilter, Refusal> {
-    let unparsable =
-        || Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
-    let expression = header.subscription.filter(|text| !text.is_empty());
-    let tags = match header.expression_type {
-        None | Some("TAG") => TagFilter::parse(header.subscription).ok_or_else(unparsable)?,
-        // A kind without a name is one of tags, but Java finds no tags then.
-        Some("") => match expression.ok_or_else(unparsable)? {
-            "*" => TagFilter::All,
-            _ => TagFilter::Codes(Default::default()),
-        },
-        Some(kind) => {
-            let expression = expression.ok_or_else(unparsable)?;
-            header.sub_version.ok_or_else(unparsable)?;
-            let group = required(header.consumer_group, "consumerGroup")?;
-            let topic = required(header.topic, "topic")?;
-            return sql_filter(broker, topic, kind, || {
-                broker.consumer_filters.brought(topic, group, expression, kind)
-            });
-        }
-    };
-    Ok(PullFilter::Tags(tags))
-}
-
-/// A filter that is not of tags, if the broker has them. Without an expression that is any good it lets all through.
-fn sql_filter(
-    broker: &Broker,
-    topic: &str,
-    kind: &str,
-    filter: impl FnOnce() -> Option<Arc<GroupFilter>>,
-) -> Result<PullFilter, Refusal> {
-    if !broker.settings().broker.enable_property_filter {
-        return Err(unsupported_filter(kind));
-    }
-    let plain = SqlFilter::new(&broker.consumer_filters, filter());
-    Ok(PullFilter::Sql(match broker.settings().broker.filter_support_retry {
-        true => plain.with_retries(topic),
-        false => plain,
-    }))
-}
-
-/// The pull relies on what the group's heartbeats subscribed.
-fn subscribed_filter(
-    broker: &Broker,
-    group: &SubscriptionGroupConfig,
-    header: &PullMessageRequestHeader<'_>,
-) -> Result<Result<PullFilter, Outcome>, Refusal> {
-    let topic = required(header.topic, "topic")?;
-    let looked = broker.clients.consumer_group(&group.group_name, |consumers| {
-        (consumers.is_broadcasting(), consumers.subscriptions.get(topic).cloned())
-    });
-    let Some((is_broadcasting, subscription)) = looked else {
-        let remark = format!("the consumer's group info not exist{FAQ}");
-        return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
-    };
-    if is_broadcasting && !group.consume_broadcast_enable {
-        let remark = format!("the consumer group[{}] can not consume by broadcast way", group.group_name);
-        return Ok(Err(forbidden(forbidden_type::BROADCASTING_DISABLED, remark)));
-    }
-    if broker.groups.forbidden(&group.group_name, topic, INDEX_PERM_READ) {
-        let remark = format!("the consumer group[{}] is forbidden for topic[{topic}]", group.group_name);
-        return Ok(Err(forbidden(forbidden_type::SUBSCRIPTION, remark)));
-    }
-    let Some(subscription) = subscription else {
-        let remark = format!("the consumer's subscription not exist{FAQ}");
-        return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
-    };
-    if subscription.sub_version < required(header.sub_version, "subVersion")? {
-        return refused(ResponseCode::SUBSCRIPTION_NOT_LATEST, "the consumer's subscription not latest");
-    }
-    if is_tag_type(Some(&subscription.expression_type)) {
-        return Ok(Ok(PullFilter::Tags(TagFilter::of(&subscription))));
-    }
-    let Some((filter, version)) = broker.consumer_filters.get(topic, &group.group_name) else {
-        let remark = "The broker's consumer filter data is not exist!Your expression may be wrong!";
-        return refused(ResponseCode::FILTER_DATA_NOT_EXIST, remark);
-    };
-    if version < required(header.sub_version, "subVersion")? {
-        return refused(
-            ResponseCode::FILTER_DATA_NOT_LATEST,
-            "the consumer's consumer filter data not latest",
-        );
-    }
-    let filter = Some(filter).filter(|_| !subscription.class_filter_mode);
-    sql_filter(broker, topic, &subscription.expression_type, || filter).map(Ok)
-}
-
-/// Bit of a group's forbidden table. Java: `PermName.INDEX_PERM_READ`.
-const INDEX_PERM_READ: u32 = 2;
-
-/// As Java answers with `enablePropertyFilter=false`, its default.
-pub(super) fn unsupported_filter(expression_type: &str) -> Refusal {
-    let remark = format!("The broker does not support consumer to filter message by {expression_type}");
-    Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
 }
 
 /// Java: `composeResponseHeader`, the code.
@@ -417,7 +293,7 @@ fn note_offsets(
     wanted: &Wanted<'_>,
     result: &GetMessageResult,
     code: ResponseCode,
-    first_time: bool,
+    turn: Turn,
 ) {
     let (group, topic, queue_id) = (wanted.group, wanted.topic, wanted.queue_id);
     if broker.settings().broker.enable_broadcast_offset_store
@@ -428,28 +304,10 @@ fn note_offsets(
         broker.broadcast_offsets.update(topic, group, client_id, queue_id, offset);
     }
     broker.offsets.commit_pull(group, topic, queue_id, result.next_begin_offset);
-    if first_time
+    if turn == Turn::First
         && wanted.sys_flag & pull_sys_flag::COMMIT_OFFSET != 0
         && let Some(offset) = wanted.commit_offset
     {
         broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
-    }
-}
-
-/// How long a pull that found nothing waits.
-fn park_ms(broker: &Broker, suspend_timeout_ms: i64) -> u64 {
-    match broker.settings().broker.long_polling_enable {
-        true => suspend_timeout_ms.max(0) as u64,
-        false => broker.settings().broker.short_polling_time_ms,
-    }
-}
-
-fn park(broker: &Arc<Broker>, topic: &str, queue_id: i32, parked: Parked) {
-    let offset = parked.offset;
-    broker.long_poll.park(topic, queue_id, parked);
-    // A message that came between the look into the queue and the parking woke nobody.
-    let max_offset = broker.store.max_offset_in_queue(topic, queue_id);
-    if max_offset > offset {
-        broker.queue_grew(topic, queue_id, max_offset);
     }
 }

@@ -6,7 +6,7 @@ use remoting::header::query::{
     QueryMessageRequestHeader, QueryMessageResponseHeader, ViewMessageRequestHeader,
 };
 use remoting::header::required;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::{KeyKind, KeyQuery, MappedRange};
 
@@ -15,22 +15,20 @@ const NULL: &str = "null";
 /// `MessageConst.INDEX_TAG_TYPE`.
 const TAG_TYPE: &str = "T";
 
-pub fn query_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    off_the_connection(broker, peer, request, |broker, request| {
-        let header = QueryMessageRequestHeader::decode(&request.ext);
-        let result = broker.store.query_message(key_query(broker, &header)?);
-        let reply_header = QueryMessageResponseHeader {
-            index_last_update_timestamp_ms: Some(result.index_last_update_timestamp_ms),
-            index_last_update_offset: Some(result.index_last_update_offset),
-            ..Default::default()
-        };
-        let reply = match result.ranges.is_empty() {
-            false => Command::success().with_body(body(result.ranges)),
-            true => Command::response(ResponseCode::QUERY_NOT_FOUND)
-                .with_remark("can not find message, maybe time range not correct"),
-        };
-        Ok(reply.with_ext(reply_header.encode()))
-    })
+pub fn query_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = QueryMessageRequestHeader::decode(&call.request.ext);
+    let result = broker.store.query_message(key_query(broker, &header)?);
+    let reply_header = QueryMessageResponseHeader {
+        index_last_update_timestamp_ms: Some(result.index_last_update_timestamp_ms),
+        index_last_update_offset: Some(result.index_last_update_offset),
+        ..Default::default()
+    };
+    let reply = match result.ranges.is_empty() {
+        false => Command::success().with_body(body(result.ranges)),
+        true => Command::response(ResponseCode::QUERY_NOT_FOUND)
+            .with_remark("can not find message, maybe time range not correct"),
+    };
+    Ok(Outcome::Now(reply.with_ext(reply_header.encode())))
 }
 
 fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Result<KeyQuery<'a>, Refusal> {
@@ -56,37 +54,14 @@ fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Res
     })
 }
 
-pub fn view_message_by_id(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    off_the_connection(broker, peer, request, |broker, request| {
-        let header = ViewMessageRequestHeader::decode(&request.ext);
-        let offset = required(header.offset, "offset")?;
-        let Some(range) = broker.store.look_message_by_offset(offset) else {
-            let remark = format!("can not find message by the offset, {offset}");
-            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
-        };
-        Ok(Command::success().with_body(body(vec![range])))
-    })
-}
-
-/// Old messages and index files come from the disk, for which the producers that share this thread must not wait.
-fn off_the_connection(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-    answer: fn(&Broker, &Command) -> Result<Command, Refusal>,
-) -> Result<Outcome, Refusal> {
-    let (broker, peer) = (broker.clone(), peer.clone());
-    broker.runtime.clone().spawn_blocking(move || {
-        let reply = answer(&broker, &request).unwrap_or_else(Command::from);
-        if !request.is_oneway() {
-            peer.reply(request.opaque, reply);
-        }
-    });
-    Ok(Outcome::Later)
+pub fn view_message_by_id(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ViewMessageRequestHeader::decode(&call.request.ext);
+    let offset = required(header.offset, "offset")?;
+    let Some(range) = broker.store.look_message_by_offset(offset) else {
+        let remark = format!("can not find message by the offset, {offset}");
+        return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
+    };
+    Ok(Outcome::Now(Command::success().with_body(body(vec![range]))))
 }
 
 /// Sent from where they are mapped.

@@ -8,47 +8,36 @@ use remoting::header::offset::{
     SearchOffsetRequestHeader,
 };
 use remoting::header::required;
-use remoting::{Command, Outcome, Peer, Refusal, json};
+use remoting::{Call, Command, Outcome, Refusal, json};
 use std::sync::Arc;
 use store::Boundary;
 
-pub fn search_offset_by_timestamp(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = SearchOffsetRequestHeader::decode(&request.ext);
+pub fn search_offset_by_timestamp(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = SearchOffsetRequestHeader::decode(&call.request.ext);
     let boundary = match header.boundary_type {
         Some(name) if name.eq_ignore_ascii_case("upper") => Boundary::Upper,
         _ => Boundary::Lower,
     };
     let (topic, queue_id) = (required(header.topic, "topic")?, required(header.queue_id, "queueId")?);
     let timestamp_ms = required(header.timestamp_ms, "timestamp")?;
-    // Looks all over the log, which may be on the disk.
-    offset_reply(tokio::task::block_in_place(|| {
-        broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, boundary)
-    }))
+    offset_reply(broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, boundary))
 }
 
-pub fn get_max_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let (topic, queue_id) = queue(&request)?;
+pub fn get_max_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let (topic, queue_id) = queue(&call.request)?;
     offset_reply(broker.store.max_offset_in_queue(topic, queue_id))
 }
 
-pub fn get_min_offset(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let (topic, queue_id) = queue(&request)?;
+pub fn get_min_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let (topic, queue_id) = queue(&call.request)?;
     let offset = Some(broker.store.min_offset_in_queue(topic, queue_id));
     let header = OffsetResponseHeader { offset, ..Default::default() };
     // Java's remark here is empty, but there.
     Ok(Outcome::Now(Command::success().with_remark("").with_ext(header.encode())))
 }
 
-pub fn get_earliest_msg_storetime(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let (topic, queue_id) = queue(&request)?;
+pub fn get_earliest_msg_storetime(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let (topic, queue_id) = queue(&call.request)?;
     let timestamp_ms = Some(broker.store.earliest_message_time(topic, queue_id));
     let header = GetEarliestMsgStoretimeResponseHeader { timestamp_ms, ..Default::default() };
     Ok(Outcome::Now(Command::success().with_ext(header.encode())))
@@ -59,19 +48,15 @@ fn queue(request: &Command) -> Result<(&str, i32), Refusal> {
     Ok((required(header.topic, "topic")?, required(header.queue_id, "queueId")?))
 }
 
-pub fn lock_batch_mq(broker: &Arc<Broker>, _peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let body: LockBatchRequestBody = json_body(&request.body.bytes())?;
+pub fn lock_batch_mq(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let body: LockBatchRequestBody = json_body(&call.request.body.bytes())?;
     let locked = broker.locks.lock_batch(&body.consumer_group, body.mq_set, &body.client_id);
     let reply = LockBatchResponseBody { lock_ok_mq_set: locked };
     Ok(Outcome::Now(Command::success().with_body(json::to_bytes(&reply))))
 }
 
-pub fn unlock_batch_mq(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let body: UnlockBatchRequestBody = json_body(&request.body.bytes())?;
+pub fn unlock_batch_mq(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let body: UnlockBatchRequestBody = json_body(&call.request.body.bytes())?;
     broker.locks.unlock_batch(&body.consumer_group, &body.mq_set, &body.client_id);
     ok()
 }

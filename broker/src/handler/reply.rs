@@ -1,66 +1,51 @@
 //! Replies to requests among clients: 324 and 325. Java: `ReplyMessageProcessor`.
 
-use super::send::Sent;
+use super::send::{Sent, header_v1, header_v2, sent_ext};
 use crate::broker::Broker;
 use crate::calls::CALL_TIMEOUT;
+use crate::safety::Waiting;
 use bytes::Bytes;
 use message::{Message, Properties, id, property};
 use remoting::header::required;
 use remoting::header::send::{
-    ReplyMessageRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
-    SendMessageResponseHeader,
+    ReplyMessageRequestHeader, SendMessageRequestHeader, SendMessageResponseHeader,
 };
-use remoting::{Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode};
+use remoting::{Call, Command, ExtFields, Outcome, Peer, Refusal, RequestCode, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
 use store::Appended;
 
-pub fn send_reply_message(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = SendMessageRequestHeader::decode(&request.ext);
-    reply(broker, peer, &request, header)
+pub fn send_reply_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    reply(broker, call, header_v1)
 }
 
-pub fn send_reply_message_v2(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = SendMessageRequestHeaderV2::decode(&request.ext);
-    reply(broker, peer, &request, header.into())
+pub fn send_reply_message_v2(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    reply(broker, call, header_v2)
 }
 
 fn reply(
     broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: &Command,
-    header: SendMessageRequestHeader<'_>,
+    call: &mut Call,
+    decode: impl Fn(&ExtFields) -> SendMessageRequestHeader<'_>,
 ) -> Result<Outcome, Refusal> {
+    let header = decode(&call.request.ext);
     required(header.topic, "topic")?;
-    if request.body.is_empty() {
+    if call.request.body.is_empty() {
         return Err(Refusal::missing("body"));
     }
-    let target = match (Sent { broker, peer, request, header }).check() {
-        Ok(target) => target,
-        Err(refusal) => {
-            let ext = broker.sent_ext(ExtFields::empty());
-            return Ok(Outcome::Now(Command::from(refusal).with_ext(ext)));
-        }
-    };
+    let target = Sent { broker, call, header }.check();
+    let target = target.map_err(|refusal| refusal.with_ext(sent_ext(broker, ExtFields::empty())))?;
     let mut properties = Properties::parse(header.properties.unwrap_or_default());
     let settings = &broker.settings().broker;
     properties.put(property::MSG_REGION, &settings.region_id);
     properties.put(property::TRACE_SWITCH, if settings.trace_on { "true" } else { "false" });
     let stored = match settings.store_reply_message_enable {
-        true => Some(stored(broker, peer, &header, target.queue_id, properties.encode())?),
+        true => Some(stored(broker, call.peer(), &header, target.queue_id, properties.encode())?),
         false => None,
     };
-    let push = Push::of(broker, peer, request, &header, properties);
-    let work = push_and_store(broker.clone(), push, stored, request.body.bytes(), target.queue_id);
-    broker.calls.answer_with(&broker.runtime, peer, request, work)
+    let push = Push::of(broker, call, &header, properties);
+    let work = push_and_store(broker.clone(), push, stored, call.request.body.bytes(), target.queue_id);
+    broker.calls.answer_with(&broker.runtime, call, work)
 }
 
 /// The answer: whether the reply was pushed, and where it is stored.
@@ -96,20 +81,19 @@ async fn push_and_store(
         },
         false => SendMessageResponseHeader::default(),
     };
-    reply.with_ext(broker.sent_ext(header.encode()))
+    reply.with_ext(sent_ext(&broker, header.encode()))
 }
 
 /// A reply on its way to the client that waits for it.
 struct Push {
     to: Result<(String, Arc<Peer>), String>,
-    call: Command,
+    pushed: Command,
 }
 
 impl Push {
     fn of(
         broker: &Broker,
-        peer: &Peer,
-        request: &Command,
+        call: &Call,
         header: &SendMessageRequestHeader<'_>,
         mut properties: Properties,
     ) -> Push {
@@ -125,7 +109,7 @@ impl Push {
             },
         };
         properties.put(property::PUSH_REPLY_TIME, &now_ms.to_string());
-        let (born_host, store_host) = (peer.socket_addr().to_string(), broker.store_host.to_string());
+        let (born_host, store_host) = (call.peer().socket_addr().to_string(), broker.store_host.to_string());
         let pushed = ReplyMessageRequestHeader {
             producer_group: header.producer_group,
             topic: header.topic,
@@ -143,16 +127,15 @@ impl Push {
             store_timestamp_ms: now_ms,
             ..Default::default()
         };
-        let call = Command::request(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, pushed.encode())
-            .with_body(request.body.clone());
-        Push { to, call }
+        let pushed = Command::request(RequestCode::PUSH_REPLY_MESSAGE_TO_CLIENT, pushed.encode());
+        Push { to, pushed: pushed.with_body(call.request.body.clone()) }
     }
 
     /// Ends when the client has the reply; the error is the answer's remark.
     async fn send(self) -> Result<(), String> {
         let (client_id, peer) = self.to?;
         let failed = || format!("push reply message to {client_id}fail.");
-        let answer = peer.call(self.call, CALL_TIMEOUT).await.map_err(|error| {
+        let answer = peer.call(self.pushed, CALL_TIMEOUT).await.map_err(|error| {
             tracing::warn!("reply to {client_id}: {error}");
             failed()
         })?;
@@ -194,14 +177,11 @@ async fn store(broker: &Broker, message: Message<'_>) -> Option<Appended> {
         tracing::warn!("a reply in {} is not stored: {error:?}", message.topic);
     });
     let appended = appended.ok()?;
-    if waits && broker.flushes_synchronously() {
-        let (done, flushed) = tokio::sync::oneshot::channel();
-        let tell = move |_| {
-            let _ = done.send(());
-        };
-        broker.store.when_flushed(appended.end_offset(), Box::new(tell));
-        // Flushed or not, the answer is the same.
-        let _ = flushed.await;
+    if let Some(policy) = broker.safety_policy().filter(|_| waits) {
+        let (done, safe) = tokio::sync::oneshot::channel();
+        broker.waiting.when_safe(appended.end_offset(), policy, Waiting::Task(done));
+        // Safe or not, the answer is the same.
+        let _ = safe.await;
     }
     Some(appended)
 }

@@ -14,7 +14,7 @@ use remoting::header::offset::{
     ResetOffsetRequestHeader,
 };
 use remoting::header::required;
-use remoting::{Command, Language, Outcome, Peer, Refusal, RequestCode, ResponseCode, json};
+use remoting::{Call, Command, Language, Outcome, Refusal, RequestCode, ResponseCode, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Boundary, local_time};
@@ -27,17 +27,13 @@ const TO_THE_END_MS: i64 = -1;
 /// By queue id.
 type Offsets = BTreeMap<i32, i64>;
 
-pub fn invoke_broker_to_reset_offset(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = ResetOffsetRequestHeader::decode(&request.ext);
-    tracing::info!("{} resets offsets: {header:?}", peer.remote_addr());
+pub fn invoke_broker_to_reset_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ResetOffsetRequestHeader::decode(&call.request.ext);
+    tracing::info!("{} resets offsets: {header:?}", call.peer().remote_addr());
     let (reply, offsets) = match broker.settings().broker.use_server_side_reset_offset {
         true => (Command::success(), reset_here(broker, &header)?),
         false => {
-            let offsets = reset_in_clients(broker, &header, request.language)?;
+            let offsets = reset_in_clients(broker, &header, call.request.language)?;
             (Command::success().with_remark(UNSET_REMARK), offsets)
         }
     };
@@ -80,7 +76,7 @@ fn reset_here(broker: &Broker, header: &ResetOffsetRequestHeader<'_>) -> Result<
             Some(offset) => Offsets::from([(queue_id, in_range(broker, topic, queue_id, offset)?)]),
             None => Offsets::from([by_time(queue_id)]),
         },
-        None => tokio::task::block_in_place(|| (0..config.read_queue_nums).map(by_time).collect()),
+        None => (0..config.read_queue_nums).map(by_time).collect(),
     };
     if offsets.is_empty() {
         return Err(failed("No queues to reset.".to_owned()));
@@ -120,7 +116,7 @@ fn reset_in_clients(
         Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark)
     })?;
     let group = required(header.group, "group")?;
-    let offsets = tokio::task::block_in_place(|| offsets_for_clients(broker, header, group, &config))?;
+    let offsets = offsets_for_clients(broker, header, group, &config)?;
     let clients = broker.clients.consumers(group).ok_or_else(|| {
         let remark = format!(
             "Consumer not online, so can not reset offset, Group: {group} Topic: {topic} Timestamp: {}",
@@ -188,22 +184,21 @@ fn reset_call(
 }
 
 /// Java looks at all topics of the group where none is named, but copies then those of a topic without a name: none.
-pub fn clone_group_offset(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = CloneGroupOffsetRequestHeader::decode(&request.ext);
+pub fn clone_group_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = CloneGroupOffsetRequestHeader::decode(&call.request.ext);
     let (from, to) = (required(header.src_group, "srcGroup")?, required(header.dest_group, "destGroup")?);
     let topic = header.topic.unwrap_or_default();
     if broker.topics.find(topic).is_none() {
-        tracing::warn!("{} clones offsets in {topic:?}, which does not exist", peer.remote_addr());
+        tracing::warn!("{} clones offsets in {topic:?}, which does not exist", call.peer().remote_addr());
         return ok();
     }
     let subscribes_others =
         |group: &ConsumerGroup| !group.subscriptions.is_empty() && !group.subscriptions.contains_key(topic);
     if !header.offline && broker.clients.consumer_group(from, subscribes_others) == Some(true) {
-        tracing::warn!("{} clones offsets in {topic}, which {from} does not subscribe", peer.remote_addr());
+        tracing::warn!(
+            "{} clones offsets in {topic}, which {from} does not subscribe",
+            call.peer().remote_addr()
+        );
         return ok();
     }
     broker.offsets.clone_offsets(from, to, topic);
@@ -211,12 +206,8 @@ pub fn clone_group_offset(
 }
 
 /// The least offset of all groups in each queue; `i64::MAX` where the compared group is behind it.
-pub fn query_correction_offset(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = QueryCorrectionOffsetHeader::decode(&request.ext);
+pub fn query_correction_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = QueryCorrectionOffsetHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
     let filtered: Vec<_> = header.filter_groups.unwrap_or_default().split(',').collect();
     let mut correction_offsets = Offsets::new();
@@ -237,12 +228,8 @@ pub fn query_correction_offset(
     ok_with_body(&QueryCorrectionOffsetBody { correction_offsets })
 }
 
-pub fn query_consume_time_span(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = QueryConsumeTimeSpanRequestHeader::decode(&request.ext);
+pub fn query_consume_time_span(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = QueryConsumeTimeSpanRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
     let config = broker
         .topics
@@ -250,8 +237,7 @@ pub fn query_consume_time_span(
         .ok_or_else(|| Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist")))?;
     let group = header.group.unwrap_or("null");
     let spans = |queue_id| time_span(broker, group, topic, queue_id);
-    let consume_time_span_set =
-        tokio::task::block_in_place(|| (0..config.write_queue_nums).map(spans).collect());
+    let consume_time_span_set = (0..config.write_queue_nums).map(spans).collect();
     ok_with_body(&QueryConsumeTimeSpanBody { consume_time_span_set })
 }
 

@@ -9,10 +9,11 @@ mod refusal;
 mod tests;
 
 use crate::broker::Broker;
+use crate::safety::{LateReply, Waiting};
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
-use message::{Message, PROPERTIES_BYTES_MAX, id, sys_flag};
+use message::{Message, PROPERTIES_BYTES_MAX, id, property, sys_flag};
 use properties::{Additions, SentProperties};
 use refusal::refusal_of;
 pub(super) use refusal::timer_refusal;
@@ -21,61 +22,90 @@ use remoting::header::required;
 use remoting::header::send::{
     SendMessageRequestHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader,
 };
-use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
-use store::{Appended, FlushOutcome, PutError};
+use store::{Appended, PutError};
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
 
-pub fn send_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let header = SendMessageRequestHeader::decode(&request.ext);
-    send(broker, peer, &request, header)
+pub fn send_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    send(broker, call, header_v1)
 }
 
-pub fn send_message_v2(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let header = SendMessageRequestHeaderV2::decode(&request.ext);
-    send(broker, peer, &request, header.into())
+pub fn send_message_v2(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    send(broker, call, header_v2)
+}
+
+pub(super) fn header_v1(ext: &ExtFields) -> SendMessageRequestHeader<'_> {
+    SendMessageRequestHeader::decode(ext)
+}
+
+pub(super) fn header_v2(ext: &ExtFields) -> SendMessageRequestHeader<'_> {
+    SendMessageRequestHeaderV2::decode(ext).into()
 }
 
 /// The same as V2: what makes a batch is its header field.
-pub fn send_batch_message(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    send_message_v2(broker, peer, request)
+pub fn send_batch_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    send_message_v2(broker, call)
 }
 
 fn send(
     broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: &Command,
-    header: SendMessageRequestHeader<'_>,
+    call: &mut Call,
+    decode: impl Fn(&ExtFields) -> SendMessageRequestHeader<'_>,
 ) -> Result<Outcome, Refusal> {
+    let header = decode(&call.request.ext);
     refuse_if_busy(broker)?;
     required(header.topic, "topic")?;
     required(header.born_timestamp_ms, "bornTimestamp")?;
-    if request.body.is_empty() {
+    if call.request.body.is_empty() {
         return Err(Refusal::missing("body"));
     }
-    let sent = Sent { broker, peer, request, header };
-    let outcome = match header.batch {
+    let sent = Sent { broker, call, header };
+    let stored = match header.batch {
         Some(true) => sent.put_batch(),
         _ => sent.put(),
     };
     // From here on even a refusal tells region and trace switch.
-    Ok(outcome.unwrap_or_else(|refusal| {
-        Outcome::Now(Command::from(refusal).with_ext(broker.sent_ext(ExtFields::with_capacity(64))))
-    }))
+    match stored {
+        Ok(stored) => Ok(answer(broker, call, stored)),
+        Err(refusal) => Err(refusal.with_ext(sent_ext(broker, ExtFields::with_capacity(64)))),
+    }
 }
 
 /// A send and what it came with.
+#[derive(Clone, Copy)]
 pub(super) struct Sent<'a> {
     pub broker: &'a Arc<Broker>,
-    pub peer: &'a Arc<Peer>,
-    pub request: &'a Command,
+    pub call: &'a Call,
     pub header: SendMessageRequestHeader<'a>,
+}
+
+/// What is in the log, and the answer of success.
+struct Stored {
+    reply: Command,
+    end_offset: i64,
+    /// The answer waits until the message is safe, where sends do.
+    waits: bool,
+}
+
+/// Success, said now or once the message is safe.
+fn answer(broker: &Broker, call: &mut Call, stored: Stored) -> Outcome {
+    let Stored { reply, end_offset, waits } = stored;
+    let Some(policy) = broker.safety_policy().filter(|_| waits) else { return Outcome::Now(reply) };
+    let (responder, taken) = call.take_responder();
+    let late = LateReply { responder, reply, tells_outcome: true };
+    broker.waiting.when_safe(end_offset, policy, Waiting::Reply(late));
+    Outcome::Later(taken)
+}
+
+/// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.
+pub(super) fn sent_ext(broker: &Broker, mut ext: ExtFields) -> ExtFields {
+    let settings = broker.settings();
+    ext.push(property::MSG_REGION, &settings.broker.region_id);
+    ext.push(property::TRACE_SWITCH, settings.broker.trace_on);
+    ext
 }
 
 /// Where a message goes, after the rules for retries.
@@ -90,7 +120,7 @@ impl<'a> Sent<'a> {
         self.header.topic.unwrap_or_default()
     }
 
-    fn put(&self) -> Result<Outcome, Refusal> {
+    fn put(&self) -> Result<Stored, Refusal> {
         let mut target = self.check()?;
         let mut properties = self.properties()?;
         // The store would refuse it too, but what comes before takes its time with many properties.
@@ -113,7 +143,7 @@ impl<'a> Sent<'a> {
         }
         let waits = properties.delay_level > 0 || properties.is_timed;
         let SentProperties { text, uniq_key, wait_store_msg_ok, .. } = properties;
-        let body = self.request.body.bytes();
+        let body = self.call.request.body.bytes();
         let mut message = self.message(target, &body, text)?;
         if prepared {
             let prepare = self.broker.transactions.prepare(message);
@@ -143,7 +173,7 @@ impl<'a> Sent<'a> {
         appended: Appended,
         wait: bool,
         recall_handle: Option<&str>,
-    ) -> Outcome {
+    ) -> Stored {
         let msg_id = id::offset_message_id(self.broker.store_host, appended.physical_offset);
         let reply = SendMessageResponseHeader {
             msg_id: Some(&msg_id),
@@ -153,7 +183,7 @@ impl<'a> Sent<'a> {
             recall_handle,
             ..Default::default()
         };
-        self.answer(&reply, wait, appended.end_offset())
+        self.stored(&reply, wait, appended.end_offset())
     }
 
     fn properties(&self) -> Result<SentProperties, Refusal> {
@@ -205,7 +235,7 @@ impl<'a> Sent<'a> {
             flag: required(self.header.flag, "flag")?,
             sys_flag: sent_flag | multi_tags,
             born_timestamp_ms: self.header.born_timestamp_ms.unwrap_or_default(),
-            born_host: self.peer.socket_addr(),
+            born_host: self.call.peer().socket_addr(),
             store_host: self.broker.store_host,
             reconsume_times: self.header.reconsume_times.unwrap_or(0),
             prepared_transaction_offset: 0,
@@ -214,28 +244,9 @@ impl<'a> Sent<'a> {
         })
     }
 
-    /// Success, said now or once the disk has the message.
-    fn answer(&self, header: &SendMessageResponseHeader<'_>, wait: bool, end_offset: i64) -> Outcome {
-        let reply = Command::success().with_ext(self.broker.sent_ext(header.encode()));
-        if !(wait && self.broker.flushes_synchronously()) {
-            return Outcome::Now(reply);
-        }
-        let (peer, opaque) = (self.peer.clone(), self.request.opaque);
-        let oneway = self.request.is_oneway();
-        self.broker.store.when_flushed(
-            end_offset,
-            Box::new(move |outcome| {
-                if oneway {
-                    return;
-                }
-                let code = match outcome {
-                    FlushOutcome::Flushed => ResponseCode::SUCCESS,
-                    FlushOutcome::TimedOut => ResponseCode::FLUSH_DISK_TIMEOUT,
-                };
-                peer.reply(opaque, Command { code: code.0, ..reply });
-            }),
-        );
-        Outcome::Later
+    fn stored(&self, header: &SendMessageResponseHeader<'_>, waits: bool, end_offset: i64) -> Stored {
+        let reply = Command::success().with_ext(sent_ext(self.broker, header.encode()));
+        Stored { reply, end_offset, waits }
     }
 }
 

@@ -12,7 +12,7 @@ use message::{Message, Properties, StoredMessage, id, property};
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::header::required;
 use remoting::header::send::ConsumerSendMsgBackRequestHeader;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Outcome, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
 use store::{PutError, WheelTimerError};
@@ -20,12 +20,8 @@ use store::{PutError, WheelTimerError};
 /// Delay level of the first retry where the consumer leaves it to the broker.
 const FIRST_RETRY_LEVEL: i32 = 3;
 
-pub fn consumer_send_msg_back(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = ConsumerSendMsgBackRequestHeader::decode(&request.ext);
+pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = ConsumerSendMsgBackRequestHeader::decode(&call.request.ext);
     refuse_if_busy(broker)?;
     let group = required(header.group, "group")?;
     let group_config = broker.group(group).ok_or_else(|| no_group(group))?;
@@ -39,8 +35,7 @@ pub fn consumer_send_msg_back(
     }
     let (retry_topic, _) = retry_topic(broker, group, &group_config, header.unit_mode)?;
     let offset = required(header.offset, "offset")?;
-    // It may have to come from the disk.
-    let record = tokio::task::block_in_place(|| broker.store.look_message_by_offset(offset));
+    let record = broker.store.look_message_by_offset(offset);
     let missing =
         || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("look message by offset failed, {offset}"));
     let record = record.ok_or_else(missing)?;
@@ -48,7 +43,7 @@ pub fn consumer_send_msg_back(
         return Err(missing());
     };
     let delay_level = required(header.delay_level, "delayLevel")?;
-    let times_max = reconsume_times_max(&request, header.max_reconsume_times, &group_config);
+    let times_max = reconsume_times_max(&call.request, header.max_reconsume_times, &group_config);
     let is_dead = stored.message.reconsume_times >= times_max || delay_level < 0;
     let (topic, queue_id, level) = if is_dead {
         let (topic, _) = dead_letter_topic(broker, group)?;

@@ -2,42 +2,30 @@
 
 use super::ok;
 use crate::broker::Broker;
-use remoting::{Command, Outcome, Peer, Refusal};
+use remoting::{Call, Outcome, Refusal};
 use std::sync::Arc;
 use store::topic_name::is_lmq;
 
 /// Log files of age are removed by the store's next rounds.
-pub fn delete_expired_commitlog(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    _request: Command,
-) -> Result<Outcome, Refusal> {
-    tracing::warn!("{} has expired log files removed", peer.remote_addr());
+pub fn delete_expired_commitlog(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    tracing::warn!("{} has expired log files removed", call.peer().remote_addr());
     broker.store.delete_files_manually();
     ok()
 }
 
-pub fn clean_expired_consumequeue(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    _request: Command,
-) -> Result<Outcome, Refusal> {
-    tracing::warn!("{} has queues without messages removed", peer.remote_addr());
+pub fn clean_expired_consumequeue(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    tracing::warn!("{} has queues without messages removed", call.peer().remote_addr());
     let is_kept = |topic: &str| broker.topics.is_system_topic(topic);
-    tokio::task::block_in_place(|| broker.store.clean_expired_consumer_queue(&is_kept));
+    broker.store.clean_expired_consumer_queue(&is_kept);
     ok()
 }
 
-pub fn clean_unused_topic(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    _request: Command,
-) -> Result<Outcome, Refusal> {
-    tracing::warn!("{} has the queues of unknown topics removed", peer.remote_addr());
+pub fn clean_unused_topic(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    tracing::warn!("{} has the queues of unknown topics removed", call.peer().remote_addr());
     let is_kept = |topic: &str| {
         let topics = &broker.topics;
         topics.contains(topic) || topics.is_system_topic(topic) || is_lmq(topic)
     };
-    tokio::task::block_in_place(|| broker.store.clean_unused_topic(&is_kept));
+    broker.store.clean_unused_topic(&is_kept);
     ok()
 }

@@ -2,6 +2,7 @@
 
 use super::UNSET_REMARK;
 use crate::broker::Broker;
+use crate::safety::{LateReply, Waiting};
 use crate::timer::{RecallHandle, Timer};
 use crate::topics::perm;
 use message::property::{
@@ -10,7 +11,7 @@ use message::property::{
 use message::{Message, property};
 use remoting::header::required;
 use remoting::header::send::{RecallMessageRequestHeader, RecallMessageResponseHeader};
-use remoting::{Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
+use remoting::{Call, Command, ExtFields, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::Appended;
 
@@ -18,33 +19,26 @@ use store::Appended;
 const RECALL_TAG: &str = "_RECALL_TAG_";
 
 /// Java: `RecallMessageProcessor`.
-pub fn recall_message(broker: &Arc<Broker>, peer: &Arc<Peer>, request: Command) -> Result<Outcome, Refusal> {
-    let header = RecallMessageRequestHeader::decode(&request.ext);
+pub fn recall_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = RecallMessageRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
     let with_region = |mut ext: ExtFields| {
         ext.push(MSG_REGION, &broker.settings().broker.region_id);
         ext
     };
     let recalled = handle_of(broker, topic, header.recall_handle.unwrap_or_default())
-        .and_then(|handle| Ok((put_recall(broker, peer, &header, &handle)?, handle)));
-    let (appended, handle) = match recalled {
-        Ok(recalled) => recalled,
-        Err(refusal) => {
-            return Ok(Outcome::Now(
-                Command::from(refusal).with_ext(with_region(ExtFields::with_capacity(64))),
-            ));
-        }
-    };
+        .and_then(|handle| Ok((put_recall(broker, call.peer(), &header, &handle)?, handle)));
+    let (appended, handle) =
+        recalled.map_err(|refusal| refusal.with_ext(with_region(ExtFields::with_capacity(64))))?;
     let header = RecallMessageResponseHeader { msg_id: Some(&handle.uniq_key), ..Default::default() };
     let ext = with_region(header.encode());
     let reply = Command::success().with_remark(UNSET_REMARK).with_ext(ext);
-    if !broker.flushes_synchronously() {
-        return Ok(Outcome::Now(reply));
-    }
-    let (peer, opaque) = (peer.clone(), request.opaque);
+    let Some(policy) = broker.safety_policy() else { return Ok(Outcome::Now(reply)) };
+    let (responder, taken) = call.take_responder();
     // A disk that takes too long is no failure here.
-    broker.store.when_flushed(appended.end_offset(), Box::new(move |_| peer.reply(opaque, reply)));
-    Ok(Outcome::Later)
+    let late = LateReply { responder, reply, tells_outcome: false };
+    broker.waiting.when_safe(appended.end_offset(), policy, Waiting::Reply(late));
+    Ok(Outcome::Later(taken))
 }
 
 /// The handle, if the message that it names can be recalled.
@@ -125,11 +119,7 @@ fn put_recall(
 }
 
 /// Java: `AdminBrokerProcessor.getTimerCheckPoint`.
-pub fn get_timer_check_point(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    _request: Command,
-) -> Result<Outcome, Refusal> {
+pub fn get_timer_check_point(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
     let timer = broker.delays.timer.as_ref();
     let missing = || Refusal::new(ResponseCode::SYSTEM_ERROR, "The checkpoint is null");
     let checkpoint = timer.ok_or_else(missing)?.checkpoint();
@@ -137,11 +127,7 @@ pub fn get_timer_check_point(
 }
 
 /// Java: `AdminBrokerProcessor.getTimerMetrics`.
-pub fn get_timer_metrics(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    _request: Command,
-) -> Result<Outcome, Refusal> {
+pub fn get_timer_metrics(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
     let missing = || Refusal::new(ResponseCode::SYSTEM_ERROR, "The timer message store is null");
     let timer = broker.delays.timer.as_ref().ok_or_else(missing)?;
     Ok(Outcome::Now(Command::success().with_body(timer.metrics_json())))

@@ -1,13 +1,13 @@
 //! Making and changing topics. Java: `AdminBrokerProcessor`.
 
-use super::{UNSET_REMARK, ok};
+use super::UNSET_REMARK;
 use crate::attributes::{self, AttributeError};
 use crate::broker::Broker;
 use crate::topic_validator;
 use remoting::body::{TopicConfig, TopicFilterType, TopicList};
 use remoting::header::required;
 use remoting::header::topic::CreateTopicRequestHeader;
-use remoting::{Command, Outcome, Peer, Refusal, ResponseCode, json};
+use remoting::{Call, Command, Outcome, Refusal, ResponseCode, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +15,12 @@ const ADD_MESSAGE_TYPE: &str = "+message.type";
 /// A dead name server delays an answer no longer; callers wait for 3 or 5 seconds.
 const REGISTRATION_PATIENCE: Duration = Duration::from_secs(1);
 
-pub fn update_and_create_topic(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: Command,
-) -> Result<Outcome, Refusal> {
-    let header = CreateTopicRequestHeader::decode(&request.ext);
+pub fn update_and_create_topic(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = CreateTopicRequestHeader::decode(&call.request.ext);
     let invalid = |remark: String| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
     let topic_filter_type = filter_type_of(header.topic_filter_type.unwrap_or_default())?;
     let topic = required(header.topic, "topic")?;
-    tracing::info!("{} updates or creates the topic {topic}", peer.remote_addr());
+    tracing::info!("{} updates or creates the topic {topic}", call.peer().remote_addr());
     topic_validator::validate_topic(topic).map_err(invalid)?;
     let settings = &broker.settings().broker;
     if settings.validate_system_topic_when_update_topic && broker.topics.is_system_topic(topic) {
@@ -45,8 +41,8 @@ pub fn update_and_create_topic(
     if is_mixed && !settings.enable_mixed_message_type {
         return Err(invalid("MIXED message type is not supported.".to_owned()));
     }
-    tokio::task::block_in_place(|| broker.topics.update(config)).map_err(failed)?;
-    answer_when_registered(broker, peer, &request)
+    broker.topics.update(config).map_err(failed)?;
+    Ok(answer_when_registered(broker, call))
 }
 
 /// Java: `CreateTopicRequestHeader.checkFields`.
@@ -62,28 +58,17 @@ fn filter_type_of(name: &str) -> Result<TopicFilterType, Refusal> {
 }
 
 /// Tools ask the name server for the topic next, so it must know it by then, as Java's does.
-fn answer_when_registered(
-    broker: &Arc<Broker>,
-    peer: &Arc<Peer>,
-    request: &Command,
-) -> Result<Outcome, Refusal> {
-    if request.is_oneway() {
-        return ok();
-    }
-    let (broker, peer, opaque) = (broker.clone(), peer.clone(), request.opaque);
-    let runtime = broker.runtime.clone();
-    runtime.spawn(async move {
-        broker.registration.when_registered(REGISTRATION_PATIENCE).await;
-        peer.reply(opaque, Command::success().with_remark(UNSET_REMARK));
+fn answer_when_registered(broker: &Arc<Broker>, call: &mut Call) -> Outcome {
+    let (responder, taken) = call.take_responder();
+    let registering = broker.clone();
+    broker.runtime.spawn(async move {
+        registering.registration.when_registered(REGISTRATION_PATIENCE).await;
+        responder.respond(Command::success().with_remark(UNSET_REMARK));
     });
-    Ok(Outcome::Later)
+    Outcome::Later(taken)
 }
 
-pub fn get_system_topic_list_from_broker(
-    broker: &Arc<Broker>,
-    _peer: &Arc<Peer>,
-    _request: Command,
-) -> Result<Outcome, Refusal> {
+pub fn get_system_topic_list_from_broker(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
     let topic_list = broker.topics.system_topics().into_iter().collect();
     let body = json::to_bytes(&TopicList { broker_addr: None, topic_list });
     Ok(Outcome::Now(Command::success().with_body(body)))

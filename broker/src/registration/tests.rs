@@ -6,7 +6,7 @@ use process::clock::Clock;
 use remoting::body::{RegisterBrokerBody, TopicConfig};
 use remoting::header::namesrv::RegisterBrokerRequestHeader;
 use remoting::server::{Server, ServerConfig};
-use remoting::{ExtFields, Outcome, Peer, Service, frame};
+use remoting::{Call, ExtFields, Outcome, Refusal, Service, frame};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,10 +20,10 @@ struct FakeNameServer {
 }
 
 impl Service for FakeNameServer {
-    fn handle(&self, _peer: &Arc<Peer>, request: Command) -> Outcome {
-        self.requests.lock().push(request);
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        self.requests.lock().push(call.request.clone());
         let mut answers = self.answers.lock();
-        Outcome::Now(if answers.is_empty() { Command::success() } else { answers.remove(0) })
+        Ok(Outcome::Now(if answers.is_empty() { Command::success() } else { answers.remove(0) }))
     }
 }
 

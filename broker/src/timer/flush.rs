@@ -3,10 +3,8 @@
 use super::{Progress, Timer};
 use message::java_string_hash;
 use std::collections::HashMap;
-use std::sync::mpsc;
-use std::time::Duration;
+use store::local_time;
 use store::timer::TimerCheckpoint;
-use store::{FlushOutcome, local_time};
 
 /// Without messages the time read is written no more often than this: re-reading empty slots costs nothing.
 const IDLE_FLUSH_MS: i64 = 60_000;
@@ -45,7 +43,7 @@ impl Timer {
     }
 
     /// Puts everything on disk, if there is news. What was delivered must be on disk before the checkpoint says that it
-    /// was; if it is not in time, the next flush will do.
+    /// was; if it is not, the next flush will do.
     pub(super) fn flush(&self, is_last: bool) {
         let progress = {
             let mut progress = self.progress.lock();
@@ -58,7 +56,7 @@ impl Timer {
         if !progress.unflushed && is_fresh {
             return;
         }
-        if !self.is_on_disk(progress.delivered_end) {
+        if !self.store.flush(progress.delivered_end) {
             tracing::warn!("timed messages: the progress is not on disk, as the commit log is not");
             self.progress.lock().unflushed = true;
             return;
@@ -68,19 +66,6 @@ impl Timer {
             self.progress.lock().unflushed = true;
         }
         self.metrics.persist();
-    }
-
-    /// Has the commit log flushed up to `end` and waits for it.
-    fn is_on_disk(&self, end: i64) -> bool {
-        let (sender, receiver) = mpsc::channel();
-        let callback = move |outcome| {
-            // The receiver may have gone.
-            let _ = sender.send(outcome);
-        };
-        self.store.when_flushed(end, Box::new(callback));
-        // The store answers within its own time limit; this is for a store that is shut down meanwhile.
-        let patience = self.store.config().sync_flush_timeout + Duration::from_secs(5);
-        receiver.recv_timeout(patience) == Ok(FlushOutcome::Flushed)
     }
 
     /// Java: `prepareTimerCheckPoint`.

@@ -1,5 +1,6 @@
 //! Brokers: coming, going, and what is known of them.
 
+use super::{now, ok};
 use crate::kv_config::ORDER_TOPIC_CONFIG;
 use crate::routes::removal::Leaving;
 use crate::routes::{BrokerAddr, Registered, Registration, Topics};
@@ -9,21 +10,20 @@ use remoting::body::{
     DataVersion, GetBrokerMemberGroupResponseBody, RegisterBrokerBody, TopicConfigAndMappingSerializeWrapper,
 };
 use remoting::command::UNSET_REMARK;
-use remoting::connection::Peer;
 use remoting::header::namesrv::*;
 use remoting::header::required;
-use remoting::{Command, Refusal, ResponseCode, json};
+use remoting::{Call, Command, Outcome, Refusal, ResponseCode, json};
 use std::sync::Arc;
 
 /// Java: ordinal of `MQVersion.V3_0_11`; brokers before it send their topics only.
 const V3_0_11: i32 = 37;
 
-pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = RegisterBrokerRequestHeader::decode(&request.ext);
-    let body = request.body.bytes();
+pub fn register_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = RegisterBrokerRequestHeader::decode(&call.request.ext);
+    let body = call.request.body.bytes();
     let body_crc32 = crc32(&body);
     if header.body_crc32 != 0 && header.body_crc32 != body_crc32 {
-        tracing::warn!("registration from {}: crc32 not match", peer.remote_addr());
+        tracing::warn!("registration from {}: crc32 not match", call.peer().remote_addr());
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "crc32 not match"));
     }
     let id = required(header.broker_id, "brokerId")?;
@@ -31,8 +31,8 @@ pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command)
         (header.cluster_name, header.broker_addr, header.broker_name)
     else {
         // Java answers so too, and is left with a null in its tables.
-        tracing::warn!("registration from {} without cluster, address or name", peer.remote_addr());
-        return Ok(registration_reply(server, &Registered::default()));
+        tracing::warn!("registration from {} without cluster, address or name", call.peer().remote_addr());
+        return now(registration_reply(server, &Registered::default()));
     };
     let registration = Registration {
         cluster,
@@ -44,17 +44,17 @@ pub fn register_broker(server: &NameServer, peer: &Arc<Peer>, request: &Command)
         heartbeat_timeout_millis: header.heartbeat_timeout_millis,
         enable_acting_master: header.enable_acting_master,
         body_crc32,
-        connection: peer,
+        connection: call.peer(),
     };
     let unchanged = unchanged(server, &registration, &header, &body);
     let (topics, filter_servers) = match unchanged {
         Some(version) => (Topics::Unchanged(version), Some(Vec::new())),
-        None => read_topics(&body, header.compressed, request.version)?,
+        None => read_topics(&body, header.compressed, call.request.version)?,
     };
     let registered = server.register(&registration, topics, filter_servers);
     let registered =
         registered.map_err(|_| Refusal::new(ResponseCode::SYSTEM_ERROR, "register broker failed"))?;
-    Ok(registration_reply(server, &registered))
+    now(registration_reply(server, &registered))
 }
 
 fn registration_reply(server: &NameServer, registered: &Registered) -> Command {
@@ -107,29 +107,29 @@ fn read_topics(
     Ok((Topics::Table(Box::new(body.topic_config_serialize_wrapper)), Some(body.filter_server_list)))
 }
 
-pub fn unregister_broker(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = UnRegisterBrokerRequestHeader::decode(&request.ext);
+pub fn unregister_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = UnRegisterBrokerRequestHeader::decode(&call.request.ext);
     // Java only queues the request here: what it lacks comes out in the log.
     if let (Some(cluster), Some(addr), Some(name), Some(id)) =
         (header.cluster_name, header.broker_addr, header.broker_name, header.broker_id)
     {
         server.unregister(Leaving { broker: BrokerAddr::new(cluster, addr), name: name.to_owned(), id });
     }
-    Ok(Command::success())
+    ok()
 }
 
-pub fn broker_heartbeat(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = BrokerHeartbeatRequestHeader::decode(&request.ext);
+pub fn broker_heartbeat(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = BrokerHeartbeatRequestHeader::decode(&call.request.ext);
     let cluster = required(header.cluster_name, "clusterName")?;
     let addr = required(header.broker_addr, "brokerAddr")?;
     server.routes().write().heartbeat(cluster, addr, server.now_ms());
-    Ok(Command::success())
+    ok()
 }
 
 /// Whether a broker's topics are known in this version; also a sign of life.
-pub fn query_data_version(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = QueryDataVersionRequestHeader::decode(&request.ext);
-    let body = request.body.bytes();
+pub fn query_data_version(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = QueryDataVersionRequestHeader::decode(&call.request.ext);
+    let body = call.request.body.bytes();
     let asked: Option<DataVersion> =
         if body.is_empty() { None } else { Some(json::from_slice(&body).map_err(Refusal::unreadable_body)?) };
     let cluster = required(header.cluster_name, "clusterName")?;
@@ -140,45 +140,33 @@ pub fn query_data_version(server: &NameServer, _: &Arc<Peer>, request: &Command)
     let changed = known.is_none() || known != asked;
     let header = QueryDataVersionResponseHeader { changed: Some(changed), ..Default::default() };
     let body = known.map(|version| json::to_bytes(&version)).unwrap_or_default();
-    Ok(Command::success().with_ext(header.encode()).with_body(body))
+    now(Command::success().with_ext(header.encode()).with_body(body))
 }
 
-pub fn get_broker_cluster_info(server: &NameServer, _: &Arc<Peer>, _: &Command) -> Result<Command, Refusal> {
-    Ok(Command::success().with_body(json::to_bytes(&server.routes().read().cluster_info())))
+pub fn get_broker_cluster_info(server: &Arc<NameServer>, _: &mut Call) -> Result<Outcome, Refusal> {
+    now(Command::success().with_body(json::to_bytes(&server.routes().read().cluster_info())))
 }
 
-pub fn get_broker_member_group(
-    server: &NameServer,
-    _: &Arc<Peer>,
-    request: &Command,
-) -> Result<Command, Refusal> {
-    let header = GetBrokerMemberGroupRequestHeader::decode(&request.ext);
+pub fn get_broker_member_group(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = GetBrokerMemberGroupRequestHeader::decode(&call.request.ext);
     let group = server.routes().read().member_group(header.cluster_name, header.broker_name);
     let body = GetBrokerMemberGroupResponseBody { broker_member_group: Some(group) };
     // Java forgets to take back the remark that it starts with.
-    Ok(Command::success().with_remark(UNSET_REMARK).with_body(json::to_bytes(&body)))
+    now(Command::success().with_remark(UNSET_REMARK).with_body(json::to_bytes(&body)))
 }
 
-pub fn wipe_write_perm_of_broker(
-    server: &NameServer,
-    peer: &Arc<Peer>,
-    request: &Command,
-) -> Result<Command, Refusal> {
-    let name = WipeWritePermOfBrokerRequestHeader::decode(&request.ext).broker_name.unwrap_or_default();
+pub fn wipe_write_perm_of_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let name = WipeWritePermOfBrokerRequestHeader::decode(&call.request.ext).broker_name.unwrap_or_default();
     let count = server.routes().write().wipe_write_perm(name);
-    tracing::info!("{} wipes the write permission of {name}: {count} topics", peer.remote_addr());
+    tracing::info!("{} wipes the write permission of {name}: {count} topics", call.peer().remote_addr());
     let header = WipeWritePermOfBrokerResponseHeader { wipe_topic_count: Some(count), ..Default::default() };
-    Ok(Command::success().with_ext(header.encode()))
+    now(Command::success().with_ext(header.encode()))
 }
 
-pub fn add_write_perm_of_broker(
-    server: &NameServer,
-    peer: &Arc<Peer>,
-    request: &Command,
-) -> Result<Command, Refusal> {
-    let name = AddWritePermOfBrokerRequestHeader::decode(&request.ext).broker_name.unwrap_or_default();
+pub fn add_write_perm_of_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let name = AddWritePermOfBrokerRequestHeader::decode(&call.request.ext).broker_name.unwrap_or_default();
     let count = server.routes().write().add_write_perm(name);
-    tracing::info!("{} adds the write permission of {name}: {count} topics", peer.remote_addr());
+    tracing::info!("{} adds the write permission of {name}: {count} topics", call.peer().remote_addr());
     let header = AddWritePermOfBrokerResponseHeader { add_topic_count: Some(count), ..Default::default() };
-    Ok(Command::success().with_ext(header.encode()))
+    now(Command::success().with_ext(header.encode()))
 }

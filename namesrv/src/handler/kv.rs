@@ -1,28 +1,28 @@
 //! Settings by namespace.
 
+use super::{now, ok};
 use crate::server::NameServer;
-use remoting::connection::Peer;
 use remoting::header::namesrv::*;
-use remoting::{Command, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 
-pub fn put_kv_config(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = PutKVConfigRequestHeader::decode(&request.ext);
+pub fn put_kv_config(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = PutKVConfigRequestHeader::decode(&call.request.ext);
     let (Some(namespace), Some(key)) = (header.namespace, header.key) else {
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "namespace or key is null"));
     };
     tracing::info!("kv config {namespace} {key} = {:?}", header.value);
     log_failure(server.kv().write().put(namespace, key, header.value));
-    Ok(Command::success())
+    ok()
 }
 
-pub fn get_kv_config(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = GetKVConfigRequestHeader::decode(&request.ext);
+pub fn get_kv_config(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = GetKVConfigRequestHeader::decode(&call.request.ext);
     let (namespace, key) = (header.namespace.unwrap_or("null"), header.key.unwrap_or("null"));
     match server.kv().read().get(namespace, key) {
         Some(value) => {
             let header = GetKVConfigResponseHeader { value: Some(value), ..Default::default() };
-            Ok(Command::success().with_ext(header.encode()))
+            now(Command::success().with_ext(header.encode()))
         }
         None => Err(Refusal::new(
             ResponseCode::QUERY_NOT_FOUND,
@@ -31,23 +31,19 @@ pub fn get_kv_config(server: &NameServer, _: &Arc<Peer>, request: &Command) -> R
     }
 }
 
-pub fn delete_kv_config(server: &NameServer, _: &Arc<Peer>, request: &Command) -> Result<Command, Refusal> {
-    let header = DeleteKVConfigRequestHeader::decode(&request.ext);
+pub fn delete_kv_config(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let header = DeleteKVConfigRequestHeader::decode(&call.request.ext);
     if let (Some(namespace), Some(key)) = (header.namespace, header.key) {
         tracing::info!("kv config {namespace} {key} deleted");
         log_failure(server.kv().write().delete(namespace, key));
     }
-    Ok(Command::success())
+    ok()
 }
 
-pub fn get_kvlist_by_namespace(
-    server: &NameServer,
-    _: &Arc<Peer>,
-    request: &Command,
-) -> Result<Command, Refusal> {
-    let namespace = GetKVListByNamespaceRequestHeader::decode(&request.ext).namespace.unwrap_or("null");
+pub fn get_kvlist_by_namespace(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    let namespace = GetKVListByNamespaceRequestHeader::decode(&call.request.ext).namespace.unwrap_or("null");
     match server.kv().read().namespace(namespace) {
-        Some(table) => Ok(Command::success().with_body(table)),
+        Some(table) => now(Command::success().with_body(table)),
         None => Err(Refusal::new(
             ResponseCode::QUERY_NOT_FOUND,
             format!("No config item, Namespace: {namespace}"),

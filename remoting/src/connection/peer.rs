@@ -1,50 +1,45 @@
-//! The handle on a connection that others hold: to reply late, to call the client, to close.
+//! The handle on a client that others hold: to know it, to call it, to close it. Replies go through a
+//! [`Responder`](super::Responder).
 
-use super::outbox::{OUTBOX_BYTES_MAX, Outbox, SLICES_MAX};
+use super::line::{Line, ReadsTooSlowly};
+use super::outbox::OUTBOX_BYTES_MAX;
+use super::responder::{Observer, Queued};
 use crate::command::{Codec, Command};
 use parking_lot::Mutex;
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::io::{self, IoSlice};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
-use tokio::io::AsyncWrite;
-use tokio::sync::{Notify, oneshot};
-
-/// Text buffers that a thread keeps for the next replies, and the largest one that it keeps.
-const SPARE_BUFFERS_MAX: usize = 4;
-const SPARE_BYTES_MAX: usize = 256 * 1024;
-
-thread_local! {
-    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-}
+use std::time::Duration;
+use tokio::sync::oneshot;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 static NEXT_OPAQUE: AtomicI32 = AtomicI32::new(0);
 
-/// One connection. Java: Netty's `Channel`.
+/// The other end of a connection, or of a conversation within this process. Java: Netty's `Channel`.
 pub struct Peer {
     id: u64,
     socket_addr: SocketAddr,
     /// What a PROXY preamble says.
     source_addr: OnceLock<SocketAddr>,
     local_addr: SocketAddr,
-    codec: Codec,
-    outbox: Mutex<Outbox>,
+    way: Way,
+    observer: Option<Arc<dyn Observer>>,
     /// Our calls that the other end has not answered, by opaque.
     calls: Mutex<HashMap<i32, oneshot::Sender<Command>>>,
-    woken: Notify,
     closing: AtomicBool,
     ended: AtomicBool,
-    closed: Notify,
-    opened: Instant,
-    /// Last read or write, in milliseconds since `opened`.
-    active_ms: AtomicU64,
 }
+
+/// How commands get to a peer.
+enum Way {
+    Socket(Line),
+    Sink(Sink),
+}
+
+/// Takes what is sent to a peer of this process: replies, one-way requests, and calls, whose responses are given to
+/// [`Peer::answered`]. Must not wait.
+pub type Sink = Box<dyn Fn(Command) + Send + Sync>;
 
 /// Why a call to the other end brought no response. Java: `RemotingException` and its classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,28 +65,44 @@ impl std::fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl Peer {
-    pub(crate) fn new(socket_addr: SocketAddr, local_addr: SocketAddr, codec: Codec) -> Arc<Peer> {
+    /// The other end of a socket that [`run`](super::run) serves.
+    pub(crate) fn socket(
+        socket_addr: SocketAddr,
+        local_addr: SocketAddr,
+        codec: Codec,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Peer> {
+        Peer::new(socket_addr, local_addr, Way::Socket(Line::new(codec)), observer)
+    }
+
+    /// A client in this process, which says that it is at `addr`. Its requests are
+    /// [`dispatch`](super::dispatch)ed; what it is sent goes to `sink`.
+    pub fn in_process(addr: SocketAddr, sink: Sink, observer: Option<Arc<dyn Observer>>) -> Arc<Peer> {
+        Peer::new(addr, addr, Way::Sink(sink), observer)
+    }
+
+    /// A peer that nothing reaches. For tests of those who hold peers.
+    pub fn detached() -> Arc<Peer> {
+        Peer::in_process(SocketAddr::from(([127, 0, 0, 1], 0)), Box::new(drop), None)
+    }
+
+    fn new(
+        socket_addr: SocketAddr,
+        local_addr: SocketAddr,
+        way: Way,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Arc<Peer> {
         Arc::new(Peer {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             socket_addr,
             source_addr: OnceLock::new(),
             local_addr,
-            codec,
-            outbox: Mutex::default(),
+            way,
+            observer,
             calls: Mutex::default(),
-            woken: Notify::new(),
             closing: AtomicBool::new(false),
             ended: AtomicBool::new(false),
-            closed: Notify::new(),
-            opened: Instant::now(),
-            active_ms: AtomicU64::new(0),
         })
-    }
-
-    /// A peer without a connection: what is sent to it goes nowhere. For tests of those who hold peers.
-    pub fn detached() -> Arc<Peer> {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Peer::new(nowhere, nowhere, Codec::Json)
     }
 
     /// Unique in this process.
@@ -121,18 +132,12 @@ impl Peer {
         self.local_addr
     }
 
-    /// Answers a request that was put off. Must not be called for a oneway request.
-    pub fn reply(&self, opaque: i32, reply: Command) {
-        self.push_reply(opaque, reply);
-        self.woken.notify_one();
-    }
-
     /// Sends a request that wants no response.
     pub fn send_oneway(&self, mut request: Command) {
         request.opaque = next_opaque();
         request.mark_oneway();
-        self.push(request);
-        self.woken.notify_one();
+        self.send(request);
+        self.wake();
     }
 
     /// Sends a request and waits for the response. [`CallError::Timeout`] or [`CallError::Closed`] if none comes.
@@ -146,8 +151,8 @@ impl Peer {
             self.calls.lock().remove(&opaque);
             return Err(CallError::Closed);
         }
-        self.push(request);
-        self.woken.notify_one();
+        self.send(request);
+        self.wake();
         let response = tokio::time::timeout(timeout, receiver).await;
         match response {
             Ok(Ok(response)) => Ok(response),
@@ -159,64 +164,8 @@ impl Peer {
         }
     }
 
-    /// Ends the connection; what waits in the outbox is dropped.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.woken.notify_one();
-        self.closed.notify_one();
-    }
-
-    /// False once the connection is closed or about to be. Java: `Channel.isActive`.
-    pub fn is_open(&self) -> bool {
-        !self.is_closing() && !self.ended.load(Ordering::Acquire)
-    }
-
-    /// How long nothing was read or written.
-    pub(crate) fn idle(&self) -> Duration {
-        self.opened.elapsed().saturating_sub(Duration::from_millis(self.active_ms.load(Ordering::Relaxed)))
-    }
-
-    pub(super) fn touch(&self) {
-        self.active_ms.store(self.opened.elapsed().as_millis() as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    /// Once [`Peer::close`] was called. For one waiter at a time.
-    pub(crate) async fn closed(&self) {
-        self.closed.notified().await;
-    }
-
-    pub(super) async fn woken(&self) {
-        self.woken.notified().await;
-    }
-
-    pub(super) fn push_reply(&self, opaque: i32, mut reply: Command) {
-        reply.opaque = opaque;
-        self.push(reply);
-    }
-
-    fn push(&self, command: Command) {
-        let mut outbox = self.outbox.lock();
-        if self.ended.load(Ordering::Acquire) {
-            return;
-        }
-        if outbox.is_empty() {
-            let spare = SPARE.with_borrow_mut(Vec::pop);
-            *outbox = Outbox::with_buffer(spare.unwrap_or_default());
-        }
-        outbox.push(command, self.codec);
-        if outbox.len() > OUTBOX_BYTES_MAX {
-            drop(outbox);
-            tracing::warn!(target: "remoting", "connection {} reads too slowly: {OUTBOX_BYTES_MAX} bytes wait", self.remote_addr());
-            self.close();
-        }
-    }
-
     /// Hands a response to the call that waits for it.
-    pub(super) fn answered(&self, response: Command) {
+    pub fn answered(&self, response: Command) {
         match self.calls.lock().remove(&response.opaque) {
             // A caller that has stopped waiting is no error.
             Some(caller) => drop(caller.send(response)),
@@ -226,66 +175,79 @@ impl Peer {
         }
     }
 
-    pub(super) fn outbox_bytes(&self) -> usize {
-        self.outbox.lock().len()
-    }
-
-    /// Writes what the outbox holds; ends early when the connection is being closed.
-    pub(super) async fn write_out(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
-        loop {
-            let outbox = {
-                let mut outbox = self.outbox.lock();
-                if outbox.is_empty() {
-                    return Ok(());
-                }
-                std::mem::take(&mut *outbox)
-            };
-            let mut written = 0;
-            while written < outbox.len() {
-                tokio::select! {
-                    biased;
-                    count = write_some(stream, &outbox, written) => written += count?,
-                    () = self.closed() => return Ok(()),
-                }
-                self.touch();
-            }
-            poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await?;
-            keep(outbox.into_buffer());
+    /// Ends the connection; what waits to be written is dropped.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        match &self.way {
+            Way::Socket(line) => line.close(),
+            Way::Sink(_) => self.end(),
         }
     }
 
-    /// No more is sent or answered. Called once, by the connection's task.
+    /// False once the connection is closed or about to be. Java: `Channel.isActive`.
+    pub fn is_open(&self) -> bool {
+        !self.is_closing() && !self.ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// How long nothing was read or written.
+    pub(crate) fn idle(&self) -> Duration {
+        self.line().map_or(Duration::ZERO, Line::idle)
+    }
+
+    /// Once [`Peer::close`] was called. For one waiter at a time.
+    pub(crate) async fn closed(&self) {
+        if let Some(line) = self.line() {
+            line.closed().await;
+        }
+    }
+
+    /// Where the peer has a socket.
+    pub(super) fn line(&self) -> Option<&Line> {
+        match &self.way {
+            Way::Socket(line) => Some(line),
+            Way::Sink(_) => None,
+        }
+    }
+
+    pub(super) fn observer(&self) -> Option<&dyn Observer> {
+        self.observer.as_deref()
+    }
+
+    /// Puts a command on its way. Who is not the connection's own task [wakes](Peer::wake) that afterwards.
+    pub(super) fn send(&self, command: Command) -> Queued {
+        match &self.way {
+            Way::Socket(line) => line.push(command).unwrap_or_else(|ReadsTooSlowly| {
+                tracing::warn!(target: "remoting", "connection {} reads too slowly: {OUTBOX_BYTES_MAX} bytes wait", self.remote_addr());
+                self.close();
+                Queued::default()
+            }),
+            Way::Sink(sink) if self.is_open() => {
+                sink(command);
+                Queued::default()
+            }
+            Way::Sink(_) => Queued::default(),
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if let Way::Socket(line) = &self.way {
+            line.wake();
+        }
+    }
+
+    /// No more is sent or answered.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.closing.store(true, Ordering::Release);
         self.calls.lock().clear();
-        *self.outbox.lock() = Outbox::default();
-    }
-}
-
-async fn write_some(
-    stream: &mut (impl AsyncWrite + Unpin),
-    outbox: &Outbox,
-    written: usize,
-) -> io::Result<usize> {
-    let count = poll_fn(|context| {
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let count = outbox.slices(written, &mut slices);
-        Pin::new(&mut *stream).poll_write_vectored(context, &slices[..count])
-    })
-    .await?;
-    if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(count) }
-}
-
-fn keep(buffer: Vec<u8>) {
-    if buffer.capacity() > SPARE_BYTES_MAX {
-        return;
-    }
-    SPARE.with_borrow_mut(|spare| {
-        if spare.len() < SPARE_BUFFERS_MAX {
-            spare.push(buffer);
+        if let Way::Socket(line) = &self.way {
+            line.end();
         }
-    });
+    }
 }
 
 fn next_opaque() -> i32 {
@@ -299,12 +261,13 @@ mod tests {
 
     #[test]
     fn who_lets_replies_pile_up_is_cut_off() {
-        let peer = Peer::detached();
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let peer = Peer::socket(nowhere, nowhere, Codec::Json, None);
         let body = Bytes::from(vec![0; 1 << 20]);
         let mut sent = 0;
         while peer.is_open() {
             assert!(sent <= OUTBOX_BYTES_MAX, "{sent} bytes wait");
-            peer.reply(1, Command::success().with_body(body.clone()));
+            peer.send(Command::success().with_body(body.clone()));
             sent += body.len();
         }
         assert!(sent >= OUTBOX_BYTES_MAX);

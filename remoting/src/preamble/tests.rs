@@ -1,8 +1,8 @@
 use super::proxy::begins_with;
-use crate::connection::{Outcome, Service};
+use crate::connection::{Call, Outcome, Service};
 use crate::frame;
 use crate::server::{Server, ServerConfig};
-use crate::{Codec, Command, ExtFields, Peer, RequestCode};
+use crate::{Codec, Command, ExtFields, Refusal, RequestCode};
 use bytes::BytesMut;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 struct WhoAmI;
 
 impl Service for WhoAmI {
-    fn handle(&self, peer: &Arc<Peer>, request: Command) -> Outcome {
-        assert_eq!(peer.socket_addr().ip().to_string(), "127.0.0.1");
-        let remark = peer.remote_addr().to_string();
-        Outcome::Now(Command::success().with_remark(remark).with_body(request.body.bytes()))
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        assert_eq!(call.peer().socket_addr().ip().to_string(), "127.0.0.1");
+        let remark = call.peer().remote_addr().to_string();
+        Ok(Outcome::Now(Command::success().with_remark(remark).with_body(call.request.body.bytes())))
     }
 }
 

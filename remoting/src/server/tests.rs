@@ -1,8 +1,8 @@
 use super::*;
-use crate::client::{Client, ClientConfig, unsupported};
+use crate::client::{Client, ClientConfig};
 use crate::code::{RequestCode, ResponseCode};
-use crate::connection::{CallError, Outcome};
-use crate::{Command, ExtFields};
+use crate::connection::{Call, CallError, Outcome};
+use crate::{Command, ExtFields, Refusal};
 use bytes::{BufMut, Bytes};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,26 +20,29 @@ struct Echo {
 }
 
 impl Service for Echo {
-    fn handle(&self, peer: &Arc<Peer>, request: Command) -> Outcome {
+    fn handle(&self, call: &mut Call) -> Result<Outcome, Refusal> {
         self.handled.fetch_add(1, Ordering::SeqCst);
-        let opaque = request.opaque;
+        let request = &call.request;
         match request.request_code() {
-            ECHO => Outcome::Now(Command::success().with_ext(request.ext).with_body(request.body.bytes())),
+            ECHO => Ok(Outcome::Now(
+                Command::success().with_ext(request.ext.clone()).with_body(request.body.bytes()),
+            )),
             LATER => {
-                let peer = peer.clone();
-                tokio::spawn(async move { peer.reply(opaque, Command::success()) });
-                Outcome::Later
+                let (responder, taken) = call.take_responder();
+                tokio::spawn(async move { responder.respond(Command::success()) });
+                Ok(Outcome::Later(taken))
             }
             CALL_BACK => {
-                let peer = peer.clone();
+                let ext = request.ext.clone();
+                let (responder, taken) = call.take_responder();
                 tokio::spawn(async move {
-                    let answer = peer.call(Command::request(ECHO, request.ext), PATIENCE).await.unwrap();
-                    peer.reply(opaque, Command::success().with_ext(answer.ext));
+                    let answer = responder.peer().call(Command::request(ECHO, ext), PATIENCE).await.unwrap();
+                    responder.respond(Command::success().with_ext(answer.ext));
                 });
-                Outcome::Later
+                Ok(Outcome::Later(taken))
             }
             PANIC => panic!("as asked"),
-            _ => Outcome::Now(unsupported(&request)),
+            code => Err(Refusal::unsupported(code)),
         }
     }
 
@@ -209,8 +212,8 @@ async fn shutdown_ends_calls_that_wait() {
     let client = Arc::new(client());
     struct Mute;
     impl Service for Mute {
-        fn handle(&self, _peer: &Arc<Peer>, _request: Command) -> Outcome {
-            Outcome::Silent
+        fn handle(&self, _call: &mut Call) -> Result<Outcome, Refusal> {
+            Ok(Outcome::Silent)
         }
     }
     let mute = Server::start(([127, 0, 0, 1], 0).into(), ServerConfig::default(), Arc::new(Mute)).unwrap();

@@ -39,13 +39,15 @@ async fn a_reset_waits_for_a_consumer_that_is_there() {
     let broker = running.broker();
     broker.group_topic("T", 1, false, 0).unwrap();
     let (gone, there) = (Peer::detached(), Peer::detached());
-    assert!(matches!(pull_message(broker, &gone, request()), Ok(Outcome::Later)));
+    assert!(matches!(pull_message(broker, &mut Call::new(&gone, request())), Ok(Outcome::Later(_))));
     broker.offsets.assign_reset("g", "T", 0, 0);
     gone.close();
     broker.long_poll.take_all().into_iter().for_each(|parked| wake(broker, parked));
     assert!(broker.offsets.has_reset("g", "T", 0));
 
-    let Ok(Outcome::Now(reply)) = pull_message(broker, &there, request()) else { panic!("not answered") };
+    let Ok(Outcome::Now(reply)) = pull_message(broker, &mut Call::new(&there, request())) else {
+        panic!("not answered")
+    };
     assert_eq!(reply.response_code(), ResponseCode::PULL_OFFSET_MOVED);
     assert!(!broker.offsets.has_reset("g", "T", 0));
     running.shutdown().await;

@@ -2,18 +2,18 @@
 
 use super::properties::SentProperties;
 use super::refusal::refusal_of;
-use super::{Sent, Target};
+use super::{Sent, Stored, Target};
 use crate::topic_validator;
 use crate::topics::has_batch_queues;
 use message::{RecordError, batch, id, property, sys_flag};
 use remoting::header::required;
 use remoting::header::send::SendMessageResponseHeader;
-use remoting::{Outcome, Refusal, ResponseCode};
+use remoting::{Refusal, ResponseCode};
 use std::net::SocketAddr;
 use store::{AppendedBatch, PutError};
 
 impl Sent<'_> {
-    pub(super) fn put_batch(&self) -> Result<Outcome, Refusal> {
+    pub(super) fn put_batch(&self) -> Result<Stored, Refusal> {
         let target = self.check()?;
         self.refuse_batch_topic()?;
         let queue_id = target.queue_id;
@@ -34,7 +34,7 @@ impl Sent<'_> {
             batch_uniq_id: uniq_key.filter(|_| is_inner),
             ..Default::default()
         };
-        Ok(self.answer(&reply, wait_store_msg_ok, appended.end_offset()))
+        Ok(self.stored(&reply, wait_store_msg_ok, appended.end_offset()))
     }
 
     fn refuse_batch_topic(&self) -> Result<(), Refusal> {
@@ -51,14 +51,14 @@ impl Sent<'_> {
     }
 
     fn append_batch(&self, target: Target<'_>, properties: String) -> Result<AppendedBatch, Refusal> {
-        let body = self.request.body.bytes();
+        let body = self.call.request.body.bytes();
         let message = self.message(target, &body, properties)?;
         self.broker.store.append_batch(&message).map_err(|error| refusal_of(self.broker, error))
     }
 
     /// A batch for batch consume queues is stored as one record.
     fn append_inner_batch(&self, target: Target<'_>, properties: String) -> Result<AppendedBatch, Refusal> {
-        let body = self.request.body.bytes();
+        let body = self.call.request.body.bytes();
         let inner_num = batch::split(&body).try_fold(0, |count, item| item.map(|_| count + 1));
         let illegal = |error: RecordError| refusal_of(self.broker, PutError::BatchIllegal(error.to_string()));
         let inner_num: usize = inner_num.map_err(illegal)?;

@@ -44,7 +44,7 @@ impl<'a> Sent<'a> {
             let remark = format!(
                 "request queueId[{queue_id}] is illegal, {} Producer: {}",
                 described(&config),
-                self.peer.remote_addr()
+                self.call.peer().remote_addr()
             );
             return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
         }
@@ -81,7 +81,7 @@ impl<'a> Sent<'a> {
         let default_topic = required(self.header.default_topic, "defaultTopic")?;
         let queue_nums = required(self.header.default_topic_queue_nums, "defaultTopicQueueNums")?;
         let topics = &self.broker.topics;
-        let addr = self.peer.remote_addr();
+        let addr = self.call.peer().remote_addr();
         tracing::warn!("the topic {topic} not exist, producer: {addr}");
         // Writes topics.json: rare, and nobody may be told of the topic before.
         let created = tokio::task::block_in_place(|| {

@@ -29,7 +29,8 @@ impl<'a> Sent<'a> {
             return Ok(());
         };
         let group_config = self.broker.group(group).ok_or_else(|| no_group(group))?;
-        let times_max = reconsume_times_max(self.request, self.header.max_reconsume_times, &group_config);
+        let times_max =
+            reconsume_times_max(&self.call.request, self.header.max_reconsume_times, &group_config);
         let times = self.header.reconsume_times.unwrap_or(0);
         if times <= times_max && self.broker.locks.is_all_expired(group) {
             return Ok(());

@@ -1,0 +1,62 @@
+//! Answers that wait until what they acknowledge is safe: what the settings promise, and who waits.
+
+use crate::broker::Broker;
+use remoting::{Command, Responder, ResponseCode};
+use store::{Policy, WaitOutcome, Waiter};
+use tokio::sync::oneshot;
+
+/// Who waits for a message to be safe.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are replies, and a box each would cost more than it saves"
+)]
+pub enum Waiting {
+    Reply(LateReply),
+    /// A task that goes on, however the wait ends.
+    Task(oneshot::Sender<()>),
+}
+
+/// A reply that is ready but for its code.
+pub struct LateReply {
+    pub responder: Responder,
+    pub reply: Command,
+    /// Whether the code says how the wait ended; else it stays as it is.
+    pub tells_outcome: bool,
+}
+
+impl Waiter for Waiting {
+    fn end(self, outcome: WaitOutcome) {
+        match self {
+            Waiting::Reply(late) => late.send(outcome),
+            // Who is gone does not go on.
+            Waiting::Task(task) => drop(task.send(())),
+        }
+    }
+}
+
+impl LateReply {
+    fn send(mut self, outcome: WaitOutcome) {
+        if self.tells_outcome {
+            self.reply.code = code_of(outcome).0;
+        }
+        self.responder.respond(self.reply);
+    }
+}
+
+/// Java: `SendMessageProcessor.handlePutMessageResult`, for what is in the log.
+fn code_of(outcome: WaitOutcome) -> ResponseCode {
+    match outcome {
+        WaitOutcome::Safe => ResponseCode::SUCCESS,
+        WaitOutcome::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
+        WaitOutcome::FlushSlaveTimeout => ResponseCode::FLUSH_SLAVE_TIMEOUT,
+    }
+}
+
+impl Broker {
+    /// What an acknowledgement has to reach, of messages that wait for it (property `WAIT` not `false`); `None` if being in
+    /// the log is enough.
+    pub fn safety_policy(&self) -> Option<Policy> {
+        let flushed_within = self.flushes_synchronously().then(|| self.store.config().sync_flush_timeout);
+        Some(Policy { flushed_within, replicated: None }).filter(|policy| !policy.is_nothing())
+    }
+}

@@ -1,0 +1,148 @@
+//! The socket's side of a peer: what waits to be written to it, and how its task is woken.
+
+use super::outbox::{OUTBOX_BYTES_MAX, Outbox, SLICES_MAX};
+use super::responder::Queued;
+use crate::command::{Codec, Command};
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWrite;
+use tokio::sync::Notify;
+
+/// Text buffers that a thread keeps for the next replies, and the largest one that it keeps.
+const SPARE_BUFFERS_MAX: usize = 4;
+const SPARE_BYTES_MAX: usize = 256 * 1024;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(super) struct Line {
+    codec: Codec,
+    /// None once the connection has ended.
+    outbox: Mutex<Option<Outbox>>,
+    woken: Notify,
+    closed: Notify,
+    opened: Instant,
+    /// Last read or write, in milliseconds since `opened`.
+    active_ms: AtomicU64,
+}
+
+/// More waits than [`OUTBOX_BYTES_MAX`].
+pub(super) struct ReadsTooSlowly;
+
+impl Line {
+    pub(super) fn new(codec: Codec) -> Line {
+        Line {
+            codec,
+            outbox: Mutex::new(Some(Outbox::default())),
+            woken: Notify::new(),
+            closed: Notify::new(),
+            opened: Instant::now(),
+            active_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds to what is written when the connection's task comes to it; see [`Line::wake`].
+    pub(super) fn push(&self, command: Command) -> Result<Queued, ReadsTooSlowly> {
+        let mut outbox = self.outbox.lock();
+        let Some(outbox) = outbox.as_mut() else { return Ok(Queued::default()) };
+        if outbox.is_empty() {
+            let spare = SPARE.with_borrow_mut(Vec::pop);
+            *outbox = Outbox::with_buffer(spare.unwrap_or_default());
+        }
+        let before = outbox.len();
+        outbox.push(command, self.codec);
+        match outbox.len() {
+            waiting_bytes if waiting_bytes > OUTBOX_BYTES_MAX => Err(ReadsTooSlowly),
+            waiting_bytes => Ok(Queued { bytes: waiting_bytes - before, waiting_bytes }),
+        }
+    }
+
+    /// Has the connection's task look what there is to do.
+    pub(super) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// Has [`Line::closed`] end.
+    pub(super) fn close(&self) {
+        self.woken.notify_one();
+        self.closed.notify_one();
+    }
+
+    /// Once [`Line::close`] was called. For one waiter at a time.
+    pub(super) async fn closed(&self) {
+        self.closed.notified().await;
+    }
+
+    /// Something was read or written.
+    pub(super) fn touch(&self, now: Instant) {
+        let active_ms = now.duration_since(self.opened).as_millis() as u64;
+        self.active_ms.store(active_ms, Ordering::Relaxed);
+    }
+
+    /// How long nothing was read or written.
+    pub(super) fn idle(&self) -> Duration {
+        self.opened.elapsed().saturating_sub(Duration::from_millis(self.active_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Writes what the outbox holds; ends early when the connection is being closed.
+    pub(super) async fn write_out(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+        loop {
+            let outbox = match self.outbox.lock().as_mut() {
+                Some(outbox) if !outbox.is_empty() => std::mem::take(outbox),
+                _ => return Ok(()),
+            };
+            let mut written = 0;
+            while written < outbox.len() {
+                tokio::select! {
+                    biased;
+                    count = write_some(stream, &outbox, written) => written += count?,
+                    () = self.closed() => return Ok(()),
+                }
+                self.touch(Instant::now());
+            }
+            poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await?;
+            keep(outbox.into_buffer());
+        }
+    }
+
+    /// No more is written.
+    pub(super) fn end(&self) {
+        let outbox = self.outbox.lock().take();
+        drop(outbox);
+    }
+}
+
+async fn write_some(
+    stream: &mut (impl AsyncWrite + Unpin),
+    outbox: &Outbox,
+    written: usize,
+) -> io::Result<usize> {
+    let count = poll_fn(|context| {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let count = outbox.slices(written, &mut slices);
+        Pin::new(&mut *stream).poll_write_vectored(context, &slices[..count])
+    })
+    .await?;
+    if count == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(count) }
+}
+
+fn keep(buffer: Vec<u8>) {
+    if buffer.capacity() > SPARE_BYTES_MAX {
+        return;
+    }
+    SPARE.with_borrow_mut(|spare| {
+        if spare.len() < SPARE_BUFFERS_MAX {
+            spare.push(buffer);
+        }
+    });
+}

@@ -3,7 +3,7 @@
 use crate::broadcast_offsets::BroadcastOffsets;
 use crate::calls::Calls;
 use crate::clients::Clients;
-use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
+use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
 use crate::delays::Delays;
 use crate::groups::Groups;
@@ -21,7 +21,7 @@ use remoting::ExtFields;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{Arrived, MessageStore};
+use store::{Arrived, BrokerRole, FlushDiskType, MessageStore};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.

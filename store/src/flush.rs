@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use process::config::Live;
 use tracing::error;
 
 use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
-use super::config::{FlushDiskType, StoreConfig};
+use super::config::{FlushDiskType, MessageStoreConfig};
 
 /// How waiting for the disk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,12 @@ impl Flusher {
         }
     }
 
+    /// Has a sleeping thread look how long it should sleep.
+    pub fn reconsider(&self) {
+        let _asleep_or_awake = self.state.lock();
+        self.wake.notify_one();
+    }
+
     pub fn stop(&self) {
         self.state.lock().stop = true;
         self.wake.notify_one();
@@ -88,13 +95,20 @@ impl Flusher {
     }
 
     /// The flushing thread. `on_flushed` is called after each sync.
-    pub fn run(&self, config: &StoreConfig, log: &CommitLog, checkpoint: &Checkpoint, on_flushed: impl Fn()) {
-        let mut thorough_at = Instant::now() + config.flush_commit_log_thorough_interval;
+    pub fn run(
+        &self,
+        config: &Live<MessageStoreConfig>,
+        log: &CommitLog,
+        checkpoint: &Checkpoint,
+        on_flushed: impl Fn(),
+    ) {
+        let mut thorough_at = Instant::now();
         loop {
             let (wanted, stop) = self.wait(config);
-            let thorough = Instant::now() >= thorough_at;
+            let config = config.load();
+            let thorough = thorough_at.elapsed() >= config.flush_commit_log_thorough_interval();
             if thorough {
-                thorough_at = Instant::now() + config.flush_commit_log_thorough_interval;
+                thorough_at = Instant::now();
             }
             let least_pages =
                 if wanted || thorough || stop { 0 } else { config.flush_commit_log_least_pages };
@@ -109,13 +123,14 @@ impl Flusher {
     }
 
     /// Sleeps until there is something to do: whether somebody waits, and whether to stop.
-    fn wait(&self, config: &StoreConfig) -> (bool, bool) {
+    fn wait(&self, config: &Live<MessageStoreConfig>) -> (bool, bool) {
         let mut state = self.state.lock();
         while !state.wanted && !state.stop {
+            let config = config.load();
             match config.flush_disk_type {
                 FlushDiskType::SyncFlush => self.wake.wait(&mut state),
                 FlushDiskType::AsyncFlush => {
-                    if self.wake.wait_for(&mut state, config.flush_interval_commit_log).timed_out() {
+                    if self.wake.wait_for(&mut state, config.flush_interval_commit_log()).timed_out() {
                         break;
                     }
                 }

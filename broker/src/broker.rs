@@ -3,7 +3,7 @@
 use crate::broadcast_offsets::BroadcastOffsets;
 use crate::calls::Calls;
 use crate::clients::Clients;
-use crate::config::{BrokerRole, BrokerSettings, FlushDiskType};
+use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
 use crate::delays::Delays;
 use crate::groups::Groups;
@@ -22,7 +22,7 @@ use remoting::DiskPool;
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{Arrived, MessageStore, WaitingRoom};
+use store::{Arrived, BrokerRole, FlushDiskType, MessageStore, WaitingRoom};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.

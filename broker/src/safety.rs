@@ -56,7 +56,7 @@ impl Broker {
     /// What an acknowledgement has to reach, of messages that wait for it (property `WAIT` not `false`); `None` if being in
     /// the log is enough.
     pub fn safety_policy(&self) -> Option<Policy> {
-        let flushed_within = self.flushes_synchronously().then(|| self.store.config().sync_flush_timeout);
+        let flushed_within = self.flushes_synchronously().then(|| self.store.config().sync_flush_timeout());
         Some(Policy { flushed_within, replicated: None }).filter(|policy| !policy.is_nothing())
     }
 }

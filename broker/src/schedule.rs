@@ -43,7 +43,7 @@ pub struct ScheduleConfig {
 impl Default for ScheduleConfig {
     fn default() -> ScheduleConfig {
         ScheduleConfig {
-            delay_levels_ms: store::StoreConfig::default().delay_levels_ms,
+            delay_levels_ms: store::MessageStoreConfig::of_defaults().message_delay_level.0,
             flush_delay_offset_interval: Duration::from_secs(10),
             delay_offset_update_version_step: 200,
         }

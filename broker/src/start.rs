@@ -79,8 +79,6 @@ pub enum StartError {
     Table(LoadError),
     /// The system has no thread left.
     Thread(io::Error),
-    /// `messageDelayLevel` with a word that is no delay.
-    DelayLevel(String),
     /// `maxErrorRateOfBloomFilter` or `expectConsumerNumUseFilter` is out of range.
     Bloom(BloomError),
     /// A `-Dname=value` that is no number.
@@ -101,7 +99,6 @@ impl std::fmt::Display for StartError {
             StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
             StartError::Bloom(error) => write!(f, "the Bloom filter of consumer filters: {error}"),
             StartError::SystemProperty { name, value } => write!(f, "-D{name}={value} is no number"),
-            StartError::DelayLevel(text) => write!(f, "messageDelayLevel={text} holds what is no delay"),
         }
     }
 }
@@ -157,10 +154,6 @@ fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartError> {
-    let delay_levels_ms = settings
-        .store
-        .delay_levels_ms()
-        .ok_or_else(|| StartError::DelayLevel(settings.store.message_delay_level.clone()))?;
     let store_host = store_host(&settings)?;
     let file = |name| settings.store.config_file(name);
     let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
@@ -172,17 +165,10 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let filters = ConsumerFilters::load(&file("consumerFilter.json"), filters_config, bloom, clock.clone());
     let filters = Arc::new(filters.map_err(StartError::Table)?);
     let store_clock = clock.clone();
-    let store = MessageStore::open(
-        parts::store_config(
-            &settings,
-            delay_levels_ms.clone(),
-            batch_topics,
-            filter_bits(&settings, &filters),
-        )?,
-        store_clock,
-    )
-    .map_err(StartError::Store)?;
-    let schedule_config = parts::schedule_config(&settings, delay_levels_ms);
+    let surroundings = parts::store_surroundings(&settings, batch_topics, filter_bits(&settings, &filters))?;
+    let store =
+        MessageStore::open(settings.store.clone(), surroundings, store_clock).map_err(StartError::Store)?;
+    let schedule_config = parts::schedule_config(&settings);
     let groups =
         Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
     let offsets_file =
@@ -241,7 +227,7 @@ fn timer(
         return Ok(None);
     }
     let metrics = settings.store.config_file("timermetrics");
-    Timer::load(&metrics, parts::timer_config(&settings.store), store, clock).map(Arc::new).map(Some)
+    Timer::load(&metrics, store, clock).map(Arc::new).map(Some)
 }
 
 /// Only an extension of the queues has a place for the bits.

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
-use store::timer::{StoreEnd, TimerCheckpoint, TimerFiles, TimerFilesConfig};
+use store::timer::{StoreEnd, TimerCheckpoint, TimerFiles};
 use store::{Arrived, MessageStore, OpenError};
 
 pub use recall::RecallHandle;
@@ -40,57 +40,6 @@ pub use recall::RecallHandle;
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Java: `TIMER_BLANK_SLOTS`.
 const BLANK_SLOTS: i64 = 60;
-
-/// Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct TimerConfig {
-    pub files: TimerFilesConfig,
-    /// A message that waits for more slots than this rolls: it is put into its topic again meanwhile.
-    pub timer_roll_window_slot: i64,
-    /// The longest delay that is taken.
-    pub timer_max_delay_sec: i64,
-    pub timer_flush_interval: Duration,
-    pub timer_stop_enqueue: bool,
-    pub timer_stop_dequeue: bool,
-    /// Messages of a slot from which sends are refused at random; from twice as many, all are.
-    pub timer_congest_num_each_slot: i64,
-    /// A recall names topic and key, not the key alone.
-    pub append_topic_for_timer_delete_key: bool,
-    pub timer_enable_check_metrics: bool,
-    /// Hours of the day, such as `05`, at which the counts by topic are made anew.
-    pub timer_check_metrics_when: Vec<i32>,
-    /// Topics with more waiting messages keep their counts.
-    pub timer_metric_small_threshold: i64,
-}
-
-impl Default for TimerConfig {
-    fn default() -> TimerConfig {
-        TimerConfig {
-            files: TimerFilesConfig::default(),
-            timer_roll_window_slot: 2 * 24 * 3600,
-            timer_max_delay_sec: 3 * 24 * 3600,
-            timer_flush_interval: Duration::from_secs(1),
-            timer_stop_enqueue: false,
-            timer_stop_dequeue: false,
-            timer_congest_num_each_slot: i32::MAX.into(),
-            append_topic_for_timer_delete_key: false,
-            timer_enable_check_metrics: true,
-            timer_check_metrics_when: vec![5],
-            timer_metric_small_threshold: 1_000_000,
-        }
-    }
-}
-
-impl TimerConfig {
-    /// Java takes a window that does not fit the wheel for the largest.
-    fn roll_window_slots(&self) -> i64 {
-        let most = store::layout::TIMER_SLOTS / 2 - BLANK_SLOTS;
-        match self.timer_roll_window_slot {
-            slots if (2..=most).contains(&slots) => slots,
-            _ => most,
-        }
-    }
-}
 
 /// Why the timer does not open.
 #[derive(Debug)]
@@ -111,7 +60,10 @@ impl fmt::Display for TimerError {
 impl std::error::Error for TimerError {}
 
 pub struct Timer {
-    config: TimerConfig,
+    /// Length of a slot.
+    tick_ms: i64,
+    /// A message that waits for more slots than this rolls: it is put into its topic again meanwhile.
+    roll_window_slots: i64,
     store: Arc<MessageStore>,
     clock: Clock,
     files: TimerFiles,
@@ -141,17 +93,14 @@ struct Progress {
 
 impl Timer {
     /// Opens the files under the store's directory; starts nothing.
-    pub fn load(
-        metrics_path: &Path,
-        config: TimerConfig,
-        store: Arc<MessageStore>,
-        clock: Clock,
-    ) -> Result<Timer, TimerError> {
+    pub fn load(metrics_path: &Path, store: Arc<MessageStore>, clock: Clock) -> Result<Timer, TimerError> {
+        let config = store.config();
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
-        let files = TimerFiles::open(&config.files, end).map_err(TimerError::Files)?;
+        let files = TimerFiles::open(&config, end).map_err(TimerError::Files)?;
         let metrics = TopicMetrics::load(metrics_path, clock.clone()).map_err(TimerError::Metrics)?;
         let timer = Timer {
-            config,
+            tick_ms: config.timer_tick_ms(),
+            roll_window_slots: roll_window_slots(config.timer_roll_window_slot),
             store,
             clock,
             files,
@@ -180,12 +129,12 @@ impl Timer {
             *self.entered.lock() = self.files.entered_since(next);
         }
         let now_ms = self.slot_ms(self.clock.wall_ms());
-        let span_ms = store::timer::span_ms(self.config.files.timer_precision_ms);
+        let span_ms = store::timer::span_ms(self.tick_ms);
         let read_ms = match stopped.last_read_time_ms {
             0 if self.files.last_physical_offset().is_none() => now_ms,
             stopped if (1..now_ms.saturating_add(span_ms)).contains(&stopped) => self.slot_ms(stopped),
             // Nobody knows: every slot that may be over, and not so far back that `catch_up` took in those to come.
-            _ => now_ms - span_ms / 2 + BLANK_SLOTS * self.config.files.timer_precision_ms,
+            _ => now_ms - span_ms / 2 + BLANK_SLOTS * self.tick_ms,
         };
         // After a clock that has gone back: nobody looks into slots before the one read next.
         let write_ms = now_ms.max(read_ms);
@@ -198,7 +147,7 @@ impl Timer {
 
     /// The slot of a moment. Java: `formatTimeMs`.
     fn slot_ms(&self, ms: i64) -> i64 {
-        ms - ms.rem_euclid(self.config.files.timer_precision_ms)
+        ms - ms.rem_euclid(self.tick_ms)
     }
 
     /// Starts to deliver. A master's task.
@@ -237,7 +186,7 @@ impl Timer {
 
     /// The longest delay that is taken, in milliseconds.
     pub fn max_delay_ms(&self) -> i64 {
-        self.config.timer_max_delay_sec.saturating_mul(1000)
+        self.store.config().timer_max_delay_sec.saturating_mul(1000)
     }
 
     fn turn_until_stopped(&self) {
@@ -245,7 +194,7 @@ impl Timer {
             // Before the look, so that a message that comes during it is not overlooked.
             self.idle.store(true, Ordering::Release);
             self.turn();
-            let due_ms = self.progress.lock().read_ms + self.config.files.timer_precision_ms;
+            let due_ms = self.progress.lock().read_ms + self.tick_ms;
             let until_due = Duration::from_millis((due_ms - self.clock.wall_ms()).max(0) as u64);
             self.workers.sleep_or_wake(until_due.min(SLEEP_MAX));
         }
@@ -267,9 +216,9 @@ impl Timer {
     /// After a stop so long that new messages could take the slots of old ones, the old ones go first.
     /// Java loses those that are older than half the wheel.
     fn catch_up(&self) {
-        let span_ms = store::timer::span_ms(self.config.files.timer_precision_ms);
+        let span_ms = store::timer::span_ms(self.tick_ms);
         let Progress { read_ms, write_ms, .. } = *self.progress.lock();
-        if write_ms - read_ms < span_ms / 2 || self.config.timer_stop_dequeue {
+        if write_ms - read_ms < span_ms / 2 || self.store.config().timer_stop_dequeue {
             return;
         }
         self.deliver_until(read_ms + span_ms);
@@ -292,4 +241,10 @@ pub fn is_timed(properties: &str) -> bool {
     let asks = property::iter(properties)
         .any(|(name, _)| matches!(name, TIMER_DELIVER_MS | TIMER_DELAY_MS | TIMER_DELAY_SEC));
     asks && property::find(properties, property::TIMER_OUT_MS).is_none()
+}
+
+/// Java takes a window that does not fit the wheel for the largest.
+fn roll_window_slots(wanted: i64) -> i64 {
+    let most = store::layout::TIMER_SLOTS / 2 - BLANK_SLOTS;
+    if (2..=most).contains(&wanted) { wanted } else { most }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sample::{cpu, message, start};
-use store::{FlushDiskType, Policy, StoreConfig, WaitOutcome, Waiter, WaitingRoom};
+use store::{FlushDiskType, MessageStoreConfig, Policy, WaitOutcome, Waiter, WaitingRoom};
 
 const RUN: Duration = Duration::from_secs(4);
 const WAITING_MAX: u64 = 64;
@@ -27,15 +27,15 @@ impl Waiter for Ack {
 
 fn main() {
     let dir = tempfile::Builder::new().tempdir_in("/dev/shm").unwrap();
-    let config = StoreConfig {
+    let config = MessageStoreConfig {
         store_path_root_dir: dir.path().to_owned(),
         flush_disk_type: FlushDiskType::SyncFlush,
-        mapped_file_size_commit_log: 256 << 20,
-        ..StoreConfig::default()
+        mapped_file_size_commit_log_bytes: 256 << 20,
+        ..MessageStoreConfig::of_defaults()
     };
     let store = start(&config);
     let room = WaitingRoom::new(&store);
-    let policy = Policy { flushed_within: Some(config.sync_flush_timeout), ..Policy::default() };
+    let policy = Policy { flushed_within: Some(config.sync_flush_timeout()), ..Policy::default() };
     let (acked, body) = (Arc::new(AtomicU64::new(0)), vec![b'x'; 256]);
     let (began, cpu_before) = (Instant::now(), cpu());
     let mut sent = 0;

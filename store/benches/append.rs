@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use process::clock::Clock;
 use sample::{cpu, message, start, wait_until_derived};
-use store::{Everything, GetRequest, MessageStore, StoreConfig, get};
+use store::{Everything, GetRequest, MessageStore, MessageStoreConfig, Surroundings, get};
 
 const RUN: Duration = Duration::from_secs(4);
 
@@ -20,7 +20,10 @@ fn main() {
     let threads = numbers.first().copied().unwrap_or(1);
     let body_bytes = numbers.get(1).copied().unwrap_or(256);
     let dir = tempfile::tempdir().unwrap();
-    let config = StoreConfig { store_path_root_dir: dir.path().to_owned(), ..StoreConfig::default() };
+    let config = MessageStoreConfig {
+        store_path_root_dir: dir.path().to_owned(),
+        ..MessageStoreConfig::of_defaults()
+    };
     let store = start(&config);
 
     let (count, cpu_before, began) = (Arc::new(AtomicU64::new(0)), cpu(), Instant::now());
@@ -54,10 +57,10 @@ fn main() {
 }
 
 /// What one unique key costs the index: a start that has to build it beside one that has not.
-fn reopen(config: &StoreConfig, messages: u64) {
+fn reopen(config: &MessageStoreConfig, messages: u64) {
     for what in ["with its index", "building its index"] {
         let began = Instant::now();
-        drop(MessageStore::open(config.clone(), Clock::real()).unwrap());
+        drop(MessageStore::open(config.clone(), Surroundings::default(), Clock::real()).unwrap());
         let elapsed = began.elapsed();
         println!("opened {what} in {elapsed:?}, {} ns a message", elapsed.as_nanos() as u64 / messages);
         std::fs::remove_dir_all(config.index_dir()).unwrap();

@@ -8,14 +8,17 @@ mod sample;
 use std::time::Instant;
 
 use sample::{message, start, wait_until_derived};
-use store::StoreConfig;
+use store::MessageStoreConfig;
 
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let queues = numbers.first().copied().unwrap_or(10_000);
     let mebibytes = numbers.get(1).copied().unwrap_or(1024);
     let dir = tempfile::tempdir().unwrap();
-    let config = StoreConfig { store_path_root_dir: dir.path().to_owned(), ..StoreConfig::default() };
+    let config = MessageStoreConfig {
+        store_path_root_dir: dir.path().to_owned(),
+        ..MessageStoreConfig::of_defaults()
+    };
 
     let store = start(&config);
     for round in 0..3 {

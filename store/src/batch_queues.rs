@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tracing::error;
 
 use super::batch_consume_queue::BatchConsumeQueue;
-use super::config::{BatchTopics, StoreConfig};
+use super::config::{BatchTopics, MessageStoreConfig};
 use super::consume_queue::RETIRED;
 use super::dispatch_request::DispatchRequest;
 use super::error::OpenError;
@@ -28,15 +28,20 @@ pub struct BatchQueues {
 
 impl BatchQueues {
     /// Finds the queues under the store's root and where each ends.
-    pub fn load(config: &StoreConfig, mappings: &Arc<Mappings>, trust: Trust) -> Result<Self, OpenError> {
+    pub fn load(
+        config: &MessageStoreConfig,
+        topics: BatchTopics,
+        mappings: &Arc<Mappings>,
+        trust: Trust,
+    ) -> Result<Self, OpenError> {
         let entry_bytes = BATCH_QUEUE_ENTRY_BYTES as u64;
         let dir = Arc::new(SparseDir {
             path: config.batch_consume_queue_dir(),
-            file_bytes: (config.mapper_file_size_batch_consume_queue.div_ceil(entry_bytes) * entry_bytes)
-                as i64,
+            file_bytes: (config.mapper_file_size_batch_consume_queue_bytes.div_ceil(entry_bytes)
+                * entry_bytes) as i64,
             mappings: Arc::clone(mappings),
         });
-        let queues = Self { dir, topics: config.batch_topics.clone(), table: RwLock::default() };
+        let queues = Self { dir, topics, table: RwLock::default() };
         for (topic, queue_id) in queue_directories(&queues.dir.path)? {
             queues.insert(&topic, queue_id).load(trust)?;
         }

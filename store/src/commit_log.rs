@@ -10,10 +10,11 @@ use message::{Record, record};
 use parking_lot::Mutex;
 use process::clock::Clock;
 
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 use super::error::OpenError;
 use super::file_queue::FileQueue;
 use super::mapped_file::{MappedFile, MappedRange};
+use super::roots::Roots;
 use super::tail::{NextFile, Tail};
 
 pub struct CommitLog {
@@ -37,8 +38,8 @@ pub struct CommitLog {
 impl CommitLog {
     /// Maps the files. Where the log ends is not known before [`set_end`](Self::set_end); until then it
     /// reaches as far as recovery has come.
-    pub fn load(config: &StoreConfig, clock: Clock) -> Result<Self, OpenError> {
-        let files = FileQueue::load(config.commit_log_roots(), config.mapped_file_size_commit_log as usize)?;
+    pub fn load(config: &MessageStoreConfig, roots: Roots, clock: Clock) -> Result<Self, OpenError> {
+        let files = FileQueue::load(roots, config.mapped_file_size_commit_log_bytes as usize)?;
         Ok(Self {
             files,
             clock,

@@ -1,276 +1,223 @@
-//! What the store is told. The broker maps its properties to this; names and defaults are Java's
-//! (`org.apache.rocketmq.store.config.MessageStoreConfig`, 5.5.0).
+//! What the store is told: Java's `MessageStoreConfig`, most of which can change while the store runs, and its
+//! [`Surroundings`].
 
-use std::fmt;
+mod message_store_config;
+mod surroundings;
+mod values;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::disk::Disk;
-use super::mapped_file;
+use super::layout::QUEUE_ENTRY_BYTES;
 use super::roots::Roots;
 
-/// Says which topics have batch consume queues (`queue.type=BatchCQ`).
-#[derive(Clone)]
-pub struct BatchTopics(Arc<dyn Fn(&str) -> bool + Send + Sync>);
+pub use message_store_config::MessageStoreConfig;
+pub use surroundings::{BatchTopics, FilterBits, Surroundings};
+pub use values::{BrokerRole, DelayLevels, FlushDiskType, Hours};
 
-impl BatchTopics {
-    pub fn new(is_batch_topic: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(is_batch_topic))
-    }
+/// Bounds of `diskSpaceWarningLevelRatio` and `diskSpaceCleanForciblyRatio`.
+const WARNING_LEVEL_BOUNDS: (f64, f64) = (0.35, 0.90);
+const CLEAN_FORCIBLY_BOUNDS: (f64, f64) = (0.30, 0.85);
 
-    pub fn contains(&self, topic: &str) -> bool {
-        (self.0)(topic)
-    }
-}
-
-impl Default for BatchTopics {
-    fn default() -> Self {
-        Self::new(|_| false)
-    }
-}
-
-impl fmt::Debug for BatchTopics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BatchTopics")
-    }
-}
-
-/// Says which consumers' filters a message passes, for its queue's extension: a topic and the text of the properties make
-/// the bits of a Bloom filter.
-#[derive(Clone, Default)]
-pub struct FilterBits(Option<Arc<CalcBits>>);
-
-type CalcBits = dyn Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync;
-
-impl FilterBits {
-    pub fn new(calc: impl Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(calc)))
-    }
-
-    /// `None` where nobody filters the topic, or nobody asked for bits.
-    pub fn of(&self, topic: &str, properties: &str) -> Option<Vec<u8>> {
-        self.0.as_ref()?(topic, properties)
-    }
-}
-
-impl fmt::Debug for FilterBits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FilterBits").field(&self.0.is_some()).finish()
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlushDiskType {
-    AsyncFlush,
-    SyncFlush,
-}
-
-#[derive(Clone, Debug)]
-pub struct StoreConfig {
-    pub store_path_root_dir: PathBuf,
-    /// Empty: `commitlog` under the root. New log files go to each in turn.
-    pub store_path_commit_log: Vec<PathBuf>,
-    /// Log files are read from here, too, and removed when their time has come, but none is made.
-    pub read_only_commit_log_store_paths: Vec<PathBuf>,
-    pub mapped_file_size_commit_log: u64,
-    /// Rounded up to whole entries, as `getMappedFileSizeConsumeQueue` does.
-    pub mapped_file_size_consume_queue: u64,
-    /// Queue entries point to units in `consumequeue_ext` that have room for filters' bit maps.
-    pub enable_consume_queue_ext: bool,
-    pub mapped_file_size_consume_queue_ext: u64,
-    /// Rounded up to whole entries.
-    pub mapper_file_size_batch_consume_queue: u64,
-    pub batch_topics: BatchTopics,
-    /// Asked for each message while there is a queue extension.
-    pub filter_bits: FilterBits,
-    /// Messages go to the LMQs that they name, too (`multi_dispatch`).
-    pub enable_lmq: bool,
-    /// ConsumeQueueStore besides the topic's own are derived from the log.
-    pub enable_multi_dispatch: bool,
-    /// Whether the number of LMQs is bounded.
-    pub enable_lmq_quota: bool,
-    pub max_lmq_consume_queue_num: usize,
-    pub flush_disk_type: FlushDiskType,
-    pub flush_interval_commit_log: Duration,
-    pub flush_commit_log_least_pages: u64,
-    pub flush_commit_log_thorough_interval: Duration,
-    pub flush_interval_consume_queue: Duration,
-    pub flush_consume_queue_least_pages: u64,
-    pub flush_consume_queue_thorough_interval: Duration,
-    pub sync_flush_timeout: Duration,
-    /// Longest body in bytes.
-    pub max_message_size: usize,
-    pub check_crc_on_recover: bool,
-    /// Each record ends in a checksum of itself ([`message::property_crc`]).
-    pub enabled_append_prop_crc: bool,
-    /// Recovery goes by that checksum, and takes no record without it, instead of the body's.
-    pub force_verify_prop_crc: bool,
-    /// Files looked at, at most, to find where recovery starts.
-    pub commit_log_recover_max_num: usize,
-    pub max_transfer_bytes_on_message_in_memory: usize,
-    pub max_transfer_count_on_message_in_memory: usize,
-    pub max_transfer_bytes_on_message_in_disk: usize,
-    pub max_transfer_count_on_message_in_disk: usize,
-    pub max_filter_message_size: usize,
-    pub travel_cq_file_num_when_get_message: usize,
-    pub access_message_in_memory_max_ratio: u64,
-    pub os_page_cache_busy_timeout: Duration,
-    /// Write index files (`messageIndexEnable` and `indexFileWriteEnable`).
-    pub message_index_enable: bool,
-    /// Answer queries by key from the index files.
-    pub index_file_read_enable: bool,
-    /// Slots of an index file.
-    pub max_hash_slot_num: usize,
-    /// Entries of an index file; it takes one less, as Java's.
-    pub max_index_num: usize,
-    /// Messages of one query by key, at most.
-    pub max_msgs_num_batch: usize,
-    /// Delay of each level from 1 on, in milliseconds (`messageDelayLevel`).
-    pub delay_levels_ms: Vec<i64>,
-    /// A slave: appends are refused and offsets are not corrected.
-    pub slave: bool,
-    pub offset_check_in_slave: bool,
-    /// Age, since its last change, from which a log file may be removed.
-    pub file_reserved_time: Duration,
-    /// Hours of the day, in the process's time zone, in which files are removed for their age.
-    pub delete_when: Vec<i32>,
-    /// At most so many log files are removed in one round.
-    pub delete_file_batch_max: usize,
-    /// From one round to the next.
-    pub clean_resource_interval: Duration,
-    /// From the removal of one file to the next.
-    pub delete_commit_log_files_interval: Duration,
-    pub delete_consume_queue_files_interval: Duration,
-    /// Used part of the disk, from 0 to 1, beyond which old files go at any hour.
-    pub disk_max_used_space_ratio: f64,
-    /// Beyond this, files go whatever their age, if `clean_file_forcibly_enable`. Within 0.3 and 0.85.
-    pub disk_space_clean_forcibly_ratio: f64,
-    /// Beyond this, appends are refused. Within 0.35 and 0.9.
-    pub disk_space_warning_level_ratio: f64,
-    pub clean_file_forcibly_enable: bool,
-    /// Brokers that share the disk.
-    pub replicas_per_disk_partition: u64,
-    /// With several brokers a disk: used part of this broker's share beyond which files go whatever their age.
-    pub logical_disk_space_clean_forcibly_threshold: f64,
-    /// The hour of a moment, and what is left of the disks: tests pass their own.
-    pub local_hour: fn(i64) -> u32,
-    pub disk: Disk,
-    /// Ours alone: queue files mapped at once, at most; beyond it the longest unused are let go.
-    pub queue_mappings_max: usize,
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self {
-            store_path_root_dir: PathBuf::from("store"),
-            store_path_commit_log: Vec::new(),
-            read_only_commit_log_store_paths: Vec::new(),
-            mapped_file_size_commit_log: 1 << 30,
-            mapped_file_size_consume_queue: 6_000_000,
-            enable_consume_queue_ext: false,
-            mapped_file_size_consume_queue_ext: 48 << 20,
-            mapper_file_size_batch_consume_queue: 13_800_000,
-            batch_topics: BatchTopics::default(),
-            filter_bits: FilterBits::default(),
-            enable_lmq: false,
-            enable_multi_dispatch: false,
-            enable_lmq_quota: false,
-            max_lmq_consume_queue_num: 20_000,
-            flush_disk_type: FlushDiskType::AsyncFlush,
-            flush_interval_commit_log: Duration::from_millis(500),
-            flush_commit_log_least_pages: 4,
-            flush_commit_log_thorough_interval: Duration::from_secs(10),
-            flush_interval_consume_queue: Duration::from_millis(1000),
-            flush_consume_queue_least_pages: 2,
-            flush_consume_queue_thorough_interval: Duration::from_secs(60),
-            sync_flush_timeout: Duration::from_secs(5),
-            max_message_size: 4 << 20,
-            check_crc_on_recover: true,
-            enabled_append_prop_crc: false,
-            force_verify_prop_crc: false,
-            commit_log_recover_max_num: 10,
-            max_transfer_bytes_on_message_in_memory: 256 << 10,
-            max_transfer_count_on_message_in_memory: 32,
-            max_transfer_bytes_on_message_in_disk: 64 << 10,
-            max_transfer_count_on_message_in_disk: 8,
-            max_filter_message_size: 16_000,
-            travel_cq_file_num_when_get_message: 1,
-            access_message_in_memory_max_ratio: 40,
-            os_page_cache_busy_timeout: Duration::from_secs(1),
-            message_index_enable: true,
-            index_file_read_enable: true,
-            max_hash_slot_num: 5_000_000,
-            max_index_num: 20_000_000,
-            max_msgs_num_batch: 64,
-            delay_levels_ms: default_delay_levels_ms(),
-            slave: false,
-            offset_check_in_slave: false,
-            file_reserved_time: Duration::from_secs(72 * 3600),
-            delete_when: vec![4],
-            delete_file_batch_max: 10,
-            clean_resource_interval: Duration::from_secs(10),
-            delete_commit_log_files_interval: Duration::from_millis(100),
-            delete_consume_queue_files_interval: Duration::from_millis(100),
-            disk_max_used_space_ratio: 0.75,
-            disk_space_clean_forcibly_ratio: 0.85,
-            disk_space_warning_level_ratio: 0.9,
-            clean_file_forcibly_enable: true,
-            replicas_per_disk_partition: 1,
-            logical_disk_space_clean_forcibly_threshold: 0.8,
-            local_hour: |ms| mapped_file::local_time(ms)[3].unsigned_abs(),
-            disk: Disk::real(),
-            queue_mappings_max: 16_384,
-        }
-    }
-}
-
-/// `1s 5s 10s 30s 1m 2m ... 10m 20m 30m 1h 2h`.
-fn default_delay_levels_ms() -> Vec<i64> {
-    let seconds = [1, 5, 10, 30].into_iter();
-    let minutes = (1..=10).chain([20, 30, 60, 120]).map(|minute| minute * 60);
-    seconds.chain(minutes).map(|second| second * 1000).collect()
-}
-
-impl StoreConfig {
-    /// The first directory of the log.
-    pub fn commit_log_dir(&self) -> PathBuf {
-        let given = self.store_path_commit_log.first().cloned();
-        given.unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
-    }
-
-    pub(super) fn commit_log_roots(&self) -> Roots {
-        match self.store_path_commit_log.is_empty() {
-            true => Roots::new(&[self.commit_log_dir()], &[]),
-            false => Roots::new(&self.store_path_commit_log, &self.read_only_commit_log_store_paths),
-        }
-    }
-
-    pub fn consume_queue_dir(&self) -> PathBuf {
-        self.store_path_root_dir.join("consumequeue")
-    }
-
-    pub fn index_dir(&self) -> PathBuf {
-        self.store_path_root_dir.join("index")
-    }
-
-    pub fn consume_queue_ext_dir(&self) -> PathBuf {
-        self.store_path_root_dir.join("consumequeue_ext")
-    }
-
-    pub fn batch_consume_queue_dir(&self) -> PathBuf {
-        self.store_path_root_dir.join("batchconsumequeue")
-    }
-
+/// Places.
+impl MessageStoreConfig {
+    /// The store's root.
     pub fn root(&self) -> &Path {
         &self.store_path_root_dir
     }
 
-    /// Deliver time of a message of a delay level that was stored at `store_timestamp_ms`
-    /// (`DefaultMessageStore.computeDeliverTimestamp`); levels beyond the table count as its last.
-    pub fn deliver_timestamp_ms(&self, level: i32, store_timestamp_ms: i64) -> Option<i64> {
-        let level = usize::try_from(level).ok()?.min(self.delay_levels_ms.len());
-        let delay_ms = self.delay_levels_ms.get(level.checked_sub(1)?)?;
-        Some(store_timestamp_ms + delay_ms)
+    /// A file of `<root>/config`, such as `topics.json`.
+    pub fn config_file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.store_path_root_dir.join("config").join(name)
+    }
+
+    /// The directory of the log where it has one.
+    pub fn commit_log_dir(&self) -> PathBuf {
+        let given = self.store_path_commit_log.as_ref().map(PathBuf::from);
+        given.unwrap_or_else(|| self.store_path_root_dir.join("commitlog"))
+    }
+
+    /// The directories of the log, to each of which new files go in turn, and those that it is read from, too. Java heeds
+    /// the latter where there are several of the former.
+    pub(super) fn commit_log_roots(&self, splitter: &str) -> Roots {
+        let split = |paths: &str| -> Vec<PathBuf> {
+            paths.trim().split(splitter).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
+        };
+        match &self.store_path_commit_log {
+            Some(paths) if paths.contains(splitter) => {
+                let read_only = self.read_only_commit_log_store_paths.as_deref();
+                Roots::new(&split(paths), &read_only.map(split).unwrap_or_default())
+            }
+            _ => Roots::new(&[self.commit_log_dir()], &[]),
+        }
+    }
+
+    /// Of the queues' files.
+    pub fn consume_queue_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("consumequeue")
+    }
+
+    /// Of the index files.
+    pub fn index_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("index")
+    }
+
+    /// Of the queues' extensions.
+    pub fn consume_queue_ext_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("consumequeue_ext")
+    }
+
+    /// Of the batch queues' files.
+    pub fn batch_consume_queue_dir(&self) -> PathBuf {
+        self.store_path_root_dir.join("batchconsumequeue")
+    }
+}
+
+/// Values with their units, and those of two keys.
+impl MessageStoreConfig {
+    /// Whether appends are refused and offsets are not corrected.
+    pub fn is_slave(&self) -> bool {
+        self.broker_role == BrokerRole::Slave
+    }
+
+    /// Bytes of a queue's file: whole entries, as `MessageStoreConfig.getMappedFileSizeConsumeQueue`.
+    pub fn consume_queue_file_bytes(&self) -> u64 {
+        let entry_bytes = QUEUE_ENTRY_BYTES as u64;
+        self.mapped_file_size_consume_queue_bytes.div_ceil(entry_bytes) * entry_bytes
+    }
+
+    /// Whether entries are put into index files.
+    pub fn writes_index(&self) -> bool {
+        self.message_index_enable && self.index_file_write_enable
+    }
+
+    /// From one look for something to flush to the next.
+    pub fn flush_interval_commit_log(&self) -> Duration {
+        Duration::from_millis(self.flush_interval_commit_log_ms)
+    }
+
+    /// From one flush of whatever is dirty to the next.
+    pub fn flush_commit_log_thorough_interval(&self) -> Duration {
+        Duration::from_millis(self.flush_commit_log_thorough_interval_ms)
+    }
+
+    /// As [`flush_interval_commit_log`](Self::flush_interval_commit_log), of the queues.
+    pub fn flush_interval_consume_queue(&self) -> Duration {
+        Duration::from_millis(self.flush_interval_consume_queue_ms)
+    }
+
+    /// As [`flush_commit_log_thorough_interval`](Self::flush_commit_log_thorough_interval), of the queues.
+    pub fn flush_consume_queue_thorough_interval(&self) -> Duration {
+        Duration::from_millis(self.flush_consume_queue_thorough_interval_ms)
+    }
+
+    /// How long a send waits for a synchronous flush.
+    pub fn sync_flush_timeout(&self) -> Duration {
+        Duration::from_millis(self.sync_flush_timeout_ms)
+    }
+
+    /// Age, since its last change, from which a log file may be removed.
+    pub fn file_reserved_time(&self) -> Duration {
+        Duration::from_secs(self.file_reserved_time_hours.saturating_mul(3600))
+    }
+
+    /// From one round that removes files to the next.
+    pub fn clean_resource_interval(&self) -> Duration {
+        Duration::from_millis(self.clean_resource_interval_ms.max(1))
+    }
+
+    /// From the removal of one log file to the next.
+    pub fn delete_commit_log_files_interval(&self) -> Duration {
+        Duration::from_millis(self.delete_commit_log_files_interval_ms)
+    }
+
+    /// From the removal of one queue file to the next.
+    pub fn delete_consume_queue_files_interval(&self) -> Duration {
+        Duration::from_millis(self.delete_consume_queue_files_interval_ms)
+    }
+
+    /// Used part of the disk, from 0 to 1, beyond which old files go at any hour.
+    pub fn max_used_ratio(&self) -> f64 {
+        f64::from(self.disk_max_used_space_ratio) / 100.0
+    }
+
+    /// Used part of the disk beyond which appends are refused. `property` goes before the key
+    /// (`getDiskSpaceWarningLevelRatio`).
+    pub fn warning_level_ratio(&self, property: Option<f64>) -> f64 {
+        bounded_ratio(property, self.disk_space_warning_level_ratio, WARNING_LEVEL_BOUNDS)
+    }
+
+    /// Used part of the disk beyond which files go whatever their age, if they may. `property` goes before the key
+    /// (`getDiskSpaceCleanForciblyRatio`).
+    pub fn clean_forcibly_ratio(&self, property: Option<f64>) -> f64 {
+        bounded_ratio(property, self.disk_space_clean_forcibly_ratio, CLEAN_FORCIBLY_BOUNDS)
+    }
+
+    /// Length of a tick of the timer, of which delivery times are made multiples.
+    pub fn timer_tick_ms(&self) -> i64 {
+        self.timer_precision_ms.max(1)
+    }
+}
+
+fn bounded_ratio(property: Option<f64>, percent: i32, (min, max): (f64, f64)) -> f64 {
+    property.unwrap_or(f64::from(percent) / 100.0).max(min).min(max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_of_the_log() {
+        let dirs = |paths: &str, splitter: &str| -> Vec<String> {
+            let config = MessageStoreConfig {
+                store_path_root_dir: "/s".into(),
+                store_path_commit_log: Some(paths.to_owned()).filter(|paths| !paths.is_empty()),
+                read_only_commit_log_store_paths: Some("/r".to_owned()),
+                ..MessageStoreConfig::of_defaults()
+            };
+            let roots = config.commit_log_roots(splitter);
+            roots.all().map(|(_, dir)| dir.display().to_string()).collect()
+        };
+        assert_eq!(dirs("", ","), ["/s/commitlog"]);
+        assert_eq!(dirs("/a", ","), ["/a"]);
+        assert_eq!(dirs("/a,/b,", ","), ["/a", "/b", "/r"]);
+        assert_eq!(dirs("/a,b:/c", ":"), ["/a,b", "/c", "/r"]);
+    }
+
+    #[test]
+    fn ratios_of_the_disk_stay_within_bounds() {
+        let config =
+            MessageStoreConfig { disk_space_warning_level_ratio: 99, ..MessageStoreConfig::of_defaults() };
+        assert_eq!((config.warning_level_ratio(None), config.warning_level_ratio(Some(0.5))), (0.90, 0.5));
+        assert_eq!((config.clean_forcibly_ratio(None), config.clean_forcibly_ratio(Some(0.1))), (0.85, 0.30));
+        assert_eq!(config.max_used_ratio(), 0.75);
+    }
+
+    #[test]
+    fn files_of_queues_hold_whole_entries() {
+        let config = MessageStoreConfig {
+            mapped_file_size_consume_queue_bytes: 41,
+            ..MessageStoreConfig::of_defaults()
+        };
+        assert_eq!(config.consume_queue_file_bytes(), 60);
+    }
+
+    #[test]
+    fn several_log_directories() {
+        let dirs = |paths: &str, splitter: &str| {
+            let config = MessageStoreConfig {
+                store_path_commit_log: Some(paths.to_owned()),
+                read_only_commit_log_store_paths: Some("/r".to_owned()),
+                ..MessageStoreConfig::of_defaults()
+            };
+            let roots = config.commit_log_roots(splitter);
+            roots.all().map(|(_, dir)| dir.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(dirs("/a", ","), ["/a"]);
+        assert_eq!(dirs("/a,/b,", ","), ["/a", "/b", "/r"]);
+        assert_eq!(dirs("/a,b:/c", ":"), ["/a,b", "/c", "/r"]);
+        // As Java's regular expression it would stand between any two letters.
+        assert_eq!(dirs("/a|/c", "|"), ["/a", "/c", "/r"]);
     }
 }

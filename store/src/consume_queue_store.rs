@@ -14,14 +14,13 @@ use tracing::{error, info, warn};
 
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::batch_queues::BatchQueues;
-use super::config::{FilterBits, StoreConfig};
+use super::config::{FilterBits, MessageStoreConfig, Surroundings};
 use super::consume_queue::ext::ExtUnit;
 use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::OpenError;
-use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
+use super::layout::QueueEntry;
 use super::mapped_file;
-use super::multi_dispatch::MultiDispatch;
 use super::queue::Queue;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
 use super::topic_name::is_lmq;
@@ -39,7 +38,6 @@ type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
 pub struct ConsumeQueueStore {
     dirs: QueueDirs,
     table: RwLock<Table>,
-    multi_dispatch: MultiDispatch,
     filter_bits: FilterBits,
     lmq_count: AtomicUsize,
     batch: BatchQueues,
@@ -49,14 +47,17 @@ pub struct ConsumeQueueStore {
 
 impl ConsumeQueueStore {
     /// Finds the queues under the store's root and where each ends.
-    pub fn load(config: &StoreConfig, trust: Trust) -> Result<Self, OpenError> {
-        let mappings = Mappings::new(config.queue_mappings_max);
+    pub fn load(
+        config: &MessageStoreConfig,
+        surroundings: &Surroundings,
+        trust: Trust,
+    ) -> Result<Self, OpenError> {
+        let mappings = Mappings::new(surroundings.queue_mappings_max);
         let queues = Self {
             dirs: queue_dirs(config, &mappings),
-            batch: BatchQueues::load(config, &mappings, trust)?,
+            batch: BatchQueues::load(config, surroundings.batch_topics.clone(), &mappings, trust)?,
             table: RwLock::default(),
-            multi_dispatch: MultiDispatch::of(config),
-            filter_bits: config.filter_bits.clone(),
+            filter_bits: surroundings.filter_bits.clone(),
             lmq_count: AtomicUsize::new(0),
             dirty: Mutex::default(),
         };
@@ -125,10 +126,6 @@ impl ConsumeQueueStore {
 
     pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
-    }
-
-    pub fn multi_dispatch(&self) -> MultiDispatch {
-        self.multi_dispatch
     }
 
     pub fn filter_bits(&self) -> &FilterBits {
@@ -281,19 +278,15 @@ impl ConsumeQueueStore {
     }
 }
 
-fn queue_dirs(config: &StoreConfig, mappings: &Arc<Mappings>) -> QueueDirs {
-    let entry_bytes = QUEUE_ENTRY_BYTES as u64;
+fn queue_dirs(config: &MessageStoreConfig, mappings: &Arc<Mappings>) -> QueueDirs {
     let dir = |path, file_bytes: u64| {
         Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(mappings) })
     };
     QueueDirs {
-        entries: dir(
-            config.consume_queue_dir(),
-            config.mapped_file_size_consume_queue.div_ceil(entry_bytes) * entry_bytes,
-        ),
+        entries: dir(config.consume_queue_dir(), config.consume_queue_file_bytes()),
         ext: config
             .enable_consume_queue_ext
-            .then(|| dir(config.consume_queue_ext_dir(), config.mapped_file_size_consume_queue_ext)),
+            .then(|| dir(config.consume_queue_ext_dir(), config.mapped_file_size_consume_queue_ext_bytes)),
     }
 }
 
@@ -356,7 +349,7 @@ impl CommitLogDispatcher for ConsumeQueueStore {
 
 impl ConsumeQueueStore {
     fn dispatch_to_lmqs(&self, request: &DispatchRequest<'_>, entry: QueueEntry) -> io::Result<()> {
-        for target in self.multi_dispatch().targets(&request.stored.message) {
+        for target in request.multi_dispatch.targets(&request.stored.message) {
             let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
             // As in Java, these queues have no units of their own in an extension.
             if queue.put(target.queue_offset, entry, None)? {

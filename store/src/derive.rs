@@ -8,12 +8,12 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use message::Record;
+use process::config::Live;
 use tracing::{error, warn};
 
 use super::commit_log::CommitLog;
-use super::config::{FlushDiskType, StoreConfig};
+use super::config::{FlushDiskType, MessageStoreConfig};
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
-use super::multi_dispatch::MultiDispatch;
 use super::{Arrived, OnArrived};
 
 /// Log bytes handled before parked pulls are woken, at most.
@@ -41,7 +41,7 @@ pub struct Derive {
 
 /// What a step reads and feeds.
 pub struct Line<'a> {
-    pub config: &'a StoreConfig,
+    pub config: &'a Live<MessageStoreConfig>,
     pub log: &'a CommitLog,
     /// Told of a batch before consumers are woken.
     pub queues: &'a dyn CommitLogDispatcher,
@@ -52,7 +52,7 @@ pub struct Line<'a> {
 impl Line<'_> {
     /// Where deriving must stop: with SYNC_FLUSH consumers see only what is on disk (`CommitLog.getConfirmOffset`).
     fn end(&self) -> i64 {
-        match self.config.flush_disk_type {
+        match self.config.load().flush_disk_type {
             FlushDiskType::SyncFlush => self.log.flushed_where(),
             FlushDiskType::AsyncFlush => self.log.max_offset(),
         }
@@ -61,6 +61,7 @@ impl Line<'_> {
     /// Reads the messages of `bytes`, which stand at `first`, at most [`BATCH_BYTES_MAX`] and one. Where the next batch
     /// begins.
     fn read_batch<'a>(&self, first: i64, bytes: &'a [u8], batch: &mut Vec<DispatchRequest<'a>>) -> i64 {
+        let config = self.config.load();
         let mut read = 0;
         while read < bytes.len().min(BATCH_BYTES_MAX) {
             let offset = first + read as i64;
@@ -75,7 +76,7 @@ impl Line<'_> {
             };
             stored.physical_offset = offset;
             read += stored.size;
-            batch.push(DispatchRequest::new(self.config, stored));
+            batch.push(DispatchRequest::new(&config, stored));
         }
         first + read as i64
     }
@@ -200,8 +201,8 @@ impl Derive {
         let for_queues =
             || batch[..told].iter().filter(|request| is_for_queue(request.stored.message.sys_flag));
         let mut arrived: Vec<_> = for_queues().map(arrived).collect();
-        if line.config.enable_multi_dispatch {
-            arrived.extend(for_queues().flat_map(|request| arrived_in_lmqs(line.config, request)));
+        if batch.first().is_some_and(|request| request.multi_dispatch.enable_multi_dispatch) {
+            arrived.extend(for_queues().flat_map(arrived_in_lmqs));
         }
         if !arrived.is_empty() {
             on_arrived(&arrived);
@@ -271,11 +272,8 @@ fn arrived<'a>(request: &'a DispatchRequest<'_>) -> Arrived<'a> {
 }
 
 /// `notifyMessageArrive4MultiQueue`.
-fn arrived_in_lmqs<'a>(
-    config: &StoreConfig,
-    request: &'a DispatchRequest<'_>,
-) -> impl Iterator<Item = Arrived<'a>> {
-    let targets = MultiDispatch::of(config).targets(&request.stored.message);
+fn arrived_in_lmqs<'a>(request: &'a DispatchRequest<'_>) -> impl Iterator<Item = Arrived<'a>> {
+    let targets = request.multi_dispatch.targets(&request.stored.message);
     targets.map(|target| Arrived {
         topic: target.topic,
         queue_id: target.queue_id,

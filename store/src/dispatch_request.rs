@@ -4,8 +4,9 @@ use std::io;
 
 use message::{StoredMessage, property, sys_flag, tags_code};
 
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 use super::layout::QueueEntry;
+use super::multi_dispatch::MultiDispatch;
 use super::topic_name::SCHEDULE_TOPIC_XXXX;
 
 /// A record on its way to queues and indexes (`DispatchRequest`).
@@ -14,12 +15,21 @@ pub struct DispatchRequest<'a> {
     pub stored: StoredMessage<'a>,
     /// Hash of the tags; in [`SCHEDULE_TOPIC_XXXX`] the deliver time in milliseconds.
     pub tags_code: i64,
+    /// Which queues besides its own get it.
+    pub multi_dispatch: MultiDispatch,
+    /// Whether the index gets it.
+    pub is_indexed: bool,
 }
 
 impl<'a> DispatchRequest<'a> {
-    pub fn new(config: &StoreConfig, stored: StoredMessage<'a>) -> Self {
+    pub fn new(config: &MessageStoreConfig, stored: StoredMessage<'a>) -> Self {
         let tags_code = tags_code_of(config, &stored);
-        Self { stored, tags_code }
+        Self {
+            stored,
+            tags_code,
+            multi_dispatch: MultiDispatch::of(config),
+            is_indexed: config.writes_index(),
+        }
     }
 
     pub fn entry(&self) -> QueueEntry {
@@ -28,12 +38,13 @@ impl<'a> DispatchRequest<'a> {
     }
 }
 
-fn tags_code_of(config: &StoreConfig, stored: &StoredMessage<'_>) -> i64 {
+fn tags_code_of(config: &MessageStoreConfig, stored: &StoredMessage<'_>) -> i64 {
     let properties = &*stored.message.properties;
     if stored.message.topic == SCHEDULE_TOPIC_XXXX
         && let Some(level) = property::find(properties, property::DELAY_TIME_LEVEL)
         && let Ok(level) = level.parse()
-        && let Some(deliver_ms) = config.deliver_timestamp_ms(level, stored.store_timestamp_ms)
+        && let Some(deliver_ms) =
+            config.message_delay_level.deliver_timestamp_ms(level, stored.store_timestamp_ms)
     {
         return deliver_ms;
     }

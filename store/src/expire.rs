@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{error, info, warn};
 
 use super::Shared;
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 
 /// `addScheduleTask`: nothing is removed in the first minute, in which an operator may still change his mind.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(60);
@@ -80,7 +80,7 @@ impl Expire {
                 continue;
             }
             self.round(parts);
-            next_round = Instant::now() + parts.config.clean_resource_interval;
+            next_round = Instant::now() + parts.config.load().clean_resource_interval();
         }
     }
 
@@ -100,9 +100,9 @@ impl Expire {
 
     /// `CleanCommitLogService.deleteExpiredFiles`.
     fn clean_log(&self, parts: &Shared) {
-        let config = &parts.config;
-        let hour = (config.local_hour)(parts.log.clock.wall_ms());
-        let is_time = config.delete_when.iter().any(|when| u32::try_from(*when) == Ok(hour));
+        let config = parts.config.load();
+        let hour = (parts.surroundings.local_hour)(parts.log.clock.wall_ms());
+        let is_time = config.delete_when.contains(hour);
         let pressure = self.look(parts);
         let take_one = |rounds: u32| rounds.checked_sub(1);
         let by_request =
@@ -122,8 +122,8 @@ impl Expire {
 
     /// From the oldest on, up to the first that is too young; the last stays (`deleteExpiredFileByTime`).
     fn remove_log_files(&self, parts: &Shared, whatever_age: bool) -> usize {
-        let (config, log) = (&parts.config, &parts.log);
-        let reserved_ms = config.file_reserved_time.as_millis() as i64;
+        let (config, log) = (parts.config.load(), &parts.log);
+        let reserved_ms = config.file_reserved_time().as_millis() as i64;
         let others = log.files.len().saturating_sub(1);
         let mut removed = 0;
         while removed < others {
@@ -145,7 +145,7 @@ impl Expire {
             }
             removed += 1;
             if removed >= config.delete_file_batch_max
-                || (removed < others && !self.pause(config.delete_commit_log_files_interval))
+                || (removed < others && !self.pause(config.delete_commit_log_files_interval()))
             {
                 break;
             }
@@ -168,7 +168,7 @@ impl Expire {
                 error!(%error, topic, queue_id, "cannot remove a consume queue file");
                 0
             });
-            if removed > 0 && !self.pause(parts.config.delete_consume_queue_files_interval) {
+            if removed > 0 && !self.pause(parts.config.load().delete_consume_queue_files_interval()) {
                 return;
             }
         }
@@ -186,12 +186,12 @@ impl Expire {
 
     /// Looks how full the disks are, and refuses appends or takes them again (`isSpaceToDelete`).
     fn look(&self, parts: &Shared) -> Pressure {
-        let config = &parts.config;
-        let (warning, forcibly) =
-            (config.disk_space_warning_level_ratio, config.disk_space_clean_forcibly_ratio);
+        let (config, surroundings) = (parts.config.load(), &parts.surroundings);
+        let warning = config.warning_level_ratio(surroundings.warning_level_ratio);
+        let forcibly = config.clean_forcibly_ratio(surroundings.clean_forcibly_ratio);
         let used = used_ratios(parts);
         for (root, dir) in parts.log.files.roots().configured() {
-            parts.log.files.roots().set_full(root, config.disk.used_ratio(dir) > forcibly);
+            parts.log.files.roots().set_full(root, surroundings.disk.used_ratio(dir) > forcibly);
         }
         if used.log > warning {
             self.set_disk_full(true, &used);
@@ -204,10 +204,10 @@ impl Expire {
         }
         match config.replicas_per_disk_partition {
             0 | 1 => {
-                let is_much = |used: f64| used < 0.0 || used > config.disk_max_used_space_ratio;
+                let is_much = |used: f64| used < 0.0 || used > config.max_used_ratio();
                 Pressure { space: is_much(used.log) || is_much(used.queues), forced }
             }
-            share => share_pressure(parts, share),
+            share => share_pressure(parts, &config, share),
         }
     }
 
@@ -232,26 +232,26 @@ pub struct UsedRatios {
 
 /// What refusals tell, too (`SendMessageProcessor.diskUtil`).
 pub fn used_ratios(parts: &Shared) -> UsedRatios {
-    let config = &parts.config;
-    let log = parts.log.files.roots().configured().map(|(_, dir)| config.disk.used_ratio(dir));
+    let (config, disk) = (parts.config.load(), &parts.surroundings.disk);
+    let log = parts.log.files.roots().configured().map(|(_, dir)| disk.used_ratio(dir));
     UsedRatios {
         log: log.fold(100.0, f64::min),
-        queues: config.disk.used_ratio(&config.consume_queue_dir()),
-        index: config.disk.used_ratio(&config.index_dir()),
+        queues: disk.used_ratio(&config.consume_queue_dir()),
+        index: disk.used_ratio(&config.index_dir()),
     }
 }
 
 /// Several brokers share the disk: what counts is this one's files beside its share (`replicasPerDiskPartition`).
-fn share_pressure(parts: &Shared, brokers: u64) -> Pressure {
-    let config = &parts.config;
-    let spaces = parts.log.files.roots().configured().filter_map(|(_, dir)| config.disk.space(dir).ok());
+fn share_pressure(parts: &Shared, config: &MessageStoreConfig, brokers: u64) -> Pressure {
+    let disk = &parts.surroundings.disk;
+    let spaces = parts.log.files.roots().configured().filter_map(|(_, dir)| disk.space(dir).ok());
     let emptiest = spaces.min_by(|one, other| one.used_ratio().total_cmp(&other.used_ratio()));
     let share_bytes = emptiest.map_or(0, |space| space.total) / brokers;
-    let log_bytes = parts.log.files.len() as u64 * config.mapped_file_size_commit_log;
+    let log_bytes = parts.log.files.len() as u64 * config.mapped_file_size_commit_log_bytes;
     let bytes = log_bytes + parts.queues.total_bytes() + dir_bytes(&config.index_dir());
     let used = bytes as f64 / share_bytes as f64;
     let forced = used > config.logical_disk_space_clean_forcibly_threshold;
-    Pressure { space: forced || used > config.disk_max_used_space_ratio, forced }
+    Pressure { space: forced || used > config.max_used_ratio(), forced }
 }
 
 /// Bytes of a directory's files, holes counted.
@@ -263,17 +263,4 @@ fn dir_bytes(dir: &Path) -> u64 {
 fn last_modified_ms(path: &Path) -> io::Result<i64> {
     let modified = fs::metadata(path)?.modified()?;
     Ok(modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
-}
-
-/// A ratio as Java reads it: the system property if there is one, else the percents of the configuration; within bounds
-/// (`getDiskSpaceWarningLevelRatio`, `getDiskSpaceCleanForciblyRatio`).
-pub fn bounded_ratio(property: Option<f64>, percent: i32, (min, max): (f64, f64)) -> f64 {
-    property.unwrap_or(f64::from(percent) / 100.0).max(min).min(max)
-}
-
-impl StoreConfig {
-    /// Bounds of `disk_space_warning_level_ratio`.
-    pub const WARNING_LEVEL_BOUNDS: (f64, f64) = (0.35, 0.90);
-    /// Bounds of `disk_space_clean_forcibly_ratio`.
-    pub const CLEAN_FORCIBLY_BOUNDS: (f64, f64) = (0.30, 0.85);
 }

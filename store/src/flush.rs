@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
+use process::config::Live;
 use tracing::error;
 
 use super::Shared;
-use super::config::{FlushDiskType, StoreConfig};
+use super::config::{FlushDiskType, MessageStoreConfig};
 
 #[derive(Default)]
 struct State {
@@ -47,6 +48,12 @@ impl Flusher {
         }
     }
 
+    /// Has a sleeping thread look how long it should sleep.
+    pub fn reconsider(&self) {
+        let _asleep_or_awake = self.state.lock();
+        self.wake.notify_one();
+    }
+
     pub fn stop(&self) {
         self.state.lock().stop = true;
         self.wake.notify_one();
@@ -54,13 +61,13 @@ impl Flusher {
 
     /// The flushing thread.
     pub fn run(&self, store: &Shared) {
-        let config = &store.config;
-        let mut thorough_at = Instant::now() + config.flush_commit_log_thorough_interval;
+        let mut thorough_at = Instant::now();
         loop {
-            let (wanted, stop) = self.wait(config);
-            let thorough = Instant::now() >= thorough_at;
+            let (wanted, stop) = self.wait(&store.config);
+            let config = store.config.load();
+            let thorough = thorough_at.elapsed() >= config.flush_commit_log_thorough_interval();
             if thorough {
-                thorough_at = Instant::now() + config.flush_commit_log_thorough_interval;
+                thorough_at = Instant::now();
             }
             let least_pages =
                 if wanted || thorough || stop { 0 } else { config.flush_commit_log_least_pages };
@@ -75,13 +82,14 @@ impl Flusher {
     }
 
     /// Sleeps until there is something to do: whether somebody waits, and whether to stop.
-    fn wait(&self, config: &StoreConfig) -> (bool, bool) {
+    fn wait(&self, config: &Live<MessageStoreConfig>) -> (bool, bool) {
         let mut state = self.state.lock();
         while !state.wanted && !state.stop {
+            let config = config.load();
             match config.flush_disk_type {
                 FlushDiskType::SyncFlush => self.wake.wait(&mut state),
                 FlushDiskType::AsyncFlush => {
-                    if self.wake.wait_for(&mut state, config.flush_interval_commit_log).timed_out() {
+                    if self.wake.wait_for(&mut state, config.flush_interval_commit_log()).timed_out() {
                         break;
                     }
                 }

@@ -7,7 +7,7 @@ use message::{Message, Record};
 use tracing::error;
 
 use super::commit_log::CommitLog;
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 use super::consume_queue::ext::ExtUnit;
 use super::layout::QueueEntry;
 use super::mapped_file::MappedRange;
@@ -223,7 +223,7 @@ impl Unverified {
 
 /// One read of one queue.
 pub(super) struct Get<'a> {
-    pub config: &'a StoreConfig,
+    pub config: &'a MessageStoreConfig,
     pub log: &'a CommitLog,
     pub queue: &'a Queue,
     pub request: GetRequest<'a>,
@@ -307,7 +307,7 @@ impl Get<'_> {
         let entry_bytes = self.queue.entry_bytes();
         // As Java computes it, where a count beyond all reason counts for nothing.
         let wanted_bytes = (self.request.count_max as i32).wrapping_mul(entry_bytes as i32);
-        let scanned_bytes_max = (self.config.max_filter_message_size as i64).max(wanted_bytes.into());
+        let scanned_bytes_max = (self.config.max_filter_message_size_bytes as i64).max(wanted_bytes.into());
         for unit in units {
             let scanned_bytes = (unit.queue_offset - self.request.offset) * entry_bytes as i64;
             if unit.queue_offset >= scan.result.max_offset
@@ -376,7 +376,10 @@ impl Get<'_> {
         }
         let size = usize::try_from(entry.size).unwrap_or(0);
         let store_timestamp_ms = self.log.pickup_store_timestamp(entry.physical_offset, size);
-        let deliver_ms = self.config.deliver_timestamp_ms(self.request.queue_id + 1, store_timestamp_ms);
+        let deliver_ms = self
+            .config
+            .message_delay_level
+            .deliver_timestamp_ms(self.request.queue_id + 1, store_timestamp_ms);
         deliver_ms.is_none_or(|deliver_ms| self.filter.matches_queue_entry(deliver_ms))
     }
 
@@ -422,6 +425,6 @@ pub(super) fn is_hot(physical_offset: i64, opened_at: i64, log_end: i64) -> bool
 }
 
 /// `nextOffsetCorrection`: a slave leaves wrong offsets as they are unless told otherwise.
-pub(super) fn corrected(config: &StoreConfig, old: i64, new: i64) -> i64 {
-    if config.slave && !config.offset_check_in_slave { old } else { new }
+pub(super) fn corrected(config: &MessageStoreConfig, old: i64, new: i64) -> i64 {
+    if config.is_slave() && !config.offset_check_in_slave { old } else { new }
 }

@@ -21,7 +21,7 @@ use tracing::{error, info};
 
 use process::clock::Clock;
 
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest};
 use super::error::OpenError;
 use super::file_queue::sync_dir;
@@ -39,8 +39,6 @@ pub struct Index {
     dir: PathBuf,
     geometry: Geometry,
     clock: Clock,
-    /// Entries are put. Files that are there are read anyhow.
-    enabled: bool,
     /// By name, ascending.
     files: RwLock<Vec<Named>>,
     progress: Mutex<Progress>,
@@ -192,7 +190,7 @@ impl CommitLogDispatcher for Index {
     fn dispatch(&self, request: &DispatchRequest<'_>) -> io::Result<()> {
         let stored = &request.stored;
         let mut progress = self.progress.lock();
-        if !self.enabled || stored.physical_offset <= progress.known_to {
+        if !request.is_indexed || stored.physical_offset <= progress.known_to {
             return Ok(());
         }
         let mut file = self.file_with_room(&mut progress)?;

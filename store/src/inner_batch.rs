@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use message::{Message, PropertyCrc, RecordPatch, property, sys_flag};
 
 use super::append::Placed;
+use super::config::MessageStoreConfig;
 use super::dispatch_request::is_for_queue;
 use super::put::{has_delay_level, illegal_record, with_buffer};
 use super::{Appended, MessageStore, PutError};
@@ -13,14 +14,15 @@ impl MessageStore {
     /// Appends one record that holds the `INNER_NUM` messages of a batch body; it takes as many offsets, the first of
     /// which becomes its property `INNER_BASE` (`BatchConsumeQueue.assignQueueOffset`).
     pub fn append_inner_batch(&self, message: &Message<'_>) -> Result<Appended, PutError> {
-        self.check(message)?;
+        let config = self.config();
+        self.check(&config, message)?;
         let illegal = |why: &str| PutError::MessageIllegal(why.to_owned());
         let num = property::find(&message.properties, property::INNER_NUM).map_or(Ok(1), str::parse::<i16>);
         let num = num.ok().filter(|num| *num > 0).ok_or_else(|| illegal("INNER_NUM is no number"))?;
         if has_delay_level(message) {
             return Err(illegal("an inner batch cannot be delayed"));
         }
-        if !is_for_queue(message.sys_flag) || message.body.len() > self.config().max_message_size {
+        if !is_for_queue(message.sys_flag) || message.body.len() > config.max_message_size_bytes {
             return Err(illegal("an inner batch that is a transaction, or too long"));
         }
         let queue = self.parts.queues.find_or_create_batch(&message.topic, message.queue_id);
@@ -32,12 +34,12 @@ impl MessageStore {
         let sys_flag = message.sys_flag | sys_flag::INNER_BATCH;
         let message = Message { properties: properties.into(), sys_flag, ..message.clone() };
         with_buffer(|buffer| {
-            let crc = PropertyCrc::of(self.config().enabled_append_prop_crc);
+            let crc = PropertyCrc::of(config.enabled_append_prop_crc);
             let record = message.encode(crc, buffer).map_err(illegal_record)?;
             let placed = self.parts.log.append(buffer, &[record], Some(&queue.next_offset))?;
             queue.next_offset.store(base + i64::from(num), Ordering::Relaxed);
             let appended = Appended::of(placed, record.size);
-            self.announce(appended.end_offset());
+            self.announce(&config, appended.end_offset());
             Ok(appended)
         })
     }
@@ -45,6 +47,7 @@ impl MessageStore {
     /// Puts records of one message each into the log; each takes one offset of the batch queue.
     pub(super) fn place_in_batch_queue(
         &self,
+        config: &MessageStoreConfig,
         message: &Message<'_>,
         buffer: &mut [u8],
         records: &[RecordPatch],
@@ -54,7 +57,7 @@ impl MessageStore {
         let _one_at_a_time = queue.order.lock();
         let counter = is_for_queue(message.sys_flag).then_some(&queue.next_offset);
         let placed = self.parts.log.append(buffer, records, counter)?;
-        self.announce(placed.physical_offset + buffer.len() as i64);
+        self.announce(config, placed.physical_offset + buffer.len() as i64);
         Ok(placed)
     }
 }

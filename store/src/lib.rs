@@ -54,6 +54,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use process::clock::Clock;
+use process::config::{Live, Settings, Snapshot};
 
 use append::Ahead;
 use checkpoint::Checkpoint;
@@ -66,10 +67,12 @@ use index::Index;
 use mapped_file::FileLock;
 use safety::Safety;
 
-pub use config::{BatchTopics, FilterBits, FlushDiskType, StoreConfig};
+pub use config::{
+    BatchTopics, BrokerRole, DelayLevels, FilterBits, FlushDiskType, Hours, MessageStoreConfig, Surroundings,
+};
 pub use consume_queue::ext::ExtUnit;
 pub use error::{OpenError, PutError, WheelTimerError};
-pub use expire::{UsedRatios, bounded_ratio};
+pub use expire::UsedRatios;
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
 pub use mapped_file::{MappedRange, local_time};
@@ -97,8 +100,7 @@ pub type OnArrived = Box<dyn FnMut(&[Arrived<'_>]) + Send>;
 pub struct MessageStore {
     clock: Clock,
     parts: Arc<Shared>,
-    /// Bytes of the log that Java takes to be in memory (`accessMessageInMemoryMaxRatio`).
-    memory_bytes: i64,
+    physical_memory_bytes: u64,
     /// Where the log ended when it was opened.
     opened_at: i64,
     was_clean: bool,
@@ -111,7 +113,8 @@ pub struct MessageStore {
 
 /// What the threads share with the store.
 struct Shared {
-    config: StoreConfig,
+    config: Live<MessageStoreConfig>,
+    surroundings: Surroundings,
     log: CommitLog,
     queues: ConsumeQueueStore,
     index: Index,
@@ -132,8 +135,18 @@ impl MessageStore {
         self.was_clean
     }
 
-    pub fn config(&self) -> &StoreConfig {
-        &self.parts.config
+    /// What the store is told, as of now.
+    pub fn config(&self) -> Snapshot<MessageStoreConfig> {
+        self.parts.config.load()
+    }
+
+    /// Puts the live keys of `next` to work at once; all others stay as they were when the store was opened.
+    pub fn reconfigure(&self, next: &MessageStoreConfig) {
+        let Shared { config, flusher, queue_flush, .. } = &*self.parts;
+        config.replace(config.load().updated(next));
+        // They may sleep for an interval that is no longer that long.
+        flusher.reconsider();
+        queue_flush.reconsider();
     }
 
     /// Now in milliseconds since the epoch, by the clock that stamps messages.

@@ -7,7 +7,7 @@
 use message::{Message, property};
 use tracing::{error, warn};
 
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 use super::dispatch_request::is_for_queue;
 use super::topic_name::{
     DLQ_GROUP_TOPIC_PREFIX, RETRY_GROUP_TOPIC_PREFIX, SCHEDULE_TOPIC_XXXX, SYSTEM_TOPIC_PREFIX, is_lmq,
@@ -27,7 +27,7 @@ pub struct MultiDispatch {
 }
 
 impl MultiDispatch {
-    pub fn of(config: &StoreConfig) -> Self {
+    pub fn of(config: &MessageStoreConfig) -> Self {
         Self { enable_lmq: config.enable_lmq, enable_multi_dispatch: config.enable_multi_dispatch }
     }
 
@@ -102,16 +102,20 @@ fn lmqs_of<'a>(message: &'a Message<'_>) -> Vec<&'a str> {
 
 impl MessageStore {
     /// Appends a message, with `enableLmq`, to its queue and to the LMQs that it names.
-    pub(super) fn append_with_lmqs(&self, message: &Message<'_>) -> Result<Appended, PutError> {
+    pub(super) fn append_with_lmqs(
+        &self,
+        config: &MessageStoreConfig,
+        message: &Message<'_>,
+    ) -> Result<Appended, PutError> {
         let names = lmqs_of(message);
         if names.is_empty() && !is_lmq(&message.topic) {
-            return self.append_one(message);
+            return self.append_one(config, message);
         }
-        self.check_lmq_quota(&names)?;
+        self.check_lmq_quota(config, &names)?;
         // From reading the LMQs' next offsets, which become part of the record, until they are taken.
         let _one_at_a_time = self.parts.lmq_order.lock();
         if names.is_empty() {
-            return self.append_one(message);
+            return self.append_one(config, message);
         }
         let queues: Option<Vec<_>> =
             names.iter().map(|name| self.parts.queues.find_or_create(name, LMQ_QUEUE_ID)).collect();
@@ -120,7 +124,8 @@ impl MessageStore {
         let listed: Vec<_> = offsets.iter().map(i64::to_string).collect();
         let mut properties = property::without(&message.properties, property::INNER_MULTI_QUEUE_OFFSET);
         property::append(&mut properties, property::INNER_MULTI_QUEUE_OFFSET, &listed.join(","));
-        let appended = self.append_one(&Message { properties: properties.into(), ..message.clone() })?;
+        let appended =
+            self.append_one(config, &Message { properties: properties.into(), ..message.clone() })?;
         // What no queue gets takes no offset, or the LMQ would have a hole.
         if is_for_queue(message.sys_flag) {
             queues.iter().zip(offsets).for_each(|(queue, offset)| queue.set_next_offset(offset + 1));
@@ -129,8 +134,8 @@ impl MessageStore {
     }
 
     /// `HookUtils.handleLmqQuota`.
-    fn check_lmq_quota(&self, names: &[&str]) -> Result<(), PutError> {
-        let (config, queues) = (&self.parts.config, &self.parts.queues);
+    fn check_lmq_quota(&self, config: &MessageStoreConfig, names: &[&str]) -> Result<(), PutError> {
+        let queues = &self.parts.queues;
         if !config.enable_lmq_quota || !config.enable_multi_dispatch {
             return Ok(());
         }

@@ -16,8 +16,9 @@ use super::append::Ahead;
 use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use process::clock::Clock;
+use process::config::Live;
 
-use super::config::StoreConfig;
+use super::config::{MessageStoreConfig, Surroundings};
 use super::consume_queue::Trust;
 use super::consume_queue_store::ConsumeQueueStore;
 use super::derive::{Derive, Line};
@@ -29,6 +30,7 @@ use super::index::{self, Index};
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::mapped_file::{self, FileLock};
 use super::recover::Recovery;
+use super::roots::Roots;
 use super::safety::Safety;
 use super::{MessageStore, OnArrived, Shared};
 
@@ -61,13 +63,18 @@ fn recover(
 impl MessageStore {
     /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
     /// sizes is left as it was.
-    pub fn open(config: StoreConfig, clock: Clock) -> Result<Arc<Self>, OpenError> {
+    pub fn open(
+        config: MessageStoreConfig,
+        surroundings: Surroundings,
+        clock: Clock,
+    ) -> Result<Arc<Self>, OpenError> {
         check_file_sizes(&config)?;
         let root = config.root();
         create_dir(root).map_err(OpenError::io(root))?;
         let lock = lock(root)?;
-        make_dirs(&config)?;
-        let log = CommitLog::load(&config, clock.clone())?;
+        let roots = config.commit_log_roots(&surroundings.path_splitter);
+        make_dirs(&config, &roots)?;
+        let log = CommitLog::load(&config, roots, clock.clone())?;
         let clean = !root.join(ABORT_FILE).exists();
         let checkpoint_path = root.join(CHECKPOINT_FILE);
         let checkpoint = Checkpoint::open(&checkpoint_path).map_err(OpenError::io(checkpoint_path))?;
@@ -78,25 +85,25 @@ impl MessageStore {
                 Some(checkpoint.fields().logics_physical_offset).filter(|&at| at > 0).unwrap_or(-1),
             ),
         };
-        let queues = ConsumeQueueStore::load(&config, trust)?;
+        let queues = ConsumeQueueStore::load(&config, &surroundings, trust)?;
         let before_index = index::Before {
             clean,
             flushed_until_ms: checkpoint.fields().index_msg_timestamp,
             queued_to: queues.last_entry().map(|last| last.physical_offset),
         };
         let index = Index::load(&config, clock.clone(), &before_index)?;
+        let config = Live::new(config);
         let recovery =
-            Recovery { config: &config, log: &log, queues: &queues, checkpoint: &checkpoint, clean };
+            Recovery { config: &config.load(), log: &log, queues: &queues, checkpoint: &checkpoint, clean };
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
         recover(&recovery, &index, &line, &before_index)?;
         index.catch_up(&line, &before_index)?;
         let opened_at = log.max_offset();
         let derive = Derive::default();
         derive.set_from(opened_at);
-        let memory_bytes = (mapped_file::physical_memory_bytes() / 100)
-            .saturating_mul(config.access_message_in_memory_max_ratio);
         let parts = Shared {
             config,
+            surroundings,
             log,
             queues,
             index,
@@ -112,7 +119,7 @@ impl MessageStore {
         Ok(Arc::new(Self {
             clock,
             parts: Arc::new(parts),
-            memory_bytes: i64::try_from(memory_bytes).unwrap_or(i64::MAX),
+            physical_memory_bytes: mapped_file::physical_memory_bytes(),
             opened_at,
             was_clean: clean,
             running: AtomicBool::new(false),
@@ -123,7 +130,8 @@ impl MessageStore {
 
     /// Marks the store as in use (`abort`) and starts its threads.
     pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
-        let root = self.parts.config.root();
+        let config = self.config();
+        let root = config.root();
         let abort = root.join(ABORT_FILE);
         mark_in_use(&abort).map_err(OpenError::io(&abort))?;
         // Without its name on disk a power cut would look like a clean stop.
@@ -146,7 +154,7 @@ impl MessageStore {
     fn spawn(&self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> Result<(), OpenError> {
         let parts = Arc::clone(&self.parts);
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&parts));
-        self.threads.lock().push(thread.map_err(OpenError::io(self.parts.config.root()))?);
+        self.threads.lock().push(thread.map_err(OpenError::io(self.config().root()))?);
         Ok(())
     }
 
@@ -171,7 +179,8 @@ impl MessageStore {
         };
         note_all_durable(checkpoint, derive.last());
         note_index_flushed(checkpoint, index_until_ms);
-        let root = self.parts.config.root();
+        let config = self.config();
+        let root = config.root();
         let closed = checkpoint
             .flush()
             .and_then(|()| fs::remove_file(root.join(ABORT_FILE)))
@@ -218,12 +227,12 @@ impl Drop for MessageStore {
 }
 
 /// Positions in log files are 31-bit numbers in Java.
-fn check_file_sizes(config: &StoreConfig) -> Result<(), OpenError> {
+fn check_file_sizes(config: &MessageStoreConfig) -> Result<(), OpenError> {
     let sizes = [
-        ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log),
-        ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue),
-        ("mapperFileSizeBatchConsumeQueue", config.mapper_file_size_batch_consume_queue),
-        ("mappedFileSizeConsumeQueueExt", config.mapped_file_size_consume_queue_ext),
+        ("mappedFileSizeCommitLog", config.mapped_file_size_commit_log_bytes),
+        ("mappedFileSizeConsumeQueue", config.mapped_file_size_consume_queue_bytes),
+        ("mapperFileSizeBatchConsumeQueue", config.mapper_file_size_batch_consume_queue_bytes),
+        ("mappedFileSizeConsumeQueueExt", config.mapped_file_size_consume_queue_ext_bytes),
     ];
     match sizes.into_iter().find(|(_, bytes)| !(FILE_BYTES_MIN..=i32::MAX as u64).contains(bytes)) {
         Some((property, bytes)) => Err(OpenError::FileSize { property, bytes }),
@@ -245,8 +254,7 @@ fn is_disk_full(error: &io::Error) -> bool {
 }
 
 /// Java's disk check takes a directory that is missing for a disk in trouble.
-fn make_dirs(config: &StoreConfig) -> Result<(), OpenError> {
-    let roots = config.commit_log_roots();
+fn make_dirs(config: &MessageStoreConfig, roots: &Roots) -> Result<(), OpenError> {
     let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
     dirs.into_iter().try_for_each(|dir| create_dir(&dir).map_err(OpenError::io(dir)))
 }
@@ -289,33 +297,40 @@ impl QueueFlush {
         self.wake.notify_one();
     }
 
+    /// Has a sleeping thread look how long it should sleep.
+    pub(super) fn reconsider(&self) {
+        let _asleep_or_awake = self.stop.lock();
+        self.wake.notify_one();
+    }
+
     fn run(&self, parts: &Shared) {
-        let config = &parts.config;
-        let mut thorough_at = Instant::now() + config.flush_consume_queue_thorough_interval;
+        let mut thorough_at = Instant::now();
         loop {
             {
+                let interval = parts.config.load().flush_interval_consume_queue();
                 let mut stop = self.stop.lock();
                 if !*stop {
-                    self.wake.wait_for(&mut stop, config.flush_interval_consume_queue);
+                    self.wake.wait_for(&mut stop, interval);
                 }
                 if *stop {
                     return;
                 }
             }
-            let thorough = Instant::now() >= thorough_at;
-            if let Err(error) = flush_queues(parts, thorough) {
+            let config = parts.config.load();
+            let thorough = thorough_at.elapsed() >= config.flush_consume_queue_thorough_interval();
+            if let Err(error) = flush_queues(parts, &config, thorough) {
                 error!(%error, "cannot write the checkpoint");
             }
             if thorough {
-                thorough_at = Instant::now() + config.flush_consume_queue_thorough_interval;
+                thorough_at = Instant::now();
             }
         }
     }
 }
 
-fn flush_queues(parts: &Shared, thorough: bool) -> io::Result<()> {
+fn flush_queues(parts: &Shared, config: &MessageStoreConfig, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let Shared { config, queues, index, checkpoint, flusher, derive, .. } = parts;
+    let Shared { queues, index, checkpoint, flusher, derive, .. } = parts;
     let last = derive.last();
     // Java flushes full files only; a file that grows for days would be read through after a power cut.
     let index_until_ms = if thorough { index.flush_all()? } else { index.flush_full()? };

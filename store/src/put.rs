@@ -7,7 +7,7 @@ use message::property_crc::PROPERTY_CRC32;
 use message::{Message, PropertyCrc, RecordError, RecordPatch, batch, property, sys_flag};
 
 use super::append::Placed;
-use super::config::FlushDiskType;
+use super::config::{FlushDiskType, MessageStoreConfig};
 use super::error::PutError;
 use super::topic_name::RETRY_GROUP_TOPIC_PREFIX;
 use super::{MessageStore, Shared, dispatch_request};
@@ -85,46 +85,52 @@ pub(super) fn with_buffer<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 impl MessageStore {
     /// Appends one message. Never waits for the disk: see [`WaitingRoom`](super::WaitingRoom).
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
-        self.check(message)?;
-        match self.parts.config.enable_lmq {
-            true => self.append_with_lmqs(message),
-            false => self.append_one(message),
+        let config = self.config();
+        self.check(&config, message)?;
+        match config.enable_lmq {
+            true => self.append_with_lmqs(&config, message),
+            false => self.append_one(&config, message),
         }
     }
 
-    pub(super) fn append_one(&self, message: &Message<'_>) -> Result<Appended, PutError> {
-        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
+    pub(super) fn append_one(
+        &self,
+        config: &MessageStoreConfig,
+        message: &Message<'_>,
+    ) -> Result<Appended, PutError> {
+        let crc = PropertyCrc::of(config.enabled_append_prop_crc);
         if crc == PropertyCrc::Append && property::find(&message.properties, PROPERTY_CRC32).is_some() {
             let properties = property::without(&message.properties, PROPERTY_CRC32).into();
-            return self.append_one(&Message { properties, ..message.clone() });
+            return self.append_one(config, &Message { properties, ..message.clone() });
         }
         let body_bytes = message.body.len();
-        if body_bytes > self.parts.config.max_message_size {
+        if body_bytes > config.max_message_size_bytes {
             return Err(PutError::MessageIllegal(format!("message body of {body_bytes} bytes")));
         }
         with_buffer(|buffer| {
             let record = message.encode(crc, buffer).map_err(illegal_record)?;
-            if record.size > self.parts.config.max_message_size.saturating_add(RECORD_OVERHEAD_BYTES_MAX) {
+            if record.size > config.max_message_size_bytes.saturating_add(RECORD_OVERHEAD_BYTES_MAX) {
                 return Err(PutError::MessageIllegal(format!("record of {} bytes", record.size)));
             }
-            let placed = self.place(message, buffer, &[record])?;
+            let placed = self.place(config, message, buffer, &[record])?;
             Ok(Appended::of(placed, record.size))
         })
     }
 
     /// Appends the messages of a `SEND_BATCH_MESSAGE` body as one piece.
     pub fn append_batch(&self, message: &Message<'_>) -> Result<AppendedBatch, PutError> {
-        self.check(message)?;
+        let config = self.config();
+        self.check(&config, message)?;
         if sys_flag::transaction(message.sys_flag) != sys_flag::TRANSACTION_NOT {
             return Err(PutError::MessageIllegal("a batch cannot be a transaction".to_owned()));
         }
         if has_delay_level(message) {
             return Err(PutError::MessageIllegal("a batch cannot be delayed".to_owned()));
         }
-        if message.body.len() > self.parts.config.max_message_size {
+        if message.body.len() > config.max_message_size_bytes {
             return Err(PutError::BatchIllegal("message body size exceeded".to_owned()));
         }
-        let crc = PropertyCrc::of(self.parts.config.enabled_append_prop_crc);
+        let crc = PropertyCrc::of(config.enabled_append_prop_crc);
         with_buffer(|buffer| {
             let mut records = Vec::new();
             for item in batch::split(message.body) {
@@ -134,7 +140,7 @@ impl MessageStore {
             if records.is_empty() {
                 return Err(PutError::BatchIllegal("batch without messages".to_owned()));
             }
-            let placed = self.place(message, buffer, &records)?;
+            let placed = self.place(&config, message, buffer, &records)?;
             Ok(AppendedBatch {
                 physical_offsets: records
                     .iter()
@@ -148,12 +154,12 @@ impl MessageStore {
     }
 
     /// `HookUtils.checkBeforePutMessage`.
-    pub(super) fn check(&self, message: &Message<'_>) -> Result<(), PutError> {
+    pub(super) fn check(&self, config: &MessageStoreConfig, message: &Message<'_>) -> Result<(), PutError> {
         let refuse = |why: &str| Err(PutError::ServiceNotAvailable(why.to_owned()));
         if !self.running.load(Ordering::Relaxed) {
             return refuse("not running");
         }
-        if self.parts.config.slave {
+        if config.is_slave() {
             return refuse("a slave");
         }
         if self.parts.flusher.has_failed() {
@@ -169,7 +175,7 @@ impl MessageStore {
         if message.topic.len() > topic_bytes_max {
             return Err(PutError::MessageIllegal(format!("topic of {} bytes", message.topic.len())));
         }
-        if self.is_os_page_cache_busy() {
+        if self.is_busy(config) {
             return Err(PutError::OsPageCacheBusy);
         }
         Ok(())
@@ -177,24 +183,25 @@ impl MessageStore {
 
     fn place(
         &self,
+        config: &MessageStoreConfig,
         message: &Message<'_>,
         buffer: &mut [u8],
         records: &[RecordPatch],
     ) -> Result<Placed, PutError> {
         let Some(queue) = self.parts.queues.find_or_create(&message.topic, message.queue_id) else {
-            return self.place_in_batch_queue(message, buffer, records);
+            return self.place_in_batch_queue(config, message, buffer, records);
         };
         let counter = dispatch_request::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
         let placed = self.parts.log.append(buffer, records, counter)?;
-        self.announce(placed.physical_offset + buffer.len() as i64);
+        self.announce(config, placed.physical_offset + buffer.len() as i64);
         Ok(placed)
     }
 
     /// Has what was appended up to `end` flushed and derived.
-    pub(super) fn announce(&self, end: i64) {
+    pub(super) fn announce(&self, config: &MessageStoreConfig, end: i64) {
         let Shared { ahead, flusher, derive, .. } = &*self.parts;
         ahead.appended(end);
-        match self.parts.config.flush_disk_type {
+        match config.flush_disk_type {
             FlushDiskType::AsyncFlush => derive.wake(),
             FlushDiskType::SyncFlush => flusher.want(),
         }
@@ -208,7 +215,11 @@ impl MessageStore {
 
     /// Whether an append has been holding the lock for long (`isOSPageCacheBusy`).
     pub fn is_os_page_cache_busy(&self) -> bool {
-        self.parts.log.lock_time_ms() > self.parts.config.os_page_cache_busy_timeout.as_millis() as i64
+        self.is_busy(&self.config())
+    }
+
+    fn is_busy(&self, config: &MessageStoreConfig) -> bool {
+        self.parts.log.lock_time_ms() > config.os_page_cache_busy_timeout_ms as i64
     }
 
     /// How long the present holder of the append lock has it, in milliseconds; 0 if nobody.

@@ -20,10 +20,11 @@ impl MessageStore {
     /// The newest messages of a key. Messages of other keys with the same hash are among them. Reads from the disk what is
     /// not in memory.
     pub fn query_message(&self, query: KeyQuery<'_>) -> QueryMessageResult {
-        if !self.parts.config.index_file_read_enable {
+        let config = self.config();
+        if !config.index_file_read_enable {
             return QueryMessageResult::default();
         }
-        let count_max = query.count_max.min(self.parts.config.max_msgs_num_batch);
+        let count_max = query.count_max.min(config.max_msgs_num_batch);
         let found = self.parts.index.query(&KeyQuery { count_max, ..query });
         let message = |offset: i64| {
             let range = self.look_message_by_offset(offset);

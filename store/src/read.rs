@@ -2,10 +2,10 @@
 
 use message::Record;
 
+use super::MessageStore;
 use super::get::{self, Get, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 use super::mapped_file::MappedRange;
 use super::queue::Queue;
-use super::{MessageStore, Shared};
 
 /// Which end of the messages stored at one moment (`BoundaryType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,16 @@ impl MessageStore {
     /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
     /// is an empty queue.
     pub fn get_message(&self, request: GetRequest<'_>, filter: &dyn MessageFilter) -> GetMessageResult {
+        let config = self.config();
         let Some(queue) = self.queue(request.topic, request.queue_id) else {
-            let next = get::corrected(self.config(), request.offset, 0);
+            let next = get::corrected(&config, request.offset, 0);
             return GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, 0, 0);
         };
-        let Shared { config, log, .. } = &*self.parts;
-        let (memory_bytes, opened_at) = (self.memory_bytes, self.opened_at);
-        Get { config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
+        let memory_percent = config.access_message_in_memory_max_ratio;
+        let memory_bytes = (self.physical_memory_bytes / 100).saturating_mul(memory_percent);
+        let (log, memory_bytes) = (&self.parts.log, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
+        let opened_at = self.opened_at;
+        Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
     }
 
     fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
-use super::config::StoreConfig;
+use super::config::MessageStoreConfig;
 use super::consume_queue_store::ConsumeQueueStore;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::OpenError;
@@ -16,7 +16,7 @@ use super::layout::QueueEntry;
 use super::mapped_file::{self, MappedFile, Reserve};
 
 pub struct Recovery<'a> {
-    pub config: &'a StoreConfig,
+    pub config: &'a MessageStoreConfig,
     pub log: &'a CommitLog,
     pub queues: &'a ConsumeQueueStore,
     pub checkpoint: &'a Checkpoint,

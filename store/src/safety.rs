@@ -99,7 +99,8 @@ impl<W: Waiter + 'static> WaitingRoom<W> {
             self.fail_from(i64::MIN);
         }
         // With SYNC_FLUSH every append has asked for it.
-        if policy.flushed_within.is_some() && store.config.flush_disk_type == FlushDiskType::AsyncFlush {
+        if policy.flushed_within.is_some() && store.config.load().flush_disk_type == FlushDiskType::AsyncFlush
+        {
             store.flusher.want();
         }
         store.safety.look_by(first_deadline_ms);

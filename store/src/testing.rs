@@ -50,28 +50,29 @@ impl Random {
 /// A directory, a small geometry, a clock that moves by hand.
 pub struct Scratch {
     pub dir: tempfile::TempDir,
-    pub config: StoreConfig,
+    pub config: MessageStoreConfig,
+    pub surroundings: Surroundings,
     pub clock: Clock,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = StoreConfig {
+        let config = MessageStoreConfig {
             store_path_root_dir: dir.path().join("store"),
-            mapped_file_size_commit_log: 64 << 10,
-            mapped_file_size_consume_queue: 20 * 50,
+            mapped_file_size_commit_log_bytes: 64 << 10,
+            mapped_file_size_consume_queue_bytes: 20 * 50,
             max_hash_slot_num: 100,
             max_index_num: 1000,
-            ..StoreConfig::default()
+            ..MessageStoreConfig::of_defaults()
         };
-        Self { dir, config, clock: Clock::test(1_700_000_000_000) }
+        Self { dir, config, surroundings: Surroundings::default(), clock: Clock::test(1_700_000_000_000) }
     }
 }
 
 impl Scratch {
     pub fn try_open(&self) -> Result<Arc<MessageStore>, OpenError> {
-        MessageStore::open(self.config.clone(), self.clock.clone())
+        MessageStore::open(self.config.clone(), self.surroundings.clone(), self.clock.clone())
     }
 
     pub fn open(&self) -> Arc<MessageStore> {

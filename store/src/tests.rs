@@ -75,7 +75,7 @@ fn a_crash_loses_nothing_that_was_written() {
 #[test]
 fn queues_are_rebuilt_from_the_log() {
     let mut scratch = Scratch::default();
-    scratch.config.mapped_file_size_commit_log = 16 << 10;
+    scratch.config.mapped_file_size_commit_log_bytes = 16 << 10;
     // All of it, not only so many files.
     scratch.config.commit_log_recover_max_num = 1;
     let store = scratch.start();
@@ -129,9 +129,37 @@ fn a_batch_is_one_piece() {
 }
 
 #[test]
+fn a_store_at_work_takes_live_keys_alone() {
+    let mut scratch = Scratch::default();
+    scratch.config.flush_interval_commit_log_ms = 3_600_000;
+    let store = scratch.start();
+    store.append(&message("T", 0, &[b'x'; 1001], "A")).unwrap();
+    derived(&store);
+    assert_eq!(get(&store, "T", 0, 0).message_count, 1);
+    assert_eq!(store.flushed_where(), 0);
+    store.reconfigure(&MessageStoreConfig {
+        flush_interval_commit_log_ms: 1,
+        flush_commit_log_least_pages: 0,
+        max_message_size_bytes: 1000,
+        max_transfer_count_on_message_in_memory: 1,
+        mapped_file_size_commit_log_bytes: 4096,
+        store_path_root_dir: "elsewhere".into(),
+        ..scratch.config.clone()
+    });
+    wait_until("flushed although the thread slept for an hour", || store.flushed_where() > 0);
+    assert!(matches!(store.append(&message("T", 0, &[b'x'; 1001], "A")), Err(PutError::MessageIllegal(_))));
+    store.append(&message("T", 0, &[b'x'; 1000], "A")).unwrap();
+    derived(&store);
+    assert_eq!(get(&store, "T", 0, 0).message_count, 1, "of two");
+    let config = store.config();
+    assert_eq!(config.root(), scratch.config.root());
+    assert_eq!(config.mapped_file_size_commit_log_bytes, scratch.config.mapped_file_size_commit_log_bytes);
+}
+
+#[test]
 fn what_is_refused() {
     let mut scratch = Scratch::default();
-    scratch.config.max_message_size = 1000;
+    scratch.config.max_message_size_bytes = 1000;
     let store = scratch.open();
     let error = store.append(&message("T", 0, b"", "A")).unwrap_err();
     assert!(matches!(error, PutError::ServiceNotAvailable(_)), "not started");
@@ -201,7 +229,7 @@ fn parked_pulls_hear_of_arrivals() {
 #[test]
 fn async_flush_comes_by_itself() {
     let mut scratch = Scratch::default();
-    scratch.config.flush_commit_log_thorough_interval = Duration::from_millis(100);
+    scratch.config.flush_commit_log_thorough_interval_ms = 100;
     let store = scratch.start();
     fill(&store, 0, 100);
     wait_until("flushed in the background", || store.flushed_where() == store.max_phy_offset());
@@ -222,9 +250,9 @@ fn a_store_of_another_geometry_is_refused() {
     let store = scratch.start();
     fill(&store, 0, 1);
     stop(store);
-    scratch.config.mapped_file_size_commit_log *= 2;
+    scratch.config.mapped_file_size_commit_log_bytes *= 2;
     assert!(matches!(scratch.try_open(), Err(OpenError::WrongFileSize { .. })));
-    scratch.config.mapped_file_size_commit_log = 0;
+    scratch.config.mapped_file_size_commit_log_bytes = 0;
     assert!(matches!(scratch.try_open(), Err(OpenError::FileSize { .. })));
 }
 

@@ -16,8 +16,8 @@ mod wheel;
 
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
 
+use super::config::MessageStoreConfig;
 use super::error::OpenError;
 use super::layout::{
     TIMER_CHECK_FILE, TIMER_LOG_DIR, TIMER_LOG_RECORD_BYTES, TIMER_SLOTS, TIMER_WHEEL_FILE, TimerLogRecord,
@@ -27,29 +27,6 @@ use checkpoint::CheckpointFile;
 pub use checkpoint::TimerCheckpoint;
 use log::TimerLog;
 use wheel::Wheel;
-
-/// Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct TimerFilesConfig {
-    pub store_path_root_dir: PathBuf,
-    /// Length of a tick, of which delivery times are made multiples. The wheel cannot be read with another than it was written with.
-    pub timer_precision_ms: i64,
-    /// Bytes of a file.
-    pub mapped_file_size_timer_log: usize,
-    /// Java keeps copies of the wheel, named by a place in the log, and none that is current.
-    pub timer_wheel_snapshot_flush: bool,
-}
-
-impl Default for TimerFilesConfig {
-    fn default() -> TimerFilesConfig {
-        TimerFilesConfig {
-            store_path_root_dir: PathBuf::new(),
-            timer_precision_ms: 1000,
-            mapped_file_size_timer_log: 100 << 20,
-            timer_wheel_snapshot_flush: false,
-        }
-    }
-}
 
 /// What the store knows about its end, by which the files are judged.
 #[derive(Clone, Copy, Debug)]
@@ -86,16 +63,16 @@ impl TimerFiles {
     /// Opens or makes the files, and mends them: records of messages that the commit log has lost are cut off, slots that
     /// point beyond the timer log's end or lack its last records are corrected, and a wheel that is missing is made from
     /// the whole log (`TimerMessageStore.recover`).
-    pub fn open(config: &TimerFilesConfig, store: StoreEnd) -> Result<TimerFiles, OpenError> {
-        let root = &config.store_path_root_dir;
+    pub fn open(config: &MessageStoreConfig, store: StoreEnd) -> Result<TimerFiles, OpenError> {
+        let root = config.root();
         let checkpoint = CheckpointFile::open(&root.join(TIMER_CHECK_FILE))?;
         let (wheel, new) = Wheel::open(&root.join(TIMER_WHEEL_FILE), config)?;
-        let log = TimerLog::load(root.join(TIMER_LOG_DIR), config.mapped_file_size_timer_log)?;
+        let log = TimerLog::load(root.join(TIMER_LOG_DIR), config.mapped_file_size_timer_log_bytes)?;
         let flushed = checkpoint.fields().last_timer_log_flush_pos;
         // One file more than was flushed, as in Java: its checkpoint may be newer than its wheel.
         let mut from = match new {
             true => 0,
-            false => flushed.saturating_sub(config.mapped_file_size_timer_log as i64).max(0),
+            false => flushed.saturating_sub(config.mapped_file_size_timer_log_bytes as i64).max(0),
         };
         log.find_end(from, store.log_end)?;
         // Java writes the wheel as a whole and never ahead of the log.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use process::config::netty::{NettyClientConfig, NettyServerConfig};
 use process::config::{Config, ConfigError, Environment};
 
-use super::{BrokerConfig, BrokerIdentity, MessageStoreConfig};
+use store::MessageStoreConfig;
+
+use super::{BrokerConfig, BrokerIdentity};
 
 /// All of a broker's settings, as one read of its [`Config`].
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use process::config::netty::{NettyClientConfig, NettyServerConfig};
 use process::config::{Class, Config, ConfigError, Environment, Settings};
 use process::properties::Properties;
 
-use super::{
-    AuthConfig, BrokerConfig, BrokerIdentity, BrokerRole, BrokerSettings, BrokerStartup, MessageStoreConfig,
-};
+use store::{BrokerRole, MessageStoreConfig};
+
+use super::{AuthConfig, BrokerConfig, BrokerIdentity, BrokerSettings, BrokerStartup};
 
 /// The classes whose keys a broker knows.
 pub const CLASSES: &[&Class] = &[
@@ -92,13 +92,6 @@ pub fn load(
     derive_ha_port(&mut config)?;
     derive_bit_map_length(&mut config)?;
     let settings = BrokerSettings::read(&config)?;
-    if settings.store.delay_levels_ms().is_none() {
-        let expected = "delays such as \"1s 5s 10m 2h 1d\"";
-        return Err(config.bad_value("MessageStoreConfig", "messageDelayLevel", expected).into());
-    }
-    if settings.store.delete_hours().is_none() {
-        return Err(config.bad_value("MessageStoreConfig", "deleteWhen", "hours such as \"04;16\"").into());
-    }
     Ok((config, settings))
 }
 

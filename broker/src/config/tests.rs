@@ -7,6 +7,7 @@ use process::properties::Properties;
 
 use super::*;
 use crate::golden;
+use store::{FlushDiskType, Hours};
 
 fn overrides(arguments: &str) -> Overrides {
     Overrides { settings: Properties::parse(arguments.as_bytes()).unwrap(), ..Overrides::default() }
@@ -23,35 +24,17 @@ fn java_defaults() {
     assert_eq!(settings.broker_addr(), "127.0.0.1:10911");
     assert_eq!(settings.ha_server_addr(), "127.0.0.1:10912");
     assert_eq!(settings.identity.broker_name, "broker-a");
-    assert_eq!(settings.store.commit_log_dirs(","), (vec![], vec![]));
-    assert_eq!(settings.store.delete_hours(), Some(vec![4]));
+    assert_eq!(settings.store.delete_when, Hours(vec![4]));
     assert_eq!(settings.store.consume_queue_file_bytes(), 6_000_000);
     assert_eq!(settings.store.flush_disk_type, FlushDiskType::AsyncFlush);
     assert!(settings.broker.namesrv_addrs().is_empty());
-    let delays = settings.store.delay_levels_ms().unwrap();
+    let delays = settings.store.message_delay_level.0;
     assert_eq!((delays.len(), delays[0], delays[17]), (18, 1_000, 7_200_000));
 }
 
 #[test]
-fn several_log_directories() {
-    let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-    let dirs = |arguments: &str| loaded(arguments).unwrap().store.commit_log_dirs(",");
-    let read_only = "readOnlyCommitLogStorePaths=/r";
-    assert_eq!(dirs(&format!("storePathCommitLog=/a\n{read_only}")), (paths(&["/a"]), vec![]));
-    assert_eq!(
-        dirs(&format!("storePathCommitLog=/a,/b,\n{read_only}")),
-        (paths(&["/a", "/b"]), paths(&["/r"]))
-    );
-    let other = loaded("storePathCommitLog=/a,b:/c").unwrap().store.commit_log_dirs(":");
-    assert_eq!(other.0, paths(&["/a,b", "/c"]));
-    // As Java's regular expression it would stand between any two letters.
-    let bar = loaded("storePathCommitLog=/a|/c").unwrap().store.commit_log_dirs("|");
-    assert_eq!(bar.0, paths(&["/a", "/c"]));
-}
-
-#[test]
 fn hours_of_removal() {
-    assert_eq!(loaded("deleteWhen=04;16;").unwrap().store.delete_hours(), Some(vec![4, 16]));
+    assert_eq!(loaded("deleteWhen=04;16;").unwrap().store.delete_when, Hours(vec![4, 16]));
     let error = loaded("deleteWhen=at night").unwrap_err();
     assert!(error.contains("deleteWhen") && error.contains("at night"), "{error}");
 }

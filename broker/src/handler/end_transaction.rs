@@ -78,7 +78,7 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             (ResponseCode::SYSTEM_ERROR, "Create mapped file failed.".to_owned())
         }
         PutError::MessageIllegal(_) | PutError::PropertiesSizeExceeded | PutError::BatchIllegal(_) => {
-            let limit = broker.store.config().max_message_size;
+            let limit = broker.store.config().max_message_size_bytes;
             let remark = format!(
                 "The message is illegal, maybe msg body or properties length not matched. msg body length limit \
                  {limit}B, msg properties length limit 32KB."

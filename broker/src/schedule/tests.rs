@@ -4,7 +4,7 @@ use crate::golden;
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
 use message::{Record, record, sys_flag};
 use store::testing::wait_until;
-use store::{Everything, GetRequest, StoreConfig, get::PULL_BYTES_MAX};
+use store::{DelayLevels, Everything, GetRequest, MessageStoreConfig, Surroundings, get::PULL_BYTES_MAX};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -20,16 +20,16 @@ struct Lab {
 impl Lab {
     fn new(clock: Clock, delay_levels_ms: Vec<i64>) -> Lab {
         let folder = tempfile::tempdir().unwrap();
-        let config = StoreConfig {
+        let config = MessageStoreConfig {
             store_path_root_dir: folder.path().join("store"),
-            mapped_file_size_commit_log: 1 << 20,
+            mapped_file_size_commit_log_bytes: 1 << 20,
             max_hash_slot_num: 100,
             max_index_num: 1000,
-            delay_levels_ms: delay_levels_ms.clone(),
-            ..StoreConfig::default()
+            message_delay_level: DelayLevels(delay_levels_ms.clone()),
+            ..MessageStoreConfig::of_defaults()
         };
         let store_clock = clock.clone();
-        let store = MessageStore::open(config, store_clock).unwrap();
+        let store = MessageStore::open(config, Surroundings::default(), store_clock).unwrap();
         Lab { folder, clock, config: ScheduleConfig { delay_levels_ms, ..ScheduleConfig::default() }, store }
     }
 

@@ -3,19 +3,17 @@
 use super::StartError;
 use crate::broadcast_offsets::BroadcastConfig;
 use crate::clients::NoticeConfig;
-use crate::config::{BrokerConfig, BrokerRole, BrokerSettings, FlushDiskType, MessageStoreConfig};
+use crate::config::{BrokerConfig, BrokerSettings};
 use crate::consumer_filter::FiltersConfig;
 use crate::groups::GroupsConfig;
 use crate::locks::LOCK_LIVE_MS_MAX;
 use crate::offsets::OffsetsConfig;
 use crate::schedule::ScheduleConfig;
-use crate::timer::TimerConfig;
 use crate::topics::TopicsConfig;
 use crate::transaction::TransactionConfig;
 use std::net::SocketAddr;
 use std::time::Duration;
-use store::timer::TimerFilesConfig;
-use store::{self, BatchTopics, FilterBits, StoreConfig};
+use store::{BatchTopics, FilterBits, Surroundings};
 
 pub(super) fn topics_config(settings: &BrokerSettings) -> TopicsConfig {
     let (broker, identity) = (&settings.broker, &settings.identity);
@@ -83,9 +81,9 @@ pub(super) fn filters_config(broker: &BrokerConfig) -> FiltersConfig {
     }
 }
 
-pub(super) fn schedule_config(settings: &BrokerSettings, delay_levels_ms: Vec<i64>) -> ScheduleConfig {
+pub(super) fn schedule_config(settings: &BrokerSettings) -> ScheduleConfig {
     ScheduleConfig {
-        delay_levels_ms,
+        delay_levels_ms: settings.store.message_delay_level.0.clone(),
         flush_delay_offset_interval: Duration::from_millis(settings.store.flush_delay_offset_interval_ms),
         delay_offset_update_version_step: settings.broker.delay_offset_update_version_step,
     }
@@ -102,34 +100,9 @@ pub(super) fn transaction_config(settings: &BrokerSettings, store_host: SocketAd
         transaction_op_batch_interval: ms(broker.transaction_op_batch_interval_ms),
         transaction_op_msg_max_size: broker.transaction_op_msg_max_size_bytes,
         transaction_metric_flush_interval: ms(broker.transaction_metric_flush_interval_ms),
-        file_reserved_time: file_reserved_time(&settings.store),
+        file_reserved_time: settings.store.file_reserved_time(),
         ..TransactionConfig::default()
     }
-}
-
-pub(super) fn timer_config(settings: &MessageStoreConfig) -> TimerConfig {
-    TimerConfig {
-        files: TimerFilesConfig {
-            store_path_root_dir: settings.store_path_root_dir.clone(),
-            timer_precision_ms: settings.timer_precision_ms.max(1),
-            mapped_file_size_timer_log: settings.mapped_file_size_timer_log_bytes,
-            timer_wheel_snapshot_flush: settings.timer_wheel_snapshot_flush,
-        },
-        timer_roll_window_slot: settings.timer_roll_window_slot,
-        timer_max_delay_sec: settings.timer_max_delay_sec,
-        timer_flush_interval: Duration::from_millis(settings.timer_flush_interval_ms.max(1)),
-        timer_stop_enqueue: settings.timer_stop_enqueue,
-        timer_stop_dequeue: settings.timer_stop_dequeue,
-        timer_congest_num_each_slot: settings.timer_congest_num_each_slot,
-        append_topic_for_timer_delete_key: settings.append_topic_for_timer_delete_key,
-        timer_enable_check_metrics: settings.timer_enable_check_metrics,
-        timer_check_metrics_when: settings.timer_check_metrics_hours(),
-        timer_metric_small_threshold: settings.timer_metric_small_threshold,
-    }
-}
-
-fn file_reserved_time(settings: &MessageStoreConfig) -> Duration {
-    Duration::from_secs(u64::from(settings.file_reserved_time_hours) * 3600)
 }
 
 /// Java's system properties for the broker.
@@ -150,84 +123,19 @@ fn ratio(settings: &BrokerSettings, name: &'static str) -> Result<Option<f64>, S
     value.map(|value| value.trim().parse().map_err(|_| invalid(value))).transpose()
 }
 
-pub(super) fn store_config(
+pub(super) fn store_surroundings(
     settings: &BrokerSettings,
-    delay_levels_ms: Vec<i64>,
     batch_topics: BatchTopics,
     filter_bits: FilterBits,
-) -> Result<StoreConfig, StartError> {
-    let warning_level_ratio = ratio(settings, system_property::WARNING_LEVEL_RATIO)?;
-    let clean_forcibly_ratio = ratio(settings, system_property::CLEAN_FORCIBLY_RATIO)?;
-    let properties = settings.environment.system_properties();
-    let splitter = properties.get(system_property::MULTI_PATH_SPLITTER).map_or(",", String::as_str);
-    let settings = &settings.store;
-    let (store_path_commit_log, read_only_commit_log_store_paths) = settings.commit_log_dirs(splitter);
-    let ms = Duration::from_millis;
-    Ok(StoreConfig {
-        store_path_root_dir: settings.store_path_root_dir.clone(),
-        store_path_commit_log,
-        read_only_commit_log_store_paths,
-        mapped_file_size_commit_log: settings.mapped_file_size_commit_log_bytes,
-        mapped_file_size_consume_queue: settings.consume_queue_file_bytes(),
-        enable_consume_queue_ext: settings.enable_consume_queue_ext,
-        mapped_file_size_consume_queue_ext: settings.mapped_file_size_consume_queue_ext_bytes,
-        mapper_file_size_batch_consume_queue: settings.mapper_file_size_batch_consume_queue_bytes,
+) -> Result<Surroundings, StartError> {
+    let splitter = settings.environment.system_properties().get(system_property::MULTI_PATH_SPLITTER);
+    let surroundings = Surroundings::default();
+    Ok(Surroundings {
         batch_topics,
         filter_bits,
-        enable_lmq: settings.enable_lmq,
-        enable_multi_dispatch: settings.enable_multi_dispatch,
-        enable_lmq_quota: settings.enable_lmq_quota,
-        max_lmq_consume_queue_num: settings.max_lmq_consume_queue_num,
-        flush_disk_type: match settings.flush_disk_type {
-            FlushDiskType::SyncFlush => store::FlushDiskType::SyncFlush,
-            FlushDiskType::AsyncFlush => store::FlushDiskType::AsyncFlush,
-        },
-        flush_interval_commit_log: ms(settings.flush_interval_commit_log_ms),
-        flush_commit_log_least_pages: settings.flush_commit_log_least_pages.into(),
-        flush_commit_log_thorough_interval: ms(settings.flush_commit_log_thorough_interval_ms),
-        flush_interval_consume_queue: ms(settings.flush_interval_consume_queue_ms),
-        flush_consume_queue_least_pages: settings.flush_consume_queue_least_pages.into(),
-        flush_consume_queue_thorough_interval: ms(settings.flush_consume_queue_thorough_interval_ms),
-        sync_flush_timeout: ms(settings.sync_flush_timeout_ms),
-        max_message_size: settings.max_message_size_bytes,
-        check_crc_on_recover: settings.check_crc_on_recover,
-        enabled_append_prop_crc: settings.enabled_append_prop_crc,
-        force_verify_prop_crc: settings.force_verify_prop_crc,
-        max_transfer_bytes_on_message_in_memory: settings.max_transfer_bytes_on_message_in_memory,
-        max_transfer_count_on_message_in_memory: settings.max_transfer_count_on_message_in_memory,
-        max_transfer_bytes_on_message_in_disk: settings.max_transfer_bytes_on_message_in_disk,
-        max_transfer_count_on_message_in_disk: settings.max_transfer_count_on_message_in_disk,
-        max_filter_message_size: settings.max_filter_message_size_bytes,
-        access_message_in_memory_max_ratio: settings.access_message_in_memory_max_ratio.into(),
-        os_page_cache_busy_timeout: ms(settings.os_page_cache_busy_timeout_ms),
-        message_index_enable: settings.message_index_enable && settings.index_file_write_enable,
-        index_file_read_enable: settings.index_file_read_enable,
-        max_hash_slot_num: settings.max_hash_slot_num,
-        max_index_num: settings.max_index_num,
-        max_msgs_num_batch: settings.max_msgs_num_batch,
-        delay_levels_ms,
-        slave: settings.broker_role == BrokerRole::Slave,
-        offset_check_in_slave: settings.offset_check_in_slave,
-        file_reserved_time: file_reserved_time(settings),
-        delete_when: settings.delete_hours().unwrap_or_default(),
-        delete_file_batch_max: settings.delete_file_batch_max,
-        clean_resource_interval: ms(settings.clean_resource_interval_ms.max(1)),
-        delete_commit_log_files_interval: ms(settings.delete_commit_log_files_interval_ms),
-        delete_consume_queue_files_interval: ms(settings.delete_consume_queue_files_interval_ms),
-        disk_max_used_space_ratio: f64::from(settings.disk_max_used_space_ratio) / 100.0,
-        disk_space_clean_forcibly_ratio: store::bounded_ratio(
-            clean_forcibly_ratio,
-            settings.disk_space_clean_forcibly_ratio,
-            StoreConfig::CLEAN_FORCIBLY_BOUNDS,
-        ),
-        disk_space_warning_level_ratio: store::bounded_ratio(
-            warning_level_ratio,
-            settings.disk_space_warning_level_ratio,
-            StoreConfig::WARNING_LEVEL_BOUNDS,
-        ),
-        clean_file_forcibly_enable: settings.clean_file_forcibly_enable,
-        replicas_per_disk_partition: settings.replicas_per_disk_partition,
-        logical_disk_space_clean_forcibly_threshold: settings.logical_disk_space_clean_forcibly_threshold,
-        ..StoreConfig::default()
+        path_splitter: splitter.cloned().unwrap_or(surroundings.path_splitter),
+        warning_level_ratio: ratio(settings, system_property::WARNING_LEVEL_RATIO)?,
+        clean_forcibly_ratio: ratio(settings, system_property::CLEAN_FORCIBLY_RATIO)?,
+        ..surroundings
     })
 }

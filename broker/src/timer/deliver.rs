@@ -24,7 +24,7 @@ pub(super) struct Stopped;
 impl Timer {
     /// Delivers the slots that are over.
     pub(super) fn deliver_due(&self) {
-        if !self.config.timer_stop_dequeue {
+        if !self.store.config().timer_stop_dequeue {
             let write_ms = self.progress.lock().write_ms;
             self.deliver_until(write_ms);
         }
@@ -38,7 +38,7 @@ impl Timer {
             if !places.is_empty() && self.deliver_slot(&places).is_err() {
                 return;
             }
-            slot_ms += self.config.files.timer_precision_ms;
+            slot_ms += self.tick_ms;
             match places.is_empty() {
                 true => self.progress.lock().read_ms = slot_ms,
                 false => self.moved(|progress| progress.read_ms = slot_ms),
@@ -104,7 +104,7 @@ impl Timer {
 
     /// What a recall says of its message. Java: `buildDeleteKey`.
     pub fn delete_key(&self, topic: &str, uniq_key: &str) -> String {
-        match self.config.append_topic_for_timer_delete_key {
+        match self.store.config().append_topic_for_timer_delete_key {
             true => format!("{topic}+{uniq_key}"),
             false => uniq_key.to_owned(),
         }

@@ -19,7 +19,7 @@ struct Later;
 impl Timer {
     /// Enters the next messages of the queue; false if there are no more, or not now.
     pub(super) fn enter_batch(&self) -> bool {
-        if self.config.timer_stop_enqueue {
+        if self.store.config().timer_stop_enqueue {
             return false;
         }
         let offset = self.progress.lock().queue_offset;
@@ -109,8 +109,7 @@ impl Timer {
 
     /// The slot from which a message that is due at `out_ms` must roll on, if it must. Java: `doEnqueue`.
     fn rolls_at_ms(&self, out_ms: i64, write_ms: i64) -> Option<i64> {
-        let precision_ms = self.config.files.timer_precision_ms;
-        let window = self.config.roll_window_slots();
+        let (precision_ms, window) = (self.tick_ms, self.roll_window_slots);
         let beyond_ms = out_ms - write_ms - window * precision_ms;
         if beyond_ms < 0 {
             return None;

@@ -3,6 +3,7 @@
 use super::{Progress, Timer};
 use message::java_string_hash;
 use std::collections::HashMap;
+use std::time::Duration;
 use store::local_time;
 use store::timer::TimerCheckpoint;
 
@@ -17,7 +18,7 @@ const CHECK_METRICS_PAUSE_MS: u64 = 70 * 60_000;
 impl Timer {
     pub(super) fn flush_until_stopped(&self) {
         let (mut expired_at, mut asked_at, mut checked_at) = (0, 0, 0);
-        while !self.workers.sleep(self.config.timer_flush_interval) {
+        while !self.workers.sleep(self.flush_interval()) {
             self.flush(false);
             let now_ms = self.clock.monotonic_ms();
             if now_ms - expired_at >= EXPIRE_PERIOD_MS {
@@ -29,7 +30,7 @@ impl Timer {
             if now_ms - asked_at >= CHECK_METRICS_PERIOD_MS {
                 asked_at = now_ms;
                 let [.., hour, _, _] = local_time(self.clock.wall_ms());
-                let is_time = self.config.timer_check_metrics_when.contains(&hour);
+                let is_time = self.store.config().timer_check_metrics_when.contains(hour.unsigned_abs());
                 if is_time && self.is_checking() && now_ms - checked_at > CHECK_METRICS_PAUSE_MS {
                     checked_at = now_ms;
                     self.check_metrics();
@@ -38,8 +39,13 @@ impl Timer {
         }
     }
 
+    fn flush_interval(&self) -> Duration {
+        Duration::from_millis(self.store.config().timer_flush_interval_ms.max(1))
+    }
+
     fn is_checking(&self) -> bool {
-        self.config.timer_enable_check_metrics && !self.config.timer_stop_enqueue
+        let config = self.store.config();
+        config.timer_enable_check_metrics && !config.timer_stop_enqueue
     }
 
     /// Puts everything on disk, if there is news. What was delivered must be on disk before the checkpoint says that it
@@ -86,8 +92,8 @@ impl Timer {
     pub(super) fn check_metrics(&self) {
         let read_ms = self.progress.lock().read_ms;
         let counts = self.metrics.counts();
-        let small =
-            counts.iter().filter(|(_, metric)| metric.count < self.config.timer_metric_small_threshold);
+        let threshold = self.store.config().timer_metric_small_threshold;
+        let small = counts.iter().filter(|(_, metric)| metric.count < threshold);
         let mut by_hash: HashMap<i32, Option<(&str, i64)>> = HashMap::new();
         for topic in counts.keys() {
             // A hash of two topics counts for neither.

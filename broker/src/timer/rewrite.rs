@@ -35,7 +35,7 @@ impl Timer {
 
     /// Too many messages want the slot: the more, the likelier. Java: `isReject`.
     fn refuses(&self, slot_ms: i64) -> bool {
-        let limit = self.config.timer_congest_num_each_slot;
+        let limit = self.store.config().timer_congest_num_each_slot;
         let beyond = self.files.count(slot_ms) - limit;
         if beyond <= 0 || beyond >= limit {
             return beyond > 0;

@@ -9,11 +9,10 @@ use message::property::{
 };
 use message::{Message, Properties, record};
 use process::logs::{BROKER_FILES, Logs};
-use std::path::PathBuf;
 use store::get::PULL_BYTES_MAX;
 use store::testing::golden::unpack;
 use store::testing::wait_until;
-use store::{Everything, GetRequest, PutError, StoreConfig, WheelTimerError};
+use store::{Everything, GetRequest, MessageStoreConfig, PutError, Surroundings, WheelTimerError};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -24,16 +23,6 @@ struct Lab {
     folder: TempDir,
     clock: Clock,
     store: Arc<MessageStore>,
-    config: TimerConfig,
-}
-
-fn timer_config(root: PathBuf, mapped_file_size_timer_log: usize) -> TimerConfig {
-    let files = TimerFilesConfig {
-        store_path_root_dir: root,
-        mapped_file_size_timer_log,
-        ..TimerFilesConfig::default()
-    };
-    TimerConfig { files, ..TimerConfig::default() }
 }
 
 /// What came to the real topic.
@@ -46,26 +35,29 @@ struct Delivered {
 
 impl Lab {
     fn new() -> Lab {
+        Lab::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut MessageStoreConfig)) -> Lab {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("store");
-        let config = StoreConfig {
-            store_path_root_dir: root.clone(),
-            mapped_file_size_commit_log: 1 << 20,
+        let mut config = MessageStoreConfig {
+            store_path_root_dir: folder.path().join("store"),
+            mapped_file_size_commit_log_bytes: 1 << 20,
+            mapped_file_size_timer_log_bytes: 10 * 52 + 16,
             max_hash_slot_num: 100,
             max_index_num: 1000,
-            ..StoreConfig::default()
+            ..MessageStoreConfig::of_defaults()
         };
+        change(&mut config);
         let clock = Clock::test(NOW_MS);
         let store = open(config, &clock);
-        let config = timer_config(root, 10 * 52 + 16);
-        Lab { folder, clock, store, config }
+        Lab { folder, clock, store }
     }
 
     /// As a broker has it after a start; what an earlier one has persisted is there.
     fn timer(&self) -> Arc<Timer> {
-        let metrics = self.config.files.store_path_root_dir.join("config/timermetrics");
-        let (config, store) = (self.config.clone(), self.store.clone());
-        Arc::new(Timer::load(&metrics, config, store, self.clock.clone()).unwrap())
+        let metrics = self.store.config().config_file("timermetrics");
+        Arc::new(Timer::load(&metrics, self.store.clone(), self.clock.clone()).unwrap())
     }
 
     fn delays(&self, timer: &Arc<Timer>) -> Delays {
@@ -131,9 +123,9 @@ impl Drop for Lab {
     }
 }
 
-fn open(config: StoreConfig, clock: &Clock) -> Arc<MessageStore> {
+fn open(config: MessageStoreConfig, clock: &Clock) -> Arc<MessageStore> {
     let clock = clock.clone();
-    let store = MessageStore::open(config, clock).unwrap();
+    let store = MessageStore::open(config, Surroundings::default(), clock).unwrap();
     store.start(Box::new(|_| {})).unwrap();
     store
 }
@@ -194,7 +186,7 @@ fn times_that_cannot_be_are_refused_and_past_ones_are_no_delay() {
         Err(PutError::WheelTimer(why)) => why,
         other => panic!("{properties}: {other:?}"),
     };
-    let max_sec = lab.config.timer_max_delay_sec;
+    let max_sec = lab.store.config().timer_max_delay_sec;
     for properties in [
         "TIMER_DELAY_SEC=soon".to_owned(),
         format!("TIMER_DELAY_SEC={}", max_sec + 1),
@@ -216,8 +208,7 @@ fn times_that_cannot_be_are_refused_and_past_ones_are_no_delay() {
 
 #[test]
 fn a_slot_that_too_many_want_refuses() {
-    let mut lab = Lab::new();
-    lab.config.timer_congest_num_each_slot = 2;
+    let lab = Lab::with(|config| config.timer_congest_num_each_slot = 2);
     let timer = lab.timer();
     let send = |body: &str| {
         let sent = lab.send(&timer, body, "TIMER_DELAY_SEC=5");
@@ -263,8 +254,7 @@ fn a_recalled_message_is_not_delivered() {
 
 #[test]
 fn a_recall_may_name_the_topic() {
-    let mut lab = Lab::new();
-    lab.config.append_topic_for_timer_delete_key = true;
+    let lab = Lab::with(|config| config.append_topic_for_timer_delete_key = true);
     let timer = lab.timer();
     for body in ["a", "b"] {
         lab.send_ok(&timer, body, "TIMER_DELAY_SEC=3");
@@ -278,8 +268,7 @@ fn a_recall_may_name_the_topic() {
 
 #[test]
 fn a_message_beyond_the_window_rolls() {
-    let mut lab = Lab::new();
-    lab.config.timer_roll_window_slot = 10;
+    let lab = Lab::with(|config| config.timer_roll_window_slot = 10);
     let timer = lab.timer();
     lab.send_ok(&timer, "a little", "TIMER_DELAY_SEC=12");
     lab.send_ok(&timer, "far", "TIMER_DELAY_SEC=35");
@@ -359,10 +348,11 @@ fn without_its_files_the_timer_goes_by_its_queue() {
     timer.turn();
     timer.shutdown();
     drop(timer);
+    let root = lab.folder.path().join("store");
     for name in ["timerwheel", "config/timercheck"] {
-        std::fs::remove_file(lab.config.files.store_path_root_dir.join(name)).unwrap();
+        std::fs::remove_file(root.join(name)).unwrap();
     }
-    std::fs::remove_dir_all(lab.config.files.store_path_root_dir.join("timerlog")).unwrap();
+    std::fs::remove_dir_all(root.join("timerlog")).unwrap();
     let timer = lab.timer();
     lab.pass(&timer, 5 * SECOND);
     lab.pass(&timer, 5 * SECOND);
@@ -457,15 +447,13 @@ fn a_message_that_the_store_does_not_take_is_tried_again() {
 #[test]
 fn the_progress_is_not_on_disk_before_what_was_delivered_is() {
     let mut lab = Lab::new();
-    let config = StoreConfig {
+    let config = MessageStoreConfig {
         store_path_root_dir: lab.folder.path().join("lazy"),
-        mapped_file_size_commit_log: 1 << 20,
-        flush_interval_commit_log: Duration::from_secs(3600),
-        flush_interval_consume_queue: Duration::from_secs(3600),
+        flush_interval_commit_log_ms: 3_600_000,
+        flush_interval_consume_queue_ms: 3_600_000,
         ..lab.store.config().clone()
     };
     lab.store.shutdown();
-    lab.config.files.store_path_root_dir = config.store_path_root_dir.clone();
     lab.store = open(config, &lab.clock);
     let timer = lab.timer();
     lab.send_ok(&timer, "a", "TIMER_DELAY_SEC=1");
@@ -527,9 +515,10 @@ fn java_s_wheel_ticks_on() {
         TimerCheckpoint::decode(&bytes).last_read_time_ms
     };
     let clock = Clock::test(checkpoint_ms);
-    let config = timer_config(root, log_bytes as usize);
-    let store = open(golden.config.clone(), &clock);
-    let lab = Lab { folder: tempfile::tempdir().unwrap(), clock, store, config };
+    let config =
+        MessageStoreConfig { mapped_file_size_timer_log_bytes: log_bytes as usize, ..golden.config.clone() };
+    let store = open(config, &clock);
+    let lab = Lab { folder: tempfile::tempdir().unwrap(), clock, store };
     let topic = "Sh_Timer";
     let delivered =
         |lab: &Lab| lab.store.max_offset_in_queue(topic, 0) + lab.store.max_offset_in_queue(topic, 1);

@@ -8,7 +8,7 @@ use message::{Record, record, sys_flag};
 use remoting::header::transaction::CheckTransactionStateRequestHeader;
 use store::get::PULL_BYTES_MAX;
 use store::testing::wait_until;
-use store::{Everything, GetRequest, StoreConfig};
+use store::{Everything, GetRequest, MessageStoreConfig, Surroundings};
 use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -143,14 +143,14 @@ impl Drop for Lab {
 }
 
 fn open_store(folder: &Path, clock: &Clock) -> Arc<MessageStore> {
-    let config = StoreConfig {
+    let config = MessageStoreConfig {
         store_path_root_dir: folder.join("store"),
-        mapped_file_size_commit_log: 1 << 20,
+        mapped_file_size_commit_log_bytes: 1 << 20,
         max_hash_slot_num: 100,
         max_index_num: 1000,
-        ..StoreConfig::default()
+        ..MessageStoreConfig::of_defaults()
     };
-    let store = MessageStore::open(config, clock.clone()).unwrap();
+    let store = MessageStore::open(config, Surroundings::default(), clock.clone()).unwrap();
     store.start(Box::new(|_| {})).unwrap();
     store
 }

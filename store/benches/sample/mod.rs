@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use message::Message;
 use process::clock::Clock;
-use store::{MessageStore, StoreConfig};
+use store::{MessageStore, MessageStoreConfig, Surroundings};
 
 /// With properties as a producer sends them.
 pub fn message<'a>(topic: &'a str, queue_id: i32, body: &'a [u8]) -> Message<'a> {
@@ -26,8 +26,8 @@ pub fn message<'a>(topic: &'a str, queue_id: i32, body: &'a [u8]) -> Message<'a>
     }
 }
 
-pub fn start(config: &StoreConfig) -> Arc<MessageStore> {
-    let store = MessageStore::open(config.clone(), Clock::real()).unwrap();
+pub fn start(config: &MessageStoreConfig) -> Arc<MessageStore> {
+    let store = MessageStore::open(config.clone(), Surroundings::default(), Clock::real()).unwrap();
     store.start(Box::new(|_| ())).unwrap();
     store
 }

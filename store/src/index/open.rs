@@ -16,7 +16,7 @@ use super::super::file_queue::entries;
 use super::file::{Geometry, IndexFile};
 use process::clock::Clock;
 
-use super::{Index, Named, OpenError, Progress, StoreConfig, at};
+use super::{Index, MessageStoreConfig, Named, OpenError, Progress, at};
 
 /// Until the index looks again how far a recovery has come.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(1);
@@ -34,7 +34,7 @@ pub struct Before {
 impl Index {
     /// Loads the files that are what they say. What is not, and what comes behind it, is removed: [`catch_up`](Self::catch_up)
     /// makes it anew.
-    pub fn load(config: &StoreConfig, clock: Clock, before: &Before) -> Result<Self, OpenError> {
+    pub fn load(config: &MessageStoreConfig, clock: Clock, before: &Before) -> Result<Self, OpenError> {
         let geometry =
             Geometry::new(config.max_hash_slot_num, config.max_index_num).ok_or(OpenError::FileSize {
                 property: "maxHashSlotNum and maxIndexNum: an index file of them",
@@ -46,7 +46,6 @@ impl Index {
             dir: config.index_dir(),
             geometry,
             clock,
-            enabled: config.message_index_enable,
             files: RwLock::default(),
             progress: Mutex::new(Progress { last: None, known_to: -1, begun: (-1, 0) }),
         };
@@ -122,7 +121,7 @@ impl Index {
     /// Goes through the log behind a recovery that is looking for its end, until that `is_over`. What stands before where
     /// the recovery has come to is in order, so that nothing needs to be taken back; [`catch_up`](Self::catch_up) is to follow.
     pub fn follow(&self, line: &Line<'_>, before: &Before, is_over: &AtomicBool) {
-        if !self.enabled || line.log.min_offset() < 0 {
+        if !line.config.load().writes_index() || line.log.min_offset() < 0 {
             return;
         }
         // Where the index ends may be a record only once the recovery has been there.
@@ -156,7 +155,7 @@ impl Index {
     pub fn catch_up(&self, line: &Line<'_>, before: &Before) -> Result<(), OpenError> {
         let end = line.log.max_offset();
         self.truncate(end)?;
-        if !self.enabled || line.log.min_offset() < 0 {
+        if !line.config.load().writes_index() || line.log.min_offset() < 0 {
             return Ok(());
         }
         let from = self.begin(line, before)?;

@@ -251,7 +251,7 @@ fn a_chain_that_runs_in_circles_ends() {
 #[test]
 fn a_log_that_was_cut_takes_its_entries_along() {
     let mut scratch = scratch();
-    scratch.config.mapped_file_size_commit_log = 4 << 10;
+    scratch.config.mapped_file_size_commit_log_bytes = 4 << 10;
     let store = scratch.start();
     fill(&store, 0..60);
     let min_offset = store.min_phy_offset();
@@ -297,6 +297,11 @@ fn switched_off_it_is_read_but_not_written() {
     fill(&store, 3..4);
     derived(&store);
     check(&store, 3);
+    assert!(find(&store, "U3").is_empty());
+    store.reconfigure(&crate::MessageStoreConfig { message_index_enable: true, ..scratch.config.clone() });
+    fill(&store, 4..5);
+    derived(&store);
+    assert_eq!(find(&store, "U4"), ["body 4"], "switched on again");
     assert!(find(&store, "U3").is_empty());
     stop(store);
     scratch.config.index_file_read_enable = false;

@@ -253,7 +253,7 @@ fn one_sync_ends_every_wait() {
 #[test]
 fn with_async_flush_a_wait_has_it_flushed() {
     let mut scratch = Scratch::default();
-    scratch.config.flush_interval_commit_log = Duration::from_secs(1000);
+    scratch.config.flush_interval_commit_log_ms = 1_000_000;
     let store = scratch.start();
     let room = WaitingRoom::new(&store);
     let end = store.append(&message("T", 0, b"small", "A")).unwrap().end_offset();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use process::config::FromText;
 use serde_json::Value;
 
 use super::*;
@@ -38,25 +39,25 @@ pub fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
     assert!(done.success(), "cannot unpack {version}/{scenario}");
     let conf = &manifest["brokerConf"];
     let number = |key: &str| conf[key].as_str().map(|text| text.parse::<u64>().unwrap());
-    let java = StoreConfig::default();
+    let java = MessageStoreConfig::of_defaults();
     let config = &mut scratch.config;
-    config.mapped_file_size_commit_log =
-        number("mappedFileSizeCommitLog").unwrap_or(java.mapped_file_size_commit_log);
-    config.mapped_file_size_consume_queue =
-        number("mappedFileSizeConsumeQueue").unwrap_or(java.mapped_file_size_consume_queue);
+    config.mapped_file_size_commit_log_bytes =
+        number("mappedFileSizeCommitLog").unwrap_or(java.mapped_file_size_commit_log_bytes);
+    config.mapped_file_size_consume_queue_bytes =
+        number("mappedFileSizeConsumeQueue").unwrap_or(java.mapped_file_size_consume_queue_bytes);
     config.max_hash_slot_num =
         number("maxHashSlotNum").map_or(java.max_hash_slot_num, |slots| slots as usize);
     config.max_index_num = number("maxIndexNum").map_or(java.max_index_num, |entries| entries as usize);
-    config.mapper_file_size_batch_consume_queue =
-        number("mapperFileSizeBatchConsumeQueue").unwrap_or(java.mapper_file_size_batch_consume_queue);
-    config.batch_topics = batch_topics(&manifest);
+    config.mapper_file_size_batch_consume_queue_bytes =
+        number("mapperFileSizeBatchConsumeQueue").unwrap_or(java.mapper_file_size_batch_consume_queue_bytes);
+    scratch.surroundings.batch_topics = batch_topics(&manifest);
     config.enable_lmq = conf["enableLmq"] == "true";
     config.enable_multi_dispatch = conf["enableMultiDispatch"] == "true";
     config.enable_consume_queue_ext = conf["enableConsumeQueueExt"] == "true";
-    config.mapped_file_size_consume_queue_ext =
-        number("mappedFileSizeConsumeQueueExt").unwrap_or(java.mapped_file_size_consume_queue_ext);
+    config.mapped_file_size_consume_queue_ext_bytes =
+        number("mappedFileSizeConsumeQueueExt").unwrap_or(java.mapped_file_size_consume_queue_ext_bytes);
     if let Some(levels) = conf["messageDelayLevel"].as_str() {
-        config.delay_levels_ms = levels.split(' ').map(delay_ms).collect();
+        config.message_delay_level = DelayLevels::from_text(Some(levels)).unwrap();
     }
     (scratch, manifest)
 }
@@ -64,17 +65,6 @@ pub fn unpack(version: &str, scenario: &str) -> (Scratch, Value) {
 fn batch_topics(manifest: &Value) -> BatchTopics {
     let topics = manifest["topics"].clone();
     BatchTopics::new(move |topic| topics[topic]["attributes"]["queue.type"] == "BatchCQ")
-}
-
-fn delay_ms(level: &str) -> i64 {
-    let (number, unit) = level.split_at(level.len() - 1);
-    let unit_ms = match unit {
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        other => panic!("{other}"),
-    };
-    number.parse::<i64>().unwrap() * unit_ms
 }
 
 /// Does what one of a variant's `ops` says.

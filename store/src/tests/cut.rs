@@ -26,7 +26,7 @@ fn log_path(scratch: &Scratch) -> std::path::PathBuf {
 
 fn small() -> Scratch {
     let mut scratch = Scratch::default();
-    scratch.config.mapped_file_size_commit_log = 8 << 10;
+    scratch.config.mapped_file_size_commit_log_bytes = 8 << 10;
     scratch
 }
 
@@ -125,8 +125,8 @@ fn a_hole_in_a_queue_is_filled_from_the_log() {
 
 /// A crashed store of 40 messages of which the first 30 are known to be durable, damaged in the body of the tenth.
 fn damaged_before_the_checkpoint(scratch: &mut Scratch) {
-    scratch.config.flush_interval_consume_queue = Duration::from_millis(5);
-    scratch.config.flush_consume_queue_thorough_interval = Duration::from_millis(5);
+    scratch.config.flush_interval_consume_queue_ms = 5;
+    scratch.config.flush_consume_queue_thorough_interval_ms = 5;
     let store = scratch.start();
     fill(&store, 0, 30);
     let end = store.max_phy_offset();
@@ -135,7 +135,7 @@ fn damaged_before_the_checkpoint(scratch: &mut Scratch) {
         durable.and_then(|at| store.look_message_by_offset(at).map(|last| at + last.len() as i64))
             == Some(end)
     });
-    scratch.config.flush_consume_queue_thorough_interval = Duration::from_secs(60);
+    scratch.config.flush_consume_queue_thorough_interval_ms = 60_000;
     fill(&store, 30, 10);
     derived(&store);
     let tenth = store.commit_log_offset_in_queue("T", 0, 10) as u64;

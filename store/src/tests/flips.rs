@@ -84,7 +84,7 @@ fn look_at_all(store: &MessageStore, sent: &HashSet<Vec<u8>>, what: &str) {
 fn a_flipped_bit_in_any_file_shows_nothing_that_was_not_sent() {
     let mut scratch = Scratch::default();
     scratch.config.enable_consume_queue_ext = true;
-    scratch.config.mapped_file_size_consume_queue_ext = 4096;
+    scratch.config.mapped_file_size_consume_queue_ext_bytes = 4096;
     let store = scratch.start();
     fill_with_keys(&store);
     derived(&store);

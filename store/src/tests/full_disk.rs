@@ -58,8 +58,8 @@ impl SmallDisk {
     fn scratch(&self) -> Scratch {
         let mut scratch = Scratch::default();
         scratch.config.store_path_root_dir = self.path().join("store");
-        scratch.config.mapped_file_size_commit_log = 128 << 10;
-        scratch.config.mapped_file_size_consume_queue = 20 * 1000;
+        scratch.config.mapped_file_size_commit_log_bytes = 128 << 10;
+        scratch.config.mapped_file_size_consume_queue_bytes = 20 * 1000;
         scratch
     }
 

@@ -48,7 +48,7 @@ fn assert_state(store: &MessageStore, state: &Value, what: &str) {
 const QUEUE_DIRS: [&str; 3] = ["consumequeue", "consumequeue_ext", "batchconsumequeue"];
 
 /// All bytes of all kinds of queue files by name, without the zeros at their ends.
-fn queue_files(config: &StoreConfig) -> BTreeMap<PathBuf, Vec<u8>> {
+fn queue_files(config: &MessageStoreConfig) -> BTreeMap<PathBuf, Vec<u8>> {
     let root = config.root();
     let mut found = BTreeMap::new();
     let mut dirs: Vec<_> = QUEUE_DIRS.iter().map(|name| root.join(name)).filter(|dir| dir.exists()).collect();

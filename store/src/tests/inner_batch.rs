@@ -8,8 +8,8 @@ const ITEM: &[u8] = b"\0\0\0\x1f\0\0\0\0\0\0\0\0\0\0\0\x07\0\0\0\x02hi\0\x07KEYS
 
 fn scratch() -> Scratch {
     let mut scratch = Scratch::default();
-    scratch.config.batch_topics = BatchTopics::new(|topic| topic == "B");
-    scratch.config.mapper_file_size_batch_consume_queue = 46 * 20;
+    scratch.surroundings.batch_topics = BatchTopics::new(|topic| topic == "B");
+    scratch.config.mapper_file_size_batch_consume_queue_bytes = 46 * 20;
     scratch
 }
 

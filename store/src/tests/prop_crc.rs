@@ -17,7 +17,7 @@ fn scratch() -> Scratch {
 fn store_of(log: &[u8]) -> Scratch {
     let scratch = scratch();
     let mut file = log.to_vec();
-    file.resize(scratch.config.mapped_file_size_commit_log as usize, 0);
+    file.resize(scratch.config.mapped_file_size_commit_log_bytes as usize, 0);
     fs::create_dir_all(scratch.config.commit_log_dir()).unwrap();
     fs::write(scratch.config.commit_log_dir().join(layout::file_name(0)), file).unwrap();
     scratch

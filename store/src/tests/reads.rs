@@ -73,7 +73,7 @@ fn filters_move_on_past_what_they_leave_out() {
 #[test]
 fn limits_of_count_bytes_and_scanning() {
     let mut scratch = Scratch::default();
-    scratch.config.max_filter_message_size = 20 * 40;
+    scratch.config.max_filter_message_size_bytes = 20 * 40;
     let store = store_of(&scratch, 50);
     let record_bytes = store.look_message_by_offset(0).unwrap().len();
     let ask = |count_max, bytes_max| {
@@ -137,7 +137,7 @@ fn a_read_ends_at_a_queue_file() {
 #[test]
 fn more_queues_than_may_be_mapped() {
     let mut scratch = Scratch::default();
-    scratch.config.queue_mappings_max = 3;
+    scratch.surroundings.queue_mappings_max = 3;
     let store = scratch.start();
     for round in 0..4 {
         for queue_id in 0..20 {

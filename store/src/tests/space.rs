@@ -27,9 +27,9 @@ fn disk(used: &Arc<AtomicU64>) -> Disk {
 /// No pauses, and a disk and an hour that tests move.
 fn scratch(used: &Arc<AtomicU64>) -> Scratch {
     let mut scratch = Scratch::default();
-    scratch.config.mapped_file_size_commit_log = 4096;
-    scratch.config.local_hour = utc_hour;
-    scratch.config.disk = disk(used);
+    scratch.config.mapped_file_size_commit_log_bytes = 4096;
+    scratch.surroundings.local_hour = utc_hour;
+    scratch.surroundings.disk = disk(used);
     without_pauses(&mut scratch);
     // Tests begin at 22:13 UTC.
     assert_eq!(utc_hour(scratch.clock.wall_ms()), 22);
@@ -37,8 +37,8 @@ fn scratch(used: &Arc<AtomicU64>) -> Scratch {
 }
 
 fn without_pauses(scratch: &mut Scratch) {
-    scratch.config.delete_commit_log_files_interval = Duration::ZERO;
-    scratch.config.delete_consume_queue_files_interval = Duration::ZERO;
+    scratch.config.delete_commit_log_files_interval_ms = 0;
+    scratch.config.delete_consume_queue_files_interval_ms = 0;
 }
 
 fn round(store: &MessageStore) {
@@ -134,10 +134,10 @@ fn what_is_left_is_what_java_leaves() {
     let (mut scratch, _) = crate::testing::golden::unpack("5.5.0", "core");
     fs::remove_dir_all(scratch.config.consume_queue_dir()).unwrap();
     without_pauses(&mut scratch);
-    scratch.config.mapped_file_size_consume_queue = 200;
-    scratch.config.disk = disk(&Arc::default());
+    scratch.config.mapped_file_size_consume_queue_bytes = 200;
+    scratch.surroundings.disk = disk(&Arc::default());
     scratch.config.delete_file_batch_max = 1;
-    scratch.config.local_hour = |_| 4;
+    scratch.surroundings.local_hour = |_| 4;
     let store = scratch.start();
     let mut names: Vec<_> = store
         .queues()
@@ -284,7 +284,7 @@ fn appends_are_refused_beyond_the_warning_level() {
 fn appends_go_on_soon_after_there_is_space() {
     let used = Arc::new(AtomicU64::new(95));
     let mut scratch = scratch(&used);
-    scratch.config.clean_resource_interval = Duration::from_secs(3600);
+    scratch.config.clean_resource_interval_ms = 3_600_000;
     let store = scratch.start();
     let cleaner = std::thread::spawn({
         let parts = Arc::clone(&store.parts);
@@ -315,8 +315,13 @@ fn brokers_that_share_a_disk_count_their_own_files() {
             Ok(DiskSpace { total, free: total, usable: total })
         });
         store.shutdown();
-        let config = StoreConfig { disk, ..scratch.config.clone() };
-        let store = MessageStore::open(config, process::clock::Clock::test(1_700_000_000_000)).unwrap();
+        let surroundings = Surroundings { disk, ..scratch.surroundings.clone() };
+        let store = MessageStore::open(
+            scratch.config.clone(),
+            surroundings,
+            process::clock::Clock::test(1_700_000_000_000),
+        )
+        .unwrap();
         round(&store);
         let left = log_starts(&store).len();
         store.shutdown();
@@ -349,9 +354,9 @@ fn who_reads_a_removed_file_goes_on() {
 fn what_is_not_flushed_stays() {
     let used = Arc::new(AtomicU64::new(0));
     let mut scratch = scratch(&used);
-    let never = Duration::from_secs(3600);
-    scratch.config.flush_interval_commit_log = never;
-    scratch.config.flush_interval_consume_queue = never;
+    let never_ms = 3_600_000;
+    scratch.config.flush_interval_commit_log_ms = never_ms;
+    scratch.config.flush_interval_consume_queue_ms = never_ms;
     let store = scratch.start();
     let all = five_files_of(&store);
     assert_eq!(store.flushed_where(), 0);
@@ -377,8 +382,8 @@ fn five_files_of(store: &MessageStore) -> Vec<i64> {
 fn every_queue_learns_its_min_offset_before_files_go() {
     let used = Arc::new(AtomicU64::new(0));
     let mut scratch = scratch(&used);
-    scratch.config.mapped_file_size_consume_queue = 20 * 5;
-    scratch.config.delete_consume_queue_files_interval = Duration::from_secs(3600);
+    scratch.config.mapped_file_size_consume_queue_bytes = 20 * 5;
+    scratch.config.delete_consume_queue_files_interval_ms = 3_600_000;
     let store = five_files(&scratch);
     let of_all = |look: &dyn Fn(&str) -> i64| ["T", "Old", "New"].map(look);
     assert_eq!(of_all(&|topic| store.min_offset_in_queue(topic, 0)), [0, 0, 0]);
@@ -451,7 +456,7 @@ fn a_queue_without_messages_begins_anew_once_it_is_cleaned() {
 fn a_stop_does_not_wait_for_pauses() {
     let used = Arc::new(AtomicU64::new(86));
     let mut scratch = scratch(&used);
-    scratch.config.delete_commit_log_files_interval = Duration::from_secs(3600);
+    scratch.config.delete_commit_log_files_interval_ms = 3_600_000;
     let store = five_files(&scratch);
     let cleaned = std::thread::spawn({
         let store = Arc::clone(&store);
@@ -468,8 +473,9 @@ fn several_directories_hold_one_log() {
     let used = Arc::new(AtomicU64::new(0));
     let mut scratch = scratch(&used);
     let dir = |name: &str| scratch.dir.path().join(name);
-    scratch.config.store_path_commit_log = vec![dir("b"), dir("a"), dir("old")];
-    scratch.config.read_only_commit_log_store_paths = vec![dir("old")];
+    let paths = ["b", "a", "old"].map(|name| dir(name).display().to_string());
+    scratch.config.store_path_commit_log = Some(paths.join(","));
+    scratch.config.read_only_commit_log_store_paths = Some(paths[2].clone());
     let store = five_files(&scratch);
     let placed = |store: &MessageStore| -> Vec<PathBuf> {
         let files = store.parts.log.files.snapshot();
@@ -482,7 +488,7 @@ fn several_directories_hold_one_log() {
     let name = layout::file_name(0);
     fs::rename(dir("a").join(&name), dir("old").join(&name)).unwrap();
     let full = dir("a");
-    scratch.config.disk = Disk::new(move |path| {
+    scratch.surroundings.disk = Disk::new(move |path| {
         let free = if path == full { 10 } else { 30 };
         Ok(DiskSpace { total: 100, free, usable: free })
     });

@@ -9,11 +9,11 @@ const LOG_END: i64 = 1 << 40;
 /// Three records and a blank.
 const FILE_BYTES: usize = 3 * TIMER_LOG_RECORD_BYTES + timer_blank::BYTES + 5;
 
-fn config(root: &Path) -> TimerFilesConfig {
-    TimerFilesConfig {
+fn config(root: &Path) -> MessageStoreConfig {
+    MessageStoreConfig {
         store_path_root_dir: root.to_owned(),
-        mapped_file_size_timer_log: FILE_BYTES,
-        ..TimerFilesConfig::default()
+        mapped_file_size_timer_log_bytes: FILE_BYTES,
+        ..MessageStoreConfig::of_defaults()
     }
 }
 
@@ -88,7 +88,7 @@ fn a_missing_wheel_is_made_from_the_log() {
     drop(files);
     fs::remove_file(dir.path().join("timerwheel")).unwrap();
     assert_first_ten(&open(dir.path(), LOG_END, true));
-    let copies = TimerFilesConfig { timer_wheel_snapshot_flush: true, ..config(dir.path()) };
+    let copies = MessageStoreConfig { timer_wheel_snapshot_flush: true, ..config(dir.path()) };
     let store = StoreEnd { log_end: LOG_END, clean: true };
     let files = TimerFiles::open(&copies, store).unwrap();
     assert_first_ten(&files);
@@ -190,8 +190,8 @@ fn java_s_wheel_is_read_and_made_anew_as_it_was() {
     let (golden, _) = unpack("5.5.0", "five");
     let root = golden.config.store_path_root_dir.as_path();
     let log_file = root.join("timerlog").join(file_name(0));
-    let config = TimerFilesConfig {
-        mapped_file_size_timer_log: fs::metadata(log_file).unwrap().len() as usize,
+    let config = MessageStoreConfig {
+        mapped_file_size_timer_log_bytes: fs::metadata(log_file).unwrap().len() as usize,
         ..config(root)
     };
     let store = StoreEnd { log_end: LOG_END, clean: true };

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::TimerFilesConfig;
+use super::MessageStoreConfig;
 use crate::error::OpenError;
 use crate::file_queue::sync_dir;
 use crate::layout::{TIMER_SLOT_BYTES, TIMER_SLOTS, TimerLogRecord, TimerSlot, timer_slot as at};
@@ -20,7 +20,7 @@ pub(super) struct Wheel {
 
 impl Wheel {
     /// Opens or makes the file; true if the timer log says more than it. Refuses a file of another size, as Java does.
-    pub(super) fn open(path: &Path, config: &TimerFilesConfig) -> Result<(Wheel, bool), OpenError> {
+    pub(super) fn open(path: &Path, config: &MessageStoreConfig) -> Result<(Wheel, bool), OpenError> {
         let bytes = match fs::metadata(path) {
             Ok(meta) => meta.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
@@ -40,7 +40,7 @@ impl Wheel {
             false => mapped_file::reserve(path, 0, FILE_BYTES).and_then(|()| MappedFile::open(path, 0)),
         };
         let file = file.map_err(OpenError::io(path))?.without_read_ahead();
-        Ok((Wheel { file, precision_ms: config.timer_precision_ms }, is_new))
+        Ok((Wheel { file, precision_ms: config.timer_tick_ms() }, is_new))
     }
 
     fn make(path: &Path) -> io::Result<MappedFile> {

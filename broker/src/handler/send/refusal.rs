@@ -24,7 +24,7 @@ pub(super) fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             (ResponseCode::SYSTEM_ERROR, "create mapped file failed, server is busy or broken.".to_owned())
         }
         PutError::MessageIllegal(_) | PutError::PropertiesSizeExceeded => {
-            let limit = broker.store.config().max_message_size;
+            let limit = broker.store.config().max_message_size_bytes;
             let remark = format!(
                 "the message is illegal, maybe msg body or properties length not matched. msg body length limit \
                  {limit}B, msg properties length limit 32KB."

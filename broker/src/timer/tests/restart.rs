@@ -29,7 +29,7 @@ fn a_checkpoint_of_nonsense_loses_nothing() {
         ] {
             let lab = Lab::new();
             lab.send_ok(&lab.timer(), "before", "TIMER_DELAY_SEC=1");
-            let file = lab.config.files.store_path_root_dir.join(store::layout::TIMER_CHECK_FILE);
+            let file = lab.store.config().root().join(store::layout::TIMER_CHECK_FILE);
             std::fs::write(file, checkpoint.encode()).unwrap();
             let timer = lab.timer();
             lab.send_ok(&timer, "after", "TIMER_DELAY_SEC=3");

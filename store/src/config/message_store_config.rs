@@ -1,15 +1,19 @@
 //! Java's `MessageStoreConfig` (5.5.0), in its order of declaration.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use process::config::{FromText, boolean, choice, double, home_path, int, long, null, text};
+use process::config::{boolean, choice, double, home_path, int, long, null, text};
 use process::settings;
 
-const BROKER_ROLE: &[&str] = &["ASYNC_MASTER", "SYNC_MASTER", "SLAVE"];
-const FLUSH_DISK_TYPE: &[&str] = &["SYNC_FLUSH", "ASYNC_FLUSH"];
+use super::{BrokerRole, DelayLevels, FlushDiskType, Hours};
 
 settings! {
     /// How messages are kept.
+    ///
+    /// ```
+    /// # use store::MessageStoreConfig;
+    /// let config = MessageStoreConfig { max_message_size_bytes: 1 << 20, ..MessageStoreConfig::of_defaults() };
+    /// ```
     pub struct MessageStoreConfig of "MessageStoreConfig" {
         store_path_root_dir: PathBuf = [never] home_path("storePathRootDir", "store").important(),
         /// Absent: `commitlog` in the root; may be several, see [`MessageStoreConfig::commit_log_dirs`].
@@ -42,8 +46,8 @@ settings! {
         timer_wheel_enable: bool = [restart] boolean("timerWheelEnable", true),
         [restart] int("disappearTimeAfterStart", -1).important(),
         timer_stop_enqueue: bool = [live] boolean("timerStopEnqueue", false),
-        /// Hours such as `05;17`.
-        timer_check_metrics_when: String = [live] text("timerCheckMetricsWhen", "05").no_setter(),
+        /// When the counts of waiting messages are made anew.
+        timer_check_metrics_when: Hours = [live] text("timerCheckMetricsWhen", "05").no_setter(),
         [live] boolean("timerSkipUnknownError", false),
         [live] boolean("timerWarmEnable", false).no_setter(),
         timer_stop_dequeue: bool = [live] boolean("timerStopDequeue", false).no_setter(),
@@ -53,7 +57,8 @@ settings! {
         timer_metric_small_threshold: i64 = [live] int("timerMetricSmallThreshold", 1_000_000),
         [live] int("timerProgressLogIntervalMs", 10_000),
         [live] int("timerWheelSnapshotIntervalMs", 10_000),
-        [restart] int("commitLogRecoverMaxNum", 10),
+        /// Files looked at, at most, to find where recovery starts.
+        commit_log_recover_max_num: usize = [restart] int("commitLogRecoverMaxNum", 10),
         [restart] boolean("timerRocksDBEnable", false),
         [live] boolean("timerRocksDBStopScan", false),
         [restart] long("timerRocksDBPrecisionMs", 1000),
@@ -96,12 +101,12 @@ settings! {
         delete_consume_queue_files_interval_ms: u64 = [live] int("deleteConsumeQueueFilesInterval", 100),
         [live] int("destroyMapedFileIntervalForcibly", 120_000),
         [live] int("redeleteHangedFileInterval", 120_000),
-        /// Hours of the day, such as `04;16`; see [`MessageStoreConfig::delete_hours`].
-        delete_when: String = [live] text("deleteWhen", "04").important(),
+        /// When files are removed for their age. Java takes a word that is no number for never.
+        delete_when: Hours = [live] text("deleteWhen", "04").important(),
         /// Percent of the disk beyond which old files go at any hour.
         disk_max_used_space_ratio: i32 = [live] int("diskMaxUsedSpaceRatio", 75),
         /// Age from which a log file may be removed.
-        file_reserved_time_hours: u32 = [live] int("fileReservedTime", 72).important(),
+        file_reserved_time_hours: u64 = [live] int("fileReservedTime", 72).important(),
         delete_file_batch_max: usize = [live] int("deleteFileBatchMax", 10).important(),
         [restart] int("putMsgIndexHightWater", 600_000),
         /// The largest message body and the largest record's measure (`MessageExtEncoder`).
@@ -111,11 +116,11 @@ settings! {
         check_crc_on_recover: bool = [restart] boolean("checkCRCOnRecover", true),
         [restart] boolean("checkCommitLogOffsetOnRecover", false),
         /// Pages of 4 KiB that must be dirty before an asynchronous flush.
-        flush_commit_log_least_pages: u32 = [live] int("flushCommitLogLeastPages", 4),
+        flush_commit_log_least_pages: u64 = [live] int("flushCommitLogLeastPages", 4),
         [live] int("commitCommitLogLeastPages", 4),
         [live] int("flushLeastPagesWhenWarmMapedFile", 4096),
         /// Pages of 4 KiB that must be dirty before a flush.
-        flush_consume_queue_least_pages: u32 = [live] int("flushConsumeQueueLeastPages", 2),
+        flush_consume_queue_least_pages: u64 = [live] int("flushConsumeQueueLeastPages", 2),
         /// Flush this often whatever is dirty.
         flush_commit_log_thorough_interval_ms: u64 = [live] int("flushCommitLogThoroughInterval", 10_000),
         [live] int("commitCommitLogThoroughInterval", 200),
@@ -128,7 +133,7 @@ settings! {
         max_transfer_bytes_on_message_in_disk: usize = [live] int("maxTransferBytesOnMessageInDisk", 65_536).important(),
         max_transfer_count_on_message_in_disk: usize = [live] int("maxTransferCountOnMessageInDisk", 8).important(),
         /// Percent of the memory that the log's tail is taken to fill.
-        access_message_in_memory_max_ratio: u32 = [live] int("accessMessageInMemoryMaxRatio", 40).important(),
+        access_message_in_memory_max_ratio: u64 = [live] int("accessMessageInMemoryMaxRatio", 40).important(),
         /// Keep an index of keys, unique keys and tags.
         message_index_enable: bool = [live] boolean("messageIndexEnable", true).important(),
         max_hash_slot_num: usize = [restart] int("maxHashSlotNum", 5_000_000),
@@ -143,14 +148,14 @@ settings! {
         [live] int("haTransferBatchSize", 32_768),
         [never] null("haMasterAddress").important(),
         [live] int("haMaxGapNotInSync", 268_435_456),
-        broker_role: BrokerRole = [never] choice("brokerRole", BROKER_ROLE, "ASYNC_MASTER").important(),
-        flush_disk_type: FlushDiskType = [restart] choice("flushDiskType", FLUSH_DISK_TYPE, "ASYNC_FLUSH").important(),
+        broker_role: BrokerRole = [never] choice("brokerRole", BrokerRole::NAMES, "ASYNC_MASTER").important(),
+        flush_disk_type: FlushDiskType = [restart] choice("flushDiskType", FlushDiskType::NAMES, "ASYNC_FLUSH").important(),
         /// How long a send waits for a synchronous flush.
         sync_flush_timeout_ms: u64 = [live] int("syncFlushTimeout", 5000),
         [restart] int("putMessageTimeout", 8000),
         [live] int("slaveTimeout", 3000),
-        /// Delays by level from 1, such as `1s 5s 10s`; see [`MessageStoreConfig::delay_levels_ms`].
-        message_delay_level: String = [restart] text("messageDelayLevel", "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h"),
+        message_delay_level: DelayLevels =
+            [restart] text("messageDelayLevel", "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h"),
         /// Write `delayOffset.json` this often.
         flush_delay_offset_interval_ms: u64 = [restart] long("flushDelayOffsetInterval", 10_000),
         clean_file_forcibly_enable: bool = [live] boolean("cleanFileForciblyEnable", true).important(),
@@ -192,7 +197,8 @@ settings! {
         [restart] boolean("enableRunningFlagsInFlush", false).important(),
         enabled_append_prop_crc: bool = [restart] boolean("enabledAppendPropCRC", false),
         force_verify_prop_crc: bool = [live] boolean("forceVerifyPropCRC", false),
-        [live] int("travelCqFileNumWhenGetMessage", 1),
+        /// Files of a queue that one read goes through, at most, to find a message.
+        travel_cq_file_num_when_get_message: usize = [live] int("travelCqFileNumWhenGetMessage", 1),
         [live] int("correctLogicMinOffsetSleepInterval", 1),
         [live] int("correctLogicMinOffsetForceInterval", 300_000),
         [restart] boolean("mappedFileSwapEnable", true),
@@ -263,107 +269,5 @@ settings! {
         [live] boolean("enableLogConsumeQueueRepeatedlyBuildWhenRecover", false),
         /// A recall names topic and key, not the key alone.
         append_topic_for_timer_delete_key: bool = [live] boolean("appendTopicForTimerDeleteKey", false),
-    }
-}
-
-/// Bytes of one consume queue entry (Java's `ConsumeQueue.CQ_STORE_UNIT_SIZE`).
-const CONSUME_QUEUE_ENTRY_BYTES: u64 = 20;
-
-impl MessageStoreConfig {
-    /// The directories of the log, and those that it is only read from. Empty: the default one. `splitter` separates several
-    /// (`rocketmq.broker.multiPathSplitter`); Java heeds read-only ones where there are several.
-    pub fn commit_log_dirs(&self, splitter: &str) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let split = |paths: &str| -> Vec<PathBuf> {
-            paths.trim().split(splitter).filter(|path| !path.is_empty()).map(PathBuf::from).collect()
-        };
-        match &self.store_path_commit_log {
-            None => (Vec::new(), Vec::new()),
-            Some(path) if !path.contains(splitter) => (vec![PathBuf::from(path)], Vec::new()),
-            Some(paths) => {
-                let read_only = self.read_only_commit_log_store_paths.as_deref();
-                (split(paths), read_only.map(split).unwrap_or_default())
-            }
-        }
-    }
-
-    /// Hours at which the counts of waiting messages are made anew; a word that is no number is none.
-    pub fn timer_check_metrics_hours(&self) -> Vec<i32> {
-        self.timer_check_metrics_when.split(';').filter_map(|hour| hour.trim().parse().ok()).collect()
-    }
-
-    /// `None` if a word is no number: Java would never remove a file, whatever its age.
-    pub fn delete_hours(&self) -> Option<Vec<i32>> {
-        self.delete_when.trim_end_matches(';').split(';').map(|hour| hour.parse().ok()).collect()
-    }
-
-    /// A file of `<root>/config`, such as `topics.json`.
-    pub fn config_file(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.store_path_root_dir.join("config").join(name)
-    }
-
-    /// As `MessageStoreConfig.getMappedFileSizeConsumeQueue`: whole entries.
-    pub fn consume_queue_file_bytes(&self) -> u64 {
-        self.mapped_file_size_consume_queue_bytes.div_ceil(CONSUME_QUEUE_ENTRY_BYTES)
-            * CONSUME_QUEUE_ENTRY_BYTES
-    }
-
-    /// The delays of levels 1, 2, ... in milliseconds; `None` if a word is no delay, with which no broker starts.
-    pub fn delay_levels_ms(&self) -> Option<Vec<i64>> {
-        self.message_delay_level.split(' ').filter(|word| !word.is_empty()).map(delay_ms).collect()
-    }
-}
-
-fn delay_ms(word: &str) -> Option<i64> {
-    let unit_ms = match word.chars().last()? {
-        's' => 1_000,
-        'm' => 60_000,
-        'h' => 3_600_000,
-        'd' => 86_400_000,
-        _ => return None,
-    };
-    word[..word.len() - 1].parse::<i64>().ok()?.checked_mul(unit_ms)
-}
-
-/// Java's `FlushDiskType`: what an acknowledged send has reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlushDiskType {
-    /// The disk.
-    SyncFlush,
-    /// The page cache.
-    AsyncFlush,
-}
-
-impl FromText for FlushDiskType {
-    const EXPECTED: &'static str = "SYNC_FLUSH or ASYNC_FLUSH";
-
-    fn from_text(text: Option<&str>) -> Option<Self> {
-        match text? {
-            "SYNC_FLUSH" => Some(FlushDiskType::SyncFlush),
-            "ASYNC_FLUSH" => Some(FlushDiskType::AsyncFlush),
-            _ => None,
-        }
-    }
-}
-
-/// Java's `BrokerRole`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokerRole {
-    /// Acknowledges without its slaves.
-    AsyncMaster,
-    /// Acknowledges once a slave has the message.
-    SyncMaster,
-    Slave,
-}
-
-impl FromText for BrokerRole {
-    const EXPECTED: &'static str = "ASYNC_MASTER, SYNC_MASTER or SLAVE";
-
-    fn from_text(text: Option<&str>) -> Option<Self> {
-        match text? {
-            "ASYNC_MASTER" => Some(BrokerRole::AsyncMaster),
-            "SYNC_MASTER" => Some(BrokerRole::SyncMaster),
-            "SLAVE" => Some(BrokerRole::Slave),
-            _ => None,
-        }
     }
 }

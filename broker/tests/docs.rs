@@ -1,10 +1,14 @@
 //! What the documents say is there: the tests that they name, the files that they link to, and the same table in both
 //! languages. Needs no server.
 
-use compat_tests::checkout;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The top of the checkout.
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace").to_path_buf()
+}
 
 fn read(path: &str) -> String {
     fs::read_to_string(checkout().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -160,7 +164,7 @@ fn has_file(folder: &Path, name: &str) -> bool {
 }
 
 /// Whether a test that the table names is there: a Java class, a file or folder, a module `crate::module`, or a test of
-/// this crate by its name.
+/// `compat-tests` by its name.
 fn is_there(test: &str) -> bool {
     let top = checkout();
     if test.ends_with("IT") {

@@ -11,6 +11,7 @@ use crate::handler::pull;
 use crate::locks::Locks;
 use crate::long_poll::{Arrival, LongPoll, Parked};
 use crate::offsets::ConsumerOffsets;
+use crate::persister::Persister;
 use crate::registration::Registration;
 use crate::safety::Waiting;
 use crate::topics::{Topics, perm};
@@ -19,7 +20,7 @@ use message::uniq_key::UniqKeys;
 use process::clock::Clock;
 use process::config::{Live, Snapshot};
 use remoting::DiskPool;
-use remoting::body::{SubscriptionGroupConfig, TopicConfig};
+use remoting::body::TopicConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use store::{Arrived, BrokerRole, FlushDiskType, MessageStore, WaitingRoom};
@@ -38,7 +39,9 @@ pub struct Broker {
     /// Where answers wait until a message is safe.
     pub waiting: Arc<WaitingRoom<Waiting>>,
     pub topics: Arc<Topics>,
-    pub groups: Groups,
+    pub groups: Arc<Groups>,
+    /// Writes `config/`.
+    pub persister: Arc<Persister>,
     pub offsets: Arc<ConsumerOffsets>,
     pub delays: Delays,
     pub transactions: Arc<Transactions>,
@@ -67,12 +70,6 @@ impl Broker {
         self.settings().store.flush_disk_type == FlushDiskType::SyncFlush
     }
 
-    /// The group, made if it is new and may be. Making it writes a file, for which others must not wait.
-    pub fn group(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
-        let existing = self.groups.existing(group);
-        existing.or_else(|| tokio::task::block_in_place(|| self.groups.find(group)))
-    }
-
     /// A group's retry or dead-letter topic, made if it is missing. Java: `createTopicInSendMessageBackMethod`.
     pub fn group_topic(
         &self,
@@ -85,9 +82,7 @@ impl Broker {
             return Some(config);
         }
         let rw = perm::READ | perm::WRITE;
-        tokio::task::block_in_place(|| {
-            self.topics.create_in_send_message_back(topic, queue_nums, rw, is_order, sys_flag)
-        })
+        self.topics.create_in_send_message_back(topic, queue_nums, rw, is_order, sys_flag)
     }
 
     /// Commits how far the slowest clients of broadcasting groups are.

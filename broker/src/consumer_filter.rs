@@ -9,13 +9,14 @@ mod tests;
 
 pub use matching::{PropertyText, SqlFilter};
 
+use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use file::{FilterDataByTopic, StoredFilters};
 use filter::bloom::{BloomError, BloomFilter, BloomFilterData};
 use filter::{CompileError, Expression};
 use parking_lot::RwLock;
 use process::clock::Clock;
-use process::files::LoadError;
+use process::files::{FileError, LoadError};
 use recent::RecentExpressions;
 use remoting::body::{SubscriptionData, is_tag_type};
 use remoting::json;
@@ -294,12 +295,6 @@ impl ConsumerFilters {
         Some(map)
     }
 
-    /// Forgets groups that left long ago, and writes the file if anything has changed. Java: `encode`, `persist`.
-    pub fn persist(&self) {
-        self.clean();
-        self.file.persist_or_log(|| json::to_pretty(&self.to_stored()));
-    }
-
     fn clean(&self) {
         let long_ago = self.clock.wall_ms() - self.config.filter_data_clean_time_span_ms;
         let is_over = |known: &Registered| known.is_dead() && known.dead_ms <= long_ago;
@@ -353,4 +348,20 @@ fn loaded(stored: StoredFilters, bloom: &BloomFilter, now_ms: i64) -> Option<Tab
         }
     }
     Some(table)
+}
+
+impl ConfigTable for ConsumerFilters {
+    fn file(&self) -> &TableFile {
+        &self.file
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        json::to_pretty(&self.to_stored())
+    }
+
+    /// Forgets groups that left long ago first. Java: `encode`.
+    fn write(&self) -> Result<(), FileError> {
+        self.clean();
+        self.file.persist(|| self.encode())
+    }
 }

@@ -19,7 +19,7 @@ static TABLE: Table<Broker> = Table::new(&[
     served!(QUERY_MESSAGE => query::query_message).on_disk_pool(),
     served!(QUERY_CONSUMER_OFFSET => offset::query_consumer_offset),
     served!(UPDATE_CONSUMER_OFFSET => offset::update_consumer_offset),
-    served!(UPDATE_AND_CREATE_TOPIC => topic::update_and_create_topic).on_disk_pool(),
+    served!(UPDATE_AND_CREATE_TOPIC => topic::update_and_create_topic),
     refused(Code::UPDATE_AND_CREATE_TOPIC_LIST),
     refused(Code::GET_ALL_TOPIC_CONFIG),
     refused(Code::UPDATE_BROKER_CONFIG),

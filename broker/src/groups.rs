@@ -4,6 +4,7 @@
 mod tests;
 
 use crate::attributes::{self, AttributeError};
+use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use crate::topic_validator;
 use parking_lot::RwLock;
@@ -120,7 +121,7 @@ impl Groups {
             self.put_changed(&mut table, named(group))
         };
         tracing::info!("group {group} made");
-        self.persist();
+        self.persist_soon();
         Some(created)
     }
 
@@ -151,7 +152,7 @@ impl Groups {
     /// As [`update`](Self::update) for several, with one write; those before a refused one stay.
     pub fn update_list(&self, groups: Vec<SubscriptionGroupConfig>) -> Result<(), AttributeError> {
         let outcome = groups.into_iter().try_for_each(|group| self.update_in_memory(group));
-        self.persist();
+        self.persist_soon();
         outcome
     }
 
@@ -179,7 +180,7 @@ impl Groups {
             is_deleted
         };
         tracing::info!("group {group} deleted: {is_deleted}");
-        self.persist();
+        self.persist_soon();
         is_deleted
     }
 
@@ -214,7 +215,7 @@ impl Groups {
             }
             self.next_version(&mut table);
         }
-        self.persist();
+        self.persist_soon();
     }
 
     pub fn data_version(&self) -> DataVersion {
@@ -230,11 +231,6 @@ impl Groups {
             forbidden_table: table.forbidden.clone(),
             subscription_group_table: groups.collect(),
         }
-    }
-
-    /// Returns when every change made before the call is on disk.
-    pub fn persist(&self) {
-        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
     }
 
     fn put_changed(&self, table: &mut Table, group: SubscriptionGroupConfig) -> Arc<SubscriptionGroupConfig> {
@@ -257,4 +253,14 @@ fn named(group: &str) -> SubscriptionGroupConfig {
 /// Java's `1 << index`, which takes the index modulo 32.
 fn bit(index: u32) -> i32 {
     1i32.wrapping_shl(index)
+}
+
+impl ConfigTable for Groups {
+    fn file(&self) -> &TableFile {
+        &self.file
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        json::to_pretty(&self.to_wrapper())
+    }
 }

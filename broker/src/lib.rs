@@ -16,6 +16,7 @@ pub mod handler;
 pub mod locks;
 pub mod long_poll;
 pub mod offsets;
+pub mod persister;
 mod real_place;
 pub mod registration;
 pub mod safety;

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use parking_lot::Mutex;
 use process::clock::Clock;
@@ -304,12 +305,6 @@ impl ConsumerOffsets {
         }
     }
 
-    /// Writes the file if something has changed since the last time. Called each `flushConsumerOffsetInterval` and at the
-    /// end; blocks.
-    pub fn persist(&self) {
-        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
-    }
-
     fn shard(&self, group: &str) -> &Mutex<Shard> {
         &self.shards[self.hasher.hash_one(group) as usize % SHARDS]
     }
@@ -339,5 +334,15 @@ fn is_listed(group: &str) -> bool {
 impl TopicOffsets {
     fn is_committed(&self) -> bool {
         !self.committed.0.is_empty()
+    }
+}
+
+impl ConfigTable for ConsumerOffsets {
+    fn file(&self) -> &TableFile {
+        &self.file
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        json::to_pretty(&self.to_wrapper())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use remoting::{Command, Responder, ResponseCode};
+use std::sync::Arc;
 use store::{Policy, WaitOutcome, Waiter};
 use tokio::sync::oneshot;
 
@@ -58,5 +59,24 @@ impl Broker {
     pub fn safety_policy(&self) -> Option<Policy> {
         let flushed_within = self.flushes_synchronously().then(|| self.store.config().sync_flush_timeout());
         Some(Policy { flushed_within, replicated: None }).filter(|policy| !policy.is_nothing())
+    }
+
+    /// Answers once what is in the log up to `end_offset` is as safe as `policy` says.
+    pub fn answer_when_safe(&self, end_offset: i64, policy: Option<Policy>, late: LateReply) {
+        match policy {
+            Some(policy) => self.waiting.when_safe(end_offset, policy, Waiting::Reply(late)),
+            None => Waiting::Reply(late).end(WaitOutcome::Safe),
+        }
+    }
+
+    /// The same, after the topics' settings are on disk. If the disk refuses those, the message may not survive for
+    /// consumers either.
+    pub fn answer_when_saved(self: &Arc<Broker>, end_offset: i64, policy: Option<Policy>, late: LateReply) {
+        let broker = self.clone();
+        let saved = move |saved: Result<(), String>| match saved {
+            Ok(()) => broker.answer_when_safe(end_offset, policy, late),
+            Err(_) => Waiting::Reply(late).end(WaitOutcome::FlushDiskTimeout),
+        };
+        self.persister.when_saved(self.topics.clone(), Box::new(saved));
     }
 }

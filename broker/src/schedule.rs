@@ -8,6 +8,7 @@ mod deliver;
 #[cfg(test)]
 mod tests;
 
+use crate::persister::ConfigTable;
 use crate::real_place;
 use crate::table_file::TableFile;
 use crate::topic_validator::SCHEDULE_TOPIC_XXXX;
@@ -174,11 +175,6 @@ impl Schedule {
         }
     }
 
-    /// Writes `delayOffset.json` if something has changed since the last time.
-    pub fn persist(&self) {
-        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
-    }
-
     fn offset(&self, level: i32) -> i64 {
         self.progress.lock().offsets.get(&level).copied().unwrap_or(0)
     }
@@ -209,5 +205,15 @@ impl Schedule {
             let sleep_ms = next_ms.map_or(i64::MAX, |next| next - self.clock.wall_ms()).max(0);
             self.workers.sleep_or_wake(Duration::from_millis(sleep_ms as u64).min(SLEEP_MAX));
         }
+    }
+}
+
+impl ConfigTable for Schedule {
+    fn file(&self) -> &TableFile {
+        &self.file
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        json::to_pretty(&self.to_wrapper())
     }
 }

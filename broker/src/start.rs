@@ -14,6 +14,7 @@ use crate::groups::Groups;
 use crate::locks::Locks;
 use crate::long_poll::LongPoll;
 use crate::offsets::ConsumerOffsets;
+use crate::persister::{ConfigTable, Persister};
 use crate::registration::{Registration, RegistrationConfig};
 use crate::schedule::Schedule;
 use crate::timer::{Timer, TimerError};
@@ -190,6 +191,10 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         },
         clock.clone(),
     );
+    let groups = Arc::new(groups.map_err(StartError::Table)?);
+    let persister = Arc::new(Persister::start().map_err(StartError::Thread)?);
+    leave_to(&persister, &topics);
+    leave_to(&persister, &groups);
     Ok(Arc::new(Broker {
         runtime: Handle::current(),
         store_host,
@@ -202,7 +207,8 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
             topics.clone(),
         ),
         topics,
-        groups: groups.map_err(StartError::Table)?,
+        groups,
+        persister,
         offsets,
         delays,
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
@@ -228,6 +234,16 @@ fn timer(
     }
     let metrics = settings.store.config_file("timermetrics");
     Timer::load(&metrics, store, clock).map(Arc::new).map(Some)
+}
+
+/// Has a table's changes written by the persister.
+fn leave_to<T: ConfigTable + 'static>(persister: &Arc<Persister>, table: &Arc<T>) {
+    let (persister, weak) = (persister.clone(), Arc::downgrade(table));
+    table.file().leave_to(move || {
+        if let Some(table) = weak.upgrade() {
+            persister.want(table);
+        }
+    });
 }
 
 /// Only an extension of the queues has a place for the bits.
@@ -268,9 +284,9 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
         every(broker, BROADCAST_OFFSETS_PERIOD, |broker| broker.commit_broadcast_offsets()),
         every(broker, NOTICE_TICK, |broker| broker.clients.tell_changes()),
-        every(broker, persist_period, |broker| tokio::task::block_in_place(|| broker.offsets.persist())),
+        every(broker, persist_period, |broker| broker.persister.want(broker.offsets.clone())),
         every(broker, FILTERS_PERSIST_PERIOD, |broker| {
-            tokio::task::block_in_place(|| broker.consumer_filters.persist());
+            broker.persister.want(broker.consumer_filters.clone())
         }),
     ]
 }
@@ -331,6 +347,7 @@ impl Running {
             }
             broker.transactions.shutdown();
             broker.store.shutdown();
+            broker.persister.stop();
             broker.offsets.persist();
             broker.consumer_filters.persist();
             broker.topics.persist();

@@ -5,6 +5,7 @@ use process::files::{self, FileError, LoadError, Loaded};
 use remoting::json;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Knows how much of its table is on disk, so that an unchanged table costs nothing and those who change it at the same
@@ -12,8 +13,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct TableFile {
     path: PathBuf,
     changes: AtomicU64,
-    /// How many of the changes the file holds. Locked while it is written.
-    written: Mutex<u64>,
+    /// How many of the changes the file holds.
+    written: AtomicU64,
+    /// Held while the file is written.
+    writing: Mutex<()>,
+    /// Has another thread write the file soon.
+    writer: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl TableFile {
@@ -26,34 +31,48 @@ impl TableFile {
         }
         let is_whole = matches!(loaded, Loaded::Main(_));
         let changes = AtomicU64::new(u64::from(!is_whole));
-        let file = TableFile { path: path.to_owned(), changes, written: Mutex::new(0) };
+        let (written, writing) = (AtomicU64::new(0), Mutex::new(()));
+        let file = TableFile { path: path.to_owned(), changes, written, writing, writer: OnceLock::new() };
         Ok((file, loaded.into_content()))
     }
 
-    /// Notes that the table has changed. Call it after the change.
-    pub fn note_change(&self) {
-        self.changes.fetch_add(1, Ordering::Release);
+    /// Notes that the table has changed, and counts it. Call it after the change.
+    pub fn note_change(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::Release) + 1
+    }
+
+    /// From now on `writer` has the file written where it is wanted soon. The first one counts.
+    pub fn leave_to(&self, writer: impl Fn() + Send + Sync + 'static) {
+        let _ = self.writer.set(Box::new(writer));
+    }
+
+    /// Has the file written soon; false if nobody does that.
+    pub fn write_soon(&self) -> bool {
+        self.writer.get().map(|writer| writer()).is_some()
+    }
+
+    /// How many changes were noted. Costs a load.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Whether the first `changes` changes are on disk. Costs a load.
+    pub fn is_written(&self, changes: u64) -> bool {
+        self.written.load(Ordering::Acquire) >= changes
     }
 
     /// Returns when every change noted before the call is on disk. Blocks; not called with the table's lock held, as
     /// `encode` takes it.
     pub fn persist(&self, encode: impl FnOnce() -> Vec<u8>) -> Result<(), FileError> {
-        let wanted = self.changes.load(Ordering::Acquire);
-        let mut written = self.written.lock();
-        if *written >= wanted {
+        let wanted = self.changes();
+        let _one_at_a_time = self.writing.lock();
+        if self.is_written(wanted) {
             return Ok(());
         }
-        let changes = self.changes.load(Ordering::Acquire);
+        let changes = self.changes();
         files::replace(&self.path, &encode())?;
-        *written = changes;
+        self.written.store(changes, Ordering::Release);
         Ok(())
-    }
-
-    /// As [`persist`](Self::persist); a failure becomes a log line, as in Java, and the next persist tries again.
-    pub fn persist_or_log(&self, encode: impl FnOnce() -> Vec<u8>) {
-        if let Err(error) = self.persist(encode) {
-            tracing::error!("a table is not on disk: {error}");
-        }
     }
 }
 

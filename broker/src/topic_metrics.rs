@@ -1,5 +1,6 @@
 //! How many messages each topic has in some state: a file and nobody's rule. Java: `TransactionMetrics`, `TimerMetrics`.
 
+use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use parking_lot::Mutex;
 use process::clock::Clock;
@@ -70,10 +71,15 @@ impl<T: TopicCounts> TopicMetrics<T> {
     pub fn to_json(&self) -> Vec<u8> {
         json::to_bytes(&*self.table.lock())
     }
+}
 
-    /// Writes the file if something has changed since the last time; blocks.
-    pub fn persist(&self) {
-        self.file.persist_or_log(|| self.to_json());
+impl<T: TopicCounts + Send> ConfigTable for TopicMetrics<T> {
+    fn file(&self) -> &TableFile {
+        &self.file
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        self.to_json()
     }
 }
 
@@ -83,7 +89,7 @@ mod tests {
     use crate::golden;
     use remoting::body::{TimerMetricsSerializeWrapper, TransactionMetricsSerializeWrapper};
 
-    fn java_s_file_is_read_and_written_as_it_is<T: TopicCounts>(store: &str, name: &str) {
+    fn java_s_file_is_read_and_written_as_it_is<T: TopicCounts + Send>(store: &str, name: &str) {
         let golden = golden::config_file("5.5.0", store, name);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);

@@ -5,9 +5,10 @@ mod system;
 mod tests;
 
 use crate::attributes::{self, AttributeError};
+use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use crate::topic_validator::{self, TBW102};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use process::clock::Clock;
 use process::files::LoadError;
 use remoting::body::{DataVersion, KVTable, TopicConfig, TopicConfigSerializeWrapper};
@@ -93,6 +94,8 @@ pub struct Topics {
     /// Topics that this broker made for itself.
     system_topics: HashSet<String>,
     file: TableFile,
+    /// Topics with changes that may not be on disk yet, with the last change of each.
+    unsaved: Mutex<HashMap<String, u64>>,
     /// Counts changes that name servers must be told.
     changes: watch::Sender<u64>,
 }
@@ -134,6 +137,7 @@ impl Topics {
             table: RwLock::new(table),
             system_topics,
             file,
+            unsaved: Mutex::default(),
             changes: watch::Sender::new(0),
         })
     }
@@ -305,7 +309,7 @@ impl Topics {
             is_deleted
         };
         tracing::info!("topic {topic} deleted: {is_deleted}");
-        self.persist();
+        self.persist_soon();
         is_deleted
     }
 
@@ -324,7 +328,7 @@ impl Topics {
                 self.next_version(&mut table);
             }
         }
-        self.persist();
+        self.persist_soon();
     }
 
     pub fn data_version(&self) -> DataVersion {
@@ -340,11 +344,6 @@ impl Topics {
         };
         let topic_config_table = topics.into_iter().map(|topic| (topic.topic_name.clone(), topic)).collect();
         TopicConfigSerializeWrapper { data_version, topic_config_table }
-    }
-
-    /// Returns when every change made before the call is on disk.
-    pub fn persist(&self) {
-        self.file.persist_or_log(|| json::to_pretty(&self.to_wrapper()));
     }
 
     /// Counts the changes that name servers must be told; see [`take_unregistered`](Self::take_unregistered).
@@ -367,18 +366,28 @@ impl Topics {
     fn put_changed(&self, table: &mut Table, topic: TopicConfig) -> Arc<TopicConfig> {
         table.unregistered.insert(topic.topic_name.clone());
         let topic = table.put(topic);
-        self.next_version(table);
+        let change = self.next_version(table);
+        let mut unsaved = self.unsaved.lock();
+        unsaved.retain(|_, change| !self.file.is_written(*change));
+        unsaved.insert(topic.topic_name.clone(), change);
         topic
     }
 
-    fn next_version(&self, table: &mut Table) {
+    /// Whether the topic's settings are on disk: until they are, who relies on them is not answered. Costs two loads while
+    /// no topic changes.
+    pub fn is_saved(&self, topic: &str) -> bool {
+        self.file.is_written(self.file.changes())
+            || self.unsaved.lock().get(topic).is_none_or(|change| self.file.is_written(*change))
+    }
+
+    fn next_version(&self, table: &mut Table) -> u64 {
         // The state version is the controller's master epoch, 0 without a controller.
         table.data_version.next(0, self.clock.wall_ms());
-        self.file.note_change();
+        self.file.note_change()
     }
 
     fn persist_and_announce(&self) {
-        self.persist();
+        self.persist_soon();
         self.changes.send_modify(|count| *count += 1);
     }
 }
@@ -394,5 +403,15 @@ fn lmq_topic(topic: &str) -> TopicConfig {
         write_queue_nums: 1,
         perm: perm::READ | perm::WRITE,
         ..TopicConfig::default()
+    }
+}
+
+impl ConfigTable for Topics {
+    fn file(&self) -> &TableFile {
+        &self.file
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        json::to_pretty(&self.to_wrapper())
     }
 }

@@ -17,6 +17,7 @@ mod tests;
 
 use crate::delays::Delays;
 use crate::offsets::ConsumerOffsets;
+use crate::persister::ConfigTable;
 use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_TRANS_HALF_TOPIC;
 use crate::topics::Topics;

@@ -31,7 +31,8 @@ pub fn get_consumer_running_info(broker: &Arc<Broker>, call: &mut Call) -> Resul
 pub fn consume_message_directly(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ConsumeMessageDirectlyResultRequestHeader::decode(&call.request.ext);
     let topic = header.topic.and_then(|topic| broker.topics.find(topic));
-    let group = header.consumer_group.filter(|group| !group.is_empty()).and_then(|group| broker.group(group));
+    let group =
+        header.consumer_group.filter(|group| !group.is_empty()).and_then(|group| broker.groups.find(group));
     let passed_on = ConsumeMessageDirectlyResultRequestHeader {
         broker_name: Some(&broker.settings().identity.broker_name),
         topic_sys_flag: topic.map(|topic| topic.topic_sys_flag).or(header.topic_sys_flag),

@@ -53,7 +53,7 @@ fn consumer_beat(
     {
         return Ok(false);
     }
-    let Some(group) = broker.group(group_name) else {
+    let Some(group) = broker.groups.find(group_name) else {
         return Ok(false);
     };
     let has_order_topic = data.subscription_data_set.iter().any(|s| broker.topics.is_order_topic(&s.topic));
@@ -75,7 +75,7 @@ pub fn unregister_client(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcom
         broker.clients.unregister_producer(call.peer().id(), group);
     }
     if let Some(group) = header.consumer_group {
-        let config = broker.group(group);
+        let config = broker.groups.find(group);
         let notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
         if broker.clients.unregister_consumer(call.peer().id(), group, notify) {
             broker.consumer_filters.unregister(group);

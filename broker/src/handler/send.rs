@@ -9,7 +9,7 @@ mod refusal;
 mod tests;
 
 use crate::broker::Broker;
-use crate::safety::{LateReply, Waiting};
+use crate::safety::LateReply;
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
@@ -88,15 +88,24 @@ struct Stored {
     end_offset: i64,
     /// The answer waits until the message is safe, where sends do.
     waits: bool,
+    /// The topic's settings are on disk. A topic that is just being made is waited for: a message in a topic that a crash
+    /// takes away would be lost to consumers.
+    topic_saved: bool,
 }
 
 /// Success, said now or once the message is safe.
-fn answer(broker: &Broker, call: &mut Call, stored: Stored) -> Outcome {
-    let Stored { reply, end_offset, waits } = stored;
-    let Some(policy) = broker.safety_policy().filter(|_| waits) else { return Outcome::Now(reply) };
+fn answer(broker: &Arc<Broker>, call: &mut Call, stored: Stored) -> Outcome {
+    let Stored { reply, end_offset, waits, topic_saved } = stored;
+    let policy = broker.safety_policy().filter(|_| waits);
+    if policy.is_none() && topic_saved {
+        return Outcome::Now(reply);
+    }
     let (responder, taken) = call.take_responder();
     let late = LateReply { responder, reply, tells_outcome: true };
-    broker.waiting.when_safe(end_offset, policy, Waiting::Reply(late));
+    match topic_saved {
+        true => broker.answer_when_safe(end_offset, policy, late),
+        false => broker.answer_when_saved(end_offset, policy, late),
+    }
     Outcome::Later(taken)
 }
 
@@ -133,6 +142,7 @@ impl<'a> Sent<'a> {
         // A dead letter's answer names the queue that was asked for, too.
         let queue_id = target.queue_id;
         self.redirect_dead_letter(&mut target, &mut properties)?;
+        let topic_saved = self.broker.topics.is_saved(&target.topic);
         if is_compacted(&target.config) && !has_keys(&properties.text) {
             return Err(Refusal::new(ResponseCode::MESSAGE_ILLEGAL, "Required message key is missing"));
         }
@@ -148,7 +158,8 @@ impl<'a> Sent<'a> {
         if prepared {
             let prepare = self.broker.transactions.prepare(message);
             let appended = prepare.map_err(|error| refusal_of(self.broker, error))?;
-            return Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, None));
+            let stored = self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, None);
+            return Ok(Stored { topic_saved, ..stored });
         }
         let mut recall_handle = None;
         if waits {
@@ -162,7 +173,8 @@ impl<'a> Sent<'a> {
             _ => store.append_inner_batch(&message),
         };
         let appended = appended.map_err(|error| refusal_of(self.broker, error))?;
-        Ok(self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, recall_handle.as_deref()))
+        let stored = self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, recall_handle.as_deref());
+        Ok(Stored { topic_saved, ..stored })
     }
 
     /// A message, whole or half, is in the log.
@@ -246,7 +258,7 @@ impl<'a> Sent<'a> {
 
     fn stored(&self, header: &SendMessageResponseHeader<'_>, waits: bool, end_offset: i64) -> Stored {
         let reply = Command::success().with_ext(sent_ext(self.broker, header.encode()));
-        Stored { reply, end_offset, waits }
+        Stored { reply, end_offset, waits, topic_saved: self.broker.topics.is_saved(self.topic()) }
     }
 }
 

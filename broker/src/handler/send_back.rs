@@ -5,6 +5,7 @@ use super::send::{
     DLQ_QUEUE_NUMS, dead_letter_topic, no_group, random_below, reconsume_times_max, refuse_if_busy,
 };
 use crate::broker::Broker;
+use crate::safety::LateReply;
 use crate::topic_validator;
 use crate::topics::{perm, topic_sys_flag};
 use message::record::Record;
@@ -12,7 +13,7 @@ use message::{Message, Properties, StoredMessage, id, property};
 use remoting::body::{SubscriptionGroupConfig, TopicConfig};
 use remoting::header::required;
 use remoting::header::send::ConsumerSendMsgBackRequestHeader;
-use remoting::{Call, Outcome, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
 use std::borrow::Cow;
 use std::sync::Arc;
 use store::{PutError, WheelTimerError};
@@ -24,7 +25,7 @@ pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<O
     let header = ConsumerSendMsgBackRequestHeader::decode(&call.request.ext);
     refuse_if_busy(broker)?;
     let group = required(header.group, "group")?;
-    let group_config = broker.group(group).ok_or_else(|| no_group(group))?;
+    let group_config = broker.groups.find(group).ok_or_else(|| no_group(group))?;
     let settings = &broker.settings().broker;
     if !perm::is_writeable(settings.broker_permission) {
         let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
@@ -56,8 +57,15 @@ pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<O
         };
         (retry_topic, random_below(group_config.retry_queue_nums), level)
     };
+    let topic_saved = broker.topics.is_saved(&topic);
     match broker.delays.append(&broker.store, again(broker, &stored, topic, queue_id, level)) {
-        Ok(_) => ok(),
+        Ok(_) if topic_saved => ok(),
+        Ok(appended) => {
+            let (responder, taken) = call.take_responder();
+            let late = LateReply { responder, reply: Command::success(), tells_outcome: true };
+            broker.answer_when_saved(appended.end_offset(), None, late);
+            Ok(Outcome::Later(taken))
+        }
         Err(error) => Err(Refusal::new(ResponseCode::SYSTEM_ERROR, put_status(&error))),
     }
 }

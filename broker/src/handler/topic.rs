@@ -42,7 +42,7 @@ pub fn update_and_create_topic(broker: &Arc<Broker>, call: &mut Call) -> Result<
         return Err(invalid("MIXED message type is not supported.".to_owned()));
     }
     broker.topics.update(config).map_err(failed)?;
-    Ok(answer_when_registered(broker, call))
+    Ok(answer_when_known(broker, call))
 }
 
 /// Java: `CreateTopicRequestHeader.checkFields`.
@@ -57,14 +57,23 @@ fn filter_type_of(name: &str) -> Result<TopicFilterType, Refusal> {
     }
 }
 
-/// Tools ask the name server for the topic next, so it must know it by then, as Java's does.
-fn answer_when_registered(broker: &Arc<Broker>, call: &mut Call) -> Outcome {
+/// Answers once the topic is on disk and the name servers know it: tools ask those next. What the disk refuses is said,
+/// though the topic is there until a crash, and tried again.
+fn answer_when_known(broker: &Arc<Broker>, call: &mut Call) -> Outcome {
     let (responder, taken) = call.take_responder();
     let registering = broker.clone();
-    broker.runtime.spawn(async move {
-        registering.registration.when_registered(REGISTRATION_PATIENCE).await;
-        responder.respond(Command::success().with_remark(UNSET_REMARK));
-    });
+    let saved = move |saved: Result<(), String>| {
+        if let Err(error) = saved {
+            let remark = format!("the topic is set, but not on disk yet, which is tried again: {error}");
+            return responder.respond(Refusal::new(ResponseCode::SYSTEM_ERROR, remark).into());
+        }
+        let runtime = registering.runtime.clone();
+        runtime.spawn(async move {
+            registering.registration.when_registered(REGISTRATION_PATIENCE).await;
+            responder.respond(Command::success().with_remark(UNSET_REMARK));
+        });
+    };
+    broker.persister.when_saved(broker.topics.clone(), Box::new(saved));
     Outcome::Later(taken)
 }
 

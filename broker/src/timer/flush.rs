@@ -1,6 +1,7 @@
 //! Wheel, progress and counts on disk. Java: `TimerFlushService` and the tasks of `TimerMessageStore.start`.
 
 use super::{Progress, Timer};
+use crate::persister::ConfigTable;
 use message::java_string_hash;
 use std::collections::HashMap;
 use std::time::Duration;

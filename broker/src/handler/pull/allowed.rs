@@ -43,7 +43,7 @@ pub(super) fn check(
         return Err(forbidden(forbidden_type::BROKER, remark));
     }
     let group_name = required(header.consumer_group, "consumerGroup")?;
-    let Some(group) = broker.group(group_name) else {
+    let Some(group) = broker.groups.find(group_name) else {
         let remark = format!("subscription group [{group_name}] does not exist, {FAQ}");
         return refused(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark);
     };

@@ -83,10 +83,13 @@ impl<'a> Sent<'a> {
         let topics = &self.broker.topics;
         let addr = self.call.peer().remote_addr();
         tracing::warn!("the topic {topic} not exist, producer: {addr}");
-        // Writes topics.json: rare, and nobody may be told of the topic before.
-        let created = tokio::task::block_in_place(|| {
-            topics.create_in_send_message(topic, default_topic, &addr.to_string(), queue_nums, topic_sys_flag)
-        });
+        let created = topics.create_in_send_message(
+            topic,
+            default_topic,
+            &addr.to_string(),
+            queue_nums,
+            topic_sys_flag,
+        );
         let created =
             created.or_else(|| is_retry.then(|| self.broker.group_topic(topic, 1, false, topic_sys_flag))?);
         created.ok_or_else(|| {

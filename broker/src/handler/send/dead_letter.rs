@@ -28,7 +28,7 @@ impl<'a> Sent<'a> {
         let Some(group) = self.topic().strip_prefix(topic_validator::RETRY_GROUP_TOPIC_PREFIX) else {
             return Ok(());
         };
-        let group_config = self.broker.group(group).ok_or_else(|| no_group(group))?;
+        let group_config = self.broker.groups.find(group).ok_or_else(|| no_group(group))?;
         let times_max =
             reconsume_times_max(&self.call.request, self.header.max_reconsume_times, &group_config);
         let times = self.header.reconsume_times.unwrap_or(0);

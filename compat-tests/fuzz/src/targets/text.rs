@@ -18,7 +18,7 @@ pub fn java_properties(data: &[u8]) {
     if let Ok(values) = config::values(environment, &overrides) {
         config::warnings(&values);
         if let Ok(settings) = BrokerSettings::read(&values) {
-            settings.store.delay_levels_ms();
+            settings.store.consume_queue_file_bytes();
         }
     }
 }

@@ -50,6 +50,7 @@ fn code_of(outcome: WaitOutcome) -> ResponseCode {
         WaitOutcome::Safe => ResponseCode::SUCCESS,
         WaitOutcome::FlushDiskTimeout => ResponseCode::FLUSH_DISK_TIMEOUT,
         WaitOutcome::FlushSlaveTimeout => ResponseCode::FLUSH_SLAVE_TIMEOUT,
+        WaitOutcome::SlaveNotAvailable => ResponseCode::SLAVE_NOT_AVAILABLE,
     }
 }
 

@@ -10,7 +10,7 @@ use message::{Record, record};
 use parking_lot::Mutex;
 use process::clock::Clock;
 
-use super::config::MessageStoreConfig;
+use super::config::{FlushDiskType, MessageStoreConfig};
 use super::error::OpenError;
 use super::file_queue::FileQueue;
 use super::mapped_file::{MappedFile, MappedRange};
@@ -33,6 +33,8 @@ pub struct CommitLog {
     pub(super) locked_since_ms: AtomicI64,
     /// One flush at a time.
     flushing: Mutex<()>,
+    /// Consumers see nothing that is not on disk.
+    confirms_flushed: bool,
 }
 
 impl CommitLog {
@@ -50,6 +52,7 @@ impl CommitLog {
             store_timestamp_ms: AtomicI64::new(0),
             locked_since_ms: AtomicI64::new(0),
             flushing: Mutex::new(()),
+            confirms_flushed: config.flush_disk_type == FlushDiskType::SyncFlush,
         })
     }
 
@@ -78,6 +81,12 @@ impl CommitLog {
 
     pub fn flushed_where(&self) -> i64 {
         self.flushed_where.load(Ordering::Acquire)
+    }
+
+    /// Where that ends which consumers may see and queues are told of (`getConfirmOffset`): with SYNC_FLUSH what is on disk,
+    /// else the log. As in Java it says nothing of slaves: consumers see what no slave has.
+    pub fn confirm_offset(&self) -> i64 {
+        if self.confirms_flushed { self.flushed_where() } else { self.max_offset() }
     }
 
     /// Start of the file behind the one that holds `offset`.

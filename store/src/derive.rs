@@ -12,7 +12,7 @@ use process::config::Live;
 use tracing::{error, warn};
 
 use super::commit_log::CommitLog;
-use super::config::{FlushDiskType, MessageStoreConfig};
+use super::config::MessageStoreConfig;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::{Arrived, OnArrived};
 
@@ -50,14 +50,6 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Where deriving must stop: with SYNC_FLUSH consumers see only what is on disk (`CommitLog.getConfirmOffset`).
-    fn end(&self) -> i64 {
-        match self.config.load().flush_disk_type {
-            FlushDiskType::SyncFlush => self.log.flushed_where(),
-            FlushDiskType::AsyncFlush => self.log.max_offset(),
-        }
-    }
-
     /// Reads the messages of `bytes`, which stand at `first`, at most [`BATCH_BYTES_MAX`] and one. Where the next batch
     /// begins.
     fn read_batch<'a>(&self, first: i64, bytes: &'a [u8], batch: &mut Vec<DispatchRequest<'a>>) -> i64 {
@@ -163,7 +155,7 @@ impl Derive {
     fn sleep(&self, line: &Line<'_>, longest: Option<Duration>) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let is_behind = self.from.load(Ordering::Acquire) < line.end();
+        let is_behind = self.from.load(Ordering::Acquire) < line.log.confirm_offset();
         if !is_behind && !self.stop.load(Ordering::Acquire) {
             match longest {
                 Some(longest) => thread::park_timeout(longest),
@@ -192,7 +184,11 @@ impl Derive {
             }
         }
         let from = self.from.load(Ordering::Acquire);
-        let file = if from < line.end() { line.log.rest_of_file(from, line.end()) } else { None };
+        let file = if from < line.log.confirm_offset() {
+            line.log.rest_of_file(from, line.log.confirm_offset())
+        } else {
+            None
+        };
         let bytes = file.as_ref().and_then(|(file, at, len)| file.read(*at, *len)).unwrap_or_default();
         let mut batch = Vec::new();
         let next = line.read_batch(from, bytes, &mut batch);

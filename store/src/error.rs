@@ -15,6 +15,8 @@ pub enum PutError {
     MessageIllegal(String),
     /// Properties beyond 32,767 bytes. Java: `PROPERTIES_SIZE_EXCEEDED`.
     PropertiesSizeExceeded,
+    /// Fewer replicas are in sync than an acknowledgement needs. Java: `IN_SYNC_REPLICAS_NOT_ENOUGH`.
+    InSyncReplicasNotEnough,
     /// No room for one more LMQ. Java: `LMQ_CONSUME_QUEUE_NUM_EXCEEDED`.
     LmqConsumeQueueNumExceeded,
     /// Another append has held the lock too long. Java: `OS_PAGE_CACHE_BUSY`.
@@ -33,6 +35,7 @@ impl fmt::Display for PutError {
             Self::CreateMappedFileFailed(why) => write!(f, "cannot make the next commit log file: {why}"),
             Self::MessageIllegal(why) | Self::BatchIllegal(why) => f.write_str(why),
             Self::PropertiesSizeExceeded => f.write_str("properties longer than 32767 bytes"),
+            Self::InSyncReplicasNotEnough => f.write_str("in-sync replicas not enough"),
             Self::LmqConsumeQueueNumExceeded => f.write_str("too many LMQs"),
             Self::WheelTimer(why) => why.fmt(f),
             Self::OsPageCacheBusy => f.write_str("page cache busy"),

@@ -79,7 +79,9 @@ pub use mapped_file::{MappedRange, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;
-pub use safety::{Policy, Replicated, WaitOutcome, Waiter, WaitingRoom};
+pub use safety::{
+    InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
+};
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -112,6 +112,11 @@ impl MessageStore {
         self.parts.log.max_offset()
     }
 
+    /// Where that ends which consumers may see; queues follow it.
+    pub fn confirm_offset(&self) -> i64 {
+        self.parts.log.confirm_offset()
+    }
+
     pub fn flushed_where(&self) -> i64 {
         self.parts.log.flushed_where()
     }

@@ -7,6 +7,7 @@
 //! Nobody is forgotten: progress is noted first, then looked at by the room under its lock; whoever comes takes that lock,
 //! and looks at the progress before it waits. Lock order: room, then what tells progress.
 
+mod replicas;
 #[cfg(test)]
 mod tests;
 mod waiters;
@@ -19,7 +20,10 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::config::FlushDiskType;
 use super::{MessageStore, Shared};
+use replicas::Replicas;
 use waiters::{NEVER_MS, Progress, Waiters};
+
+pub use replicas::{InSyncRule, ReportError, SlaveConnection, SlaveId};
 
 /// What the acknowledgement of a message has to reach. Nothing by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +40,9 @@ pub struct Replicated {
     pub slaves: u8,
     /// Within this time (`slaveTimeout`).
     pub within: Duration,
+    /// Not waited for at all, but `SLAVE_NOT_AVAILABLE`, if fewer are less than so many bytes behind
+    /// (`haSlaveFallbehindMax` of 4.9.7, which goes by this; 5.5.0 waits whatever the slaves are).
+    pub available_within: Option<i64>,
 }
 
 impl Policy {
@@ -55,6 +62,8 @@ pub enum WaitOutcome {
     FlushDiskTimeout,
     /// `FLUSH_SLAVE_TIMEOUT`: too few slaves have said that they have it.
     FlushSlaveTimeout,
+    /// `SLAVE_NOT_AVAILABLE`: too few slaves are there, or near enough.
+    SlaveNotAvailable,
 }
 
 /// Somebody who waits.
@@ -151,13 +160,45 @@ impl Progress for Shared {
         self.log.flushed_where()
     }
 
-    fn replicated_to(&self, _slaves: u8) -> i64 {
-        0
+    fn replicated_to(&self, slaves: u8) -> i64 {
+        self.safety.replicas.lock().replicated_to(slaves)
+    }
+
+    fn in_sync(&self, end: i64, gap_max: i64) -> usize {
+        self.safety.replicas.lock().in_sync(end, gap_max)
+    }
+}
+
+/// What slaves have.
+impl MessageStore {
+    /// A slave has connected; an earlier connection of it counts no more. `None` if there are too many slaves.
+    pub fn slave_joined(&self, slave: SlaveId) -> Option<SlaveConnection> {
+        self.parts.safety.replicas.lock().join(slave)
+    }
+
+    /// A connection has ended; nothing happens if the slave has another one.
+    pub fn slave_left(&self, connection: SlaveConnection) {
+        self.parts.safety.replicas.lock().leave(connection);
+    }
+
+    /// A slave says that it has everything before `offset` (`notifyTransferSome`). Ends the waits for that.
+    pub fn replicated(&self, connection: SlaveConnection, offset: i64) -> Result<(), ReportError> {
+        let log_end = self.parts.log.max_offset();
+        self.parts.safety.replicas.lock().replicated(connection, offset, log_end)?;
+        self.parts.safety.progressed();
+        Ok(())
+    }
+
+    /// How many replicas are less than `gap_max` bytes behind the log's end, this one among them (`inSyncReplicasNums`).
+    pub fn in_sync_replicas(&self, gap_max: i64) -> usize {
+        1 + self.parts.in_sync(self.parts.log.max_offset(), gap_max)
     }
 }
 
 /// The rooms of a store, and the thread that ends waits whose time is over (`FlushDiskWatcher`).
 pub struct Safety {
+    /// Nobody looks here as long as no policy asks for slaves.
+    replicas: Mutex<Replicas>,
     rooms: RwLock<Vec<Weak<dyn Room>>>,
     /// When the thread must look next at the latest, in monotonic milliseconds. Changed under `stop` only.
     look_at_ms: AtomicU64,
@@ -169,6 +210,7 @@ pub struct Safety {
 impl Default for Safety {
     fn default() -> Self {
         Self {
+            replicas: Mutex::default(),
             rooms: RwLock::default(),
             look_at_ms: AtomicU64::new(NEVER_MS),
             is_closed: AtomicBool::new(false),

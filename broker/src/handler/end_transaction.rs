@@ -89,7 +89,7 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
         PutError::OsPageCacheBusy => {
             (ResponseCode::SYSTEM_ERROR, "OS page cache busy, please try another machine".to_owned())
         }
-        PutError::LmqConsumeQueueNumExceeded => {
+        PutError::InSyncReplicasNotEnough | PutError::LmqConsumeQueueNumExceeded => {
             (ResponseCode::SYSTEM_ERROR, "UNKNOWN_ERROR DEFAULT".to_owned())
         }
     };

@@ -128,6 +128,7 @@ fn put_status(error: &PutError) -> &'static str {
         PutError::CreateMappedFileFailed(_) => "CREATE_MAPPED_FILE_FAILED",
         PutError::MessageIllegal(_) | PutError::BatchIllegal(_) => "MESSAGE_ILLEGAL",
         PutError::PropertiesSizeExceeded => "PROPERTIES_SIZE_EXCEEDED",
+        PutError::InSyncReplicasNotEnough => "IN_SYNC_REPLICAS_NOT_ENOUGH",
         PutError::LmqConsumeQueueNumExceeded => "LMQ_CONSUME_QUEUE_NUM_EXCEEDED",
         PutError::WheelTimer(WheelTimerError::NotEnable) => "WHEEL_TIMER_NOT_ENABLE",
         PutError::WheelTimer(WheelTimerError::MsgIllegal) => "WHEEL_TIMER_MSG_ILLEGAL",

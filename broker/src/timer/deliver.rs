@@ -186,6 +186,7 @@ fn is_final(error: &PutError) -> bool {
         | PutError::WheelTimer(_) => true,
         PutError::ServiceNotAvailable(_)
         | PutError::CreateMappedFileFailed(_)
+        | PutError::InSyncReplicasNotEnough
         | PutError::LmqConsumeQueueNumExceeded
         | PutError::OsPageCacheBusy => false,
     }

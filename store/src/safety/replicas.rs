@@ -91,6 +91,7 @@ impl Replicas {
     }
 
     /// The log was cut off at `end`: nobody has more of it. Who had will say what it has now.
+    #[cfg(test)]
     pub fn cut(&mut self, end: i64) {
         for slave in &mut self.slaves {
             slave.replicated_to = slave.replicated_to.min(end);

@@ -13,6 +13,7 @@ struct Safe {
     flushed_where: i64,
     /// By one slave, by two.
     replicated_to: [i64; 2],
+    in_sync: usize,
 }
 
 impl Progress for Safe {
@@ -22,6 +23,10 @@ impl Progress for Safe {
 
     fn replicated_to(&self, slaves: u8) -> i64 {
         self.replicated_to[usize::from(slaves) - 1]
+    }
+
+    fn in_sync(&self, _end: i64, _gap_max: i64) -> usize {
+        self.in_sync
     }
 }
 
@@ -54,7 +59,9 @@ impl Model {
                     continue;
                 }
                 one.disk_until_ms = None;
-                one.so_far = if is_flushed { WaitOutcome::Safe } else { WaitOutcome::FlushDiskTimeout };
+                if !is_flushed && one.so_far == WaitOutcome::Safe {
+                    one.so_far = WaitOutcome::FlushDiskTimeout;
+                }
             }
             match one.slaves {
                 None => self.done.push((one.id, one.so_far)),
@@ -72,6 +79,7 @@ impl Model {
     fn fail_from(&mut self, offset: i64) {
         for one in self.waiting.extract_if(.., |one| one.end > offset) {
             let outcome = match one.disk_until_ms {
+                Some(_) if one.so_far != WaitOutcome::Safe => one.so_far,
                 Some(_) => WaitOutcome::FlushDiskTimeout,
                 None => WaitOutcome::FlushSlaveTimeout,
             };
@@ -86,12 +94,19 @@ impl Model {
     }
 }
 
+fn within(slaves: u8, ms: u64) -> Replicated {
+    Replicated { slaves, within: Duration::from_millis(ms), available_within: None }
+}
+
 fn policy(random: &mut Random) -> Policy {
     let ms = |ms| Some(Duration::from_millis(ms));
     let slaves = random.below(3) as u8;
     Policy {
         flushed_within: ms(DISK_MS).filter(|_| random.below(3) > 0),
-        replicated: (slaves > 0).then_some(Replicated { slaves, within: Duration::from_millis(SLAVES_MS) }),
+        replicated: (slaves > 0).then_some(Replicated {
+            available_within: (random.below(2) == 0).then_some(100),
+            ..within(slaves, SLAVES_MS)
+        }),
     }
 }
 
@@ -115,7 +130,14 @@ fn random_events_end_waits_as_in_the_model() {
                     done.extend(waiters.wait(end, policy, model.now_ms, &model.safe, id));
                     let slaves = policy.replicated.map(|one| (one.slaves, model.now_ms + SLAVES_MS));
                     let disk_until_ms = policy.flushed_within.map(|_| model.now_ms + DISK_MS);
-                    model.waiting.push(Modeled { id, end, disk_until_ms, slaves, so_far: WaitOutcome::Safe });
+                    let is_hopeless = policy.replicated.is_some_and(|one| {
+                        one.available_within.is_some() && model.safe.in_sync < usize::from(one.slaves)
+                    });
+                    let (slaves, so_far) = match is_hopeless {
+                        true => (None, WaitOutcome::SlaveNotAvailable),
+                        false => (slaves, WaitOutcome::Safe),
+                    };
+                    model.waiting.push(Modeled { id, end, disk_until_ms, slaves, so_far });
                     model.look(false);
                 }
                 4..7 => {
@@ -124,7 +146,10 @@ fn random_events_end_waits_as_in_the_model() {
                     match random.below(2) {
                         0 => model.safe.flushed_where = model.safe.flushed_where.max(one),
                         // A slave that begins anew is behind where it was.
-                        _ => model.safe.replicated_to = [one.max(other), one.min(other)],
+                        _ => {
+                            model.safe.replicated_to = [one.max(other), one.min(other)];
+                            model.safe.in_sync = random.below(3) as usize;
+                        }
                     }
                     waiters.progressed(&model.safe, model.now_ms, &mut done);
                     model.look(false);
@@ -163,10 +188,7 @@ fn random_events_end_waits_as_in_the_model() {
 #[test]
 fn one_report_ends_all_below_it_in_order() {
     let (mut waiters, mut safe) = (Waiters::default(), Safe::default());
-    let one_slave = Policy {
-        replicated: Some(Replicated { slaves: 1, within: Duration::from_secs(3) }),
-        ..Policy::default()
-    };
+    let one_slave = Policy { replicated: Some(within(1, 3000)), ..Policy::default() };
     for end in [10, 30, 20, 40] {
         assert!(waiters.wait(end, one_slave, 0, &safe, end).is_none());
     }
@@ -179,9 +201,8 @@ fn one_report_ends_all_below_it_in_order() {
 #[test]
 fn a_slow_wait_of_the_other_kind_holds_up_nobody() {
     let (mut waiters, mut safe) = (Waiters::default(), Safe::default());
-    let within = Duration::from_secs(3);
-    let disk = Policy { flushed_within: Some(within), replicated: None };
-    let slaves = |slaves| Some(Replicated { slaves, within });
+    let disk = Policy { flushed_within: Some(Duration::from_secs(3)), replicated: None };
+    let slaves = |slaves| Some(within(slaves, 3000));
     for (end, policy) in [
         (1, Policy { replicated: slaves(2), ..disk }),
         (2, Policy { flushed_within: None, replicated: slaves(2) }),
@@ -205,14 +226,13 @@ fn a_slow_wait_of_the_other_kind_holds_up_nobody() {
 #[test]
 fn no_more_than_so_many_wait() {
     let (mut waiters, safe) = (Waiters::default(), Safe::default());
-    let within = Duration::from_secs(3);
-    let disk = Policy { flushed_within: Some(within), replicated: None };
+    let disk = Policy { flushed_within: Some(Duration::from_secs(3)), replicated: None };
     for end in 1..=waiters::WAITERS_MAX as i64 {
         assert!(waiters.wait(end, disk, 0, &safe, ()).is_none());
     }
     let end = i64::MAX;
     assert_eq!(waiters.wait(end, disk, 0, &safe, ()), Some(((), WaitOutcome::FlushDiskTimeout)));
-    let both = Policy { replicated: Some(Replicated { slaves: 1, within }), ..disk };
+    let both = Policy { replicated: Some(within(1, 3000)), ..disk };
     assert_eq!(waiters.wait(end, both, 0, &safe, ()), Some(((), WaitOutcome::FlushSlaveTimeout)));
     assert_eq!(waiters.wait(end, Policy::default(), 0, &safe, ()), Some(((), WaitOutcome::Safe)));
 }
@@ -308,8 +328,7 @@ fn nobody_waits_for_a_disk_that_has_failed() {
     let scratch = Scratch::default();
     let store = scratch.start();
     let room = WaitingRoom::new(&store);
-    let both =
-        Policy { replicated: Some(Replicated { slaves: 1, within: Duration::from_secs(3) }), ..FLUSHED };
+    let both = Policy { replicated: Some(within(1, 3000)), ..FLUSHED };
     let (one, two) = (wait_in(&room, 1, FLUSHED), wait_in(&room, 1, both));
     store.parts.flusher.fail();
     store.parts.safety.fail_disk();
@@ -319,4 +338,54 @@ fn nobody_waits_for_a_disk_that_has_failed() {
     scratch.clock.advance(Duration::from_secs(3));
     assert_eq!(two.recv_timeout(DEADLINE), Ok(WaitOutcome::FlushSlaveTimeout));
     wait_until("the thread sleeps", || store.parts.safety.look_at_ms.load(Ordering::Acquire) == NEVER_MS);
+}
+
+#[test]
+fn reports_of_slaves_end_waits() {
+    let scratch = Scratch::default();
+    let store = scratch.start();
+    let room = WaitingRoom::new(&store);
+    let end = store.append(&message("T", 0, b"x", "A")).unwrap().end_offset();
+    let on = |slaves| Policy { flushed_within: None, replicated: Some(within(slaves, 3000)) };
+    let near = |slaves| Policy {
+        flushed_within: None,
+        replicated: Some(Replicated { available_within: Some(end), ..within(slaves, 3000) }),
+    };
+    assert_eq!(wait_in(&room, end, near(1)).try_recv(), Ok(WaitOutcome::SlaveNotAvailable));
+    let (one, two) = (wait_in(&room, end, on(1)), wait_in(&room, end, on(2)));
+    let slave = store.slave_joined(SlaveId(1)).unwrap();
+    assert_eq!(store.replicated(slave, end + 1), Err(ReportError::Ahead { offset: end + 1, log_end: end }));
+    store.replicated(slave, end - 1).unwrap();
+    assert!(one.try_recv().is_err());
+    assert_eq!(wait_in(&room, end, near(2)).try_recv(), Ok(WaitOutcome::SlaveNotAvailable));
+    assert_eq!((store.in_sync_replicas(1), store.in_sync_replicas(2)), (1, 2));
+    let is_near = wait_in(&room, end, near(1));
+    store.replicated(slave, end).unwrap();
+    assert_eq!((one.try_recv(), is_near.try_recv()), (Ok(WaitOutcome::Safe), Ok(WaitOutcome::Safe)));
+    // The same slave again is no second one.
+    let again = store.slave_joined(SlaveId(1)).unwrap();
+    store.replicated(again, end).unwrap();
+    assert!(two.try_recv().is_err());
+    assert_eq!(store.replicated(slave, end), Err(ReportError::NotConnected));
+    let other = store.slave_joined(SlaveId(2)).unwrap();
+    store.replicated(other, end).unwrap();
+    assert_eq!(two.try_recv(), Ok(WaitOutcome::Safe));
+    store.slave_left(other);
+    assert_eq!(store.in_sync_replicas(i64::MAX), 2);
+}
+
+/// With SYNC_FLUSH consumers see what is on disk, else what is in the log; what slaves have does not matter.
+#[test]
+fn the_confirm_offset_is_javas() {
+    for (kind, flushed) in [(FlushDiskType::AsyncFlush, false), (FlushDiskType::SyncFlush, true)] {
+        let mut scratch = Scratch::default();
+        scratch.config.flush_disk_type = kind;
+        // Not started: nothing is flushed or derived by itself.
+        let store = scratch.open();
+        store.running.store(true, Ordering::Release);
+        let end = store.append(&message("T", 0, b"x", "A")).unwrap().end_offset();
+        assert_eq!(store.confirm_offset(), if flushed { 0 } else { end });
+        assert!(store.flush(end));
+        assert_eq!(store.confirm_offset(), end);
+    }
 }

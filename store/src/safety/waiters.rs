@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Policy, WaitOutcome};
+use super::{Policy, Replicated, WaitOutcome};
 
 /// Waiters at a time, at most. Further ones are told at once that it took too long. At 100,000 sends a second, a disk that
 /// hangs for more than 2 seconds.
@@ -23,6 +23,9 @@ pub trait Progress {
 
     /// Everything before it is on so many slaves.
     fn replicated_to(&self, slaves: u8) -> i64;
+
+    /// How many slaves are less than `gap_max` bytes behind `end`.
+    fn in_sync(&self, end: i64, gap_max: i64) -> usize;
 }
 
 /// All who wait, and for what.
@@ -79,7 +82,7 @@ impl<W> Waiters<W> {
     ) -> Option<(W, WaitOutcome)> {
         let deadline = |limit: std::time::Duration| now_ms.saturating_add(limit.as_millis() as u64);
         let is_full = self.len >= WAITERS_MAX;
-        let waiting = Waiting {
+        let mut waiting = Waiting {
             end,
             disk_deadline_ms: policy.flushed_within.map_or(NEVER_MS, deadline),
             slaves: policy.replicated.map_or(0, |replicated| replicated.slaves),
@@ -87,12 +90,14 @@ impl<W> Waiters<W> {
             so_far: WaitOutcome::Safe,
             waiter,
         };
+        if policy.replicated.is_some_and(|replicated| !replicated.can_be(end, progress)) {
+            (waiting.slaves, waiting.so_far) = (0, WaitOutcome::SlaveNotAvailable);
+        }
         if policy.flushed_within.is_none() || progress.flushed_where() >= end {
             return self.wait_for_slaves(waiting, now_ms, progress, is_full);
         }
         if is_full {
-            let late = Waiting { so_far: WaitOutcome::FlushDiskTimeout, ..waiting };
-            return self.wait_for_slaves(late, now_ms, progress, is_full);
+            return self.wait_for_slaves(waiting.without_disk(), now_ms, progress, is_full);
         }
         self.len += 1;
         self.for_disk.insert(waiting.disk_deadline_ms, waiting);
@@ -195,8 +200,7 @@ impl<W> Waiters<W> {
         done: &mut Vec<(W, WaitOutcome)>,
     ) {
         self.len -= 1;
-        let late = Waiting { so_far: WaitOutcome::FlushDiskTimeout, ..waiting };
-        done.extend(self.wait_for_slaves(late, now_ms, progress, false));
+        done.extend(self.wait_for_slaves(waiting.without_disk(), now_ms, progress, false));
     }
 
     fn let_memory_go(&mut self) {
@@ -204,6 +208,24 @@ impl<W> Waiters<W> {
             self.for_disk.let_memory_go();
             self.for_slaves.iter_mut().for_each(Line::let_memory_go);
         }
+    }
+}
+
+impl Replicated {
+    /// Whether it is worth waiting for (`isSlaveOK`).
+    fn can_be(&self, end: i64, progress: &impl Progress) -> bool {
+        let slaves = usize::from(self.slaves);
+        self.available_within.is_none_or(|gap_max| progress.in_sync(end, gap_max) >= slaves)
+    }
+}
+
+impl<W> Waiting<W> {
+    /// The disk has not got it in time. What the slaves say counts more.
+    fn without_disk(mut self) -> Self {
+        if self.so_far == WaitOutcome::Safe {
+            self.so_far = WaitOutcome::FlushDiskTimeout;
+        }
+        self
     }
 }
 
@@ -242,7 +264,15 @@ impl<W> Line<W> {
 
     fn take_behind(&mut self, offset: i64, outcome: WaitOutcome) -> impl Iterator<Item = (W, WaitOutcome)> {
         let kept = self.waiting.partition_point(|waiting| waiting.end <= offset);
-        self.waiting.split_off(kept).into_iter().map(move |waiting| (waiting.waiter, outcome))
+        let of = move |waiting: &Waiting<W>| match waiting.so_far {
+            WaitOutcome::SlaveNotAvailable => waiting.so_far,
+            _ => outcome,
+        };
+        self.waiting
+            .split_off(kept)
+            .into_iter()
+            .map(move |waiting| (of(&waiting), waiting))
+            .map(|(outcome, waiting)| (waiting.waiter, outcome))
     }
 
     fn let_memory_go(&mut self) {

@@ -31,6 +31,9 @@ pub(super) fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             );
             (ResponseCode::MESSAGE_ILLEGAL, remark)
         }
+        PutError::InSyncReplicasNotEnough => {
+            (ResponseCode::SYSTEM_ERROR, "in-sync replicas not enough".to_owned())
+        }
         PutError::LmqConsumeQueueNumExceeded => {
             let remark = "[LMQ_CONSUME_QUEUE_NUM_EXCEEDED]lmq consume queue num exceeded.";
             (ResponseCode::LMQ_QUOTA_EXCEEDED, remark.to_owned())

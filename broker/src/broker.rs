@@ -7,9 +7,8 @@ use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
 use crate::delays::Delays;
 use crate::groups::Groups;
-use crate::handler::pull;
 use crate::locks::Locks;
-use crate::long_poll::{Arrival, LongPoll, Parked};
+use crate::long_poll::LongPoll;
 use crate::offsets::ConsumerOffsets;
 use crate::persister::Persister;
 use crate::registration::Registration;
@@ -23,7 +22,7 @@ use remoting::DiskPool;
 use remoting::body::TopicConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{Arrived, BrokerRole, FlushDiskType, MessageStore, WaitingRoom};
+use store::{BrokerRole, FlushDiskType, MessageStore, WaitingRoom};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
@@ -51,7 +50,7 @@ pub struct Broker {
     pub calls: Calls,
     pub consumer_filters: Arc<ConsumerFilters>,
     pub locks: Locks,
-    pub long_poll: LongPoll,
+    pub long_poll: LongPoll<Broker>,
     /// For requests that may wait for the disk.
     pub disk_pool: DiskPool,
 }
@@ -92,56 +91,5 @@ impl Broker {
             let client = &"BroadcastOffset";
             self.offsets.commit(client, &least.group, &least.topic, least.queue_id, least.offset);
         }
-    }
-
-    /// A client's connection is gone, and the client with it.
-    pub fn connection_closed(&self, peer_id: u64) {
-        for group in self.clients.closed(peer_id) {
-            self.consumer_filters.unregister(&group);
-        }
-    }
-
-    /// New messages can be read. Called by the store's derive thread, once a batch.
-    pub fn messages_arrived(self: &Arc<Broker>, arrived: &[Arrived<'_>]) {
-        self.delays.schedule.messages_arrived(arrived);
-        if let Some(timer) = &self.delays.timer {
-            timer.messages_arrived(arrived);
-        }
-        if self.long_poll.is_empty_after_growth() {
-            return;
-        }
-        let arrivals = arrived.iter().map(|message| Arrival {
-            topic: message.topic,
-            queue_id: message.queue_id,
-            max_offset: message.max_offset,
-            message: Some((message.tags_code, message.properties)),
-        });
-        self.answer(self.long_poll.take_woken(arrivals));
-    }
-
-    /// The queue has messages, whatever they are.
-    pub fn queue_grew(self: &Arc<Broker>, topic: &str, queue_id: i32, max_offset: i64) {
-        let arrival = Arrival { topic, queue_id, max_offset, message: None };
-        self.answer(self.long_poll.take_woken([arrival]));
-    }
-
-    /// Wakes every parked pull whose queue has messages beyond it, whatever their tags.
-    pub fn wake_grown_queues(self: &Arc<Broker>) {
-        for (topic, queue_id) in self.long_poll.queues() {
-            self.queue_grew(&topic, queue_id, self.store.max_offset_in_queue(&topic, queue_id));
-        }
-    }
-
-    /// Serves pulls that were parked, on a task of their own.
-    pub fn answer(self: &Arc<Broker>, woken: Vec<Parked>) {
-        if woken.is_empty() {
-            return;
-        }
-        let broker = self.clone();
-        self.runtime.spawn(async move {
-            for parked in woken {
-                pull::wake(&broker, parked);
-            }
-        });
     }
 }

@@ -142,6 +142,8 @@ impl Service for BrokerPort {
     }
 
     fn closed(&self, peer: &Arc<Peer>) {
-        self.broker.connection_closed(peer.id());
+        for group in self.broker.clients.closed(peer.id()) {
+            self.broker.consumer_filters.unregister(&group);
+        }
     }
 }

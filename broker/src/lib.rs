@@ -1,5 +1,6 @@
 //! The broker: `mqbroker`.
 
+mod arrivals;
 pub mod attributes;
 pub mod broadcast_offsets;
 pub mod broker;

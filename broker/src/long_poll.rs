@@ -1,221 +1,456 @@
-//! Pulls that found nothing, and wait for a message or for their time to be up. Java: `PullRequestHoldService`.
+//! Requests that found nothing, and wait for a message or for their time to be up: pulls, and whatever else polls.
+//! Java: `PullRequestHoldService`, `PopLongPollingService`.
+//!
+//! A request waits at a queue, or at a topic for any of its queues, and holds its call and what to run when it is woken.
+//! That runs on its connection's own task, in turn with what comes in there:
+//!
+//! ```text
+//! handler -- park --> shard of the topic: lists by queue -- messages_arrived (derive thread) --+
+//!              |                                        `-- wake_grown (now and then) ----------+--> Resume
+//!              `----> ledger: limits, deadlines --------- wake_expired (now and then) ----------+
+//! ```
+//!
+//! The thread that derives queues takes one shard's lock at a time, and only to take requests out of one list. The ledger's
+//! lock is another; neither is taken under the other.
 
-use crate::subscription::PullFilter;
+mod ledger;
+#[cfg(test)]
+mod tests;
+
+use crate::subscription::TagFilter;
+use ledger::{Ledger, Ticket};
 use parking_lot::Mutex;
 use process::clock::Clock;
-use remoting::Call;
+use remoting::{Body, Call, Outcome, Refusal, Taken, Work};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use store::{Arrived, MessageFilter};
+use tokio::runtime::Handle;
 
-/// Pulls that may wait at a time; more are answered at once.
-const PARKED_PULLS_MAX: usize = 1 << 20;
+/// Requests that may wait at a time; one more is answered at once. Bytes are what they hold, about.
+#[derive(Clone, Copy, Debug)]
+pub struct LongPollLimits {
+    pub requests_max: usize,
+    pub bytes_max: usize,
+    /// A client has one pull for each queue of each of its groups.
+    pub requests_of_connection_max: usize,
+    pub bytes_of_connection_max: usize,
+    /// A queue has one pull for each group, or for each client of one that broadcasts. A message that comes may wake all of
+    /// them at once.
+    pub requests_at_queue_max: usize,
+    pub bytes_at_queue_max: usize,
+}
 
-/// One pull that waits.
-pub struct Parked {
-    pub call: Call,
-    /// Waits for a message at this queue offset.
+impl Default for LongPollLimits {
+    fn default() -> LongPollLimits {
+        const MIB: usize = 1024 * 1024;
+        LongPollLimits {
+            requests_max: 1 << 20,
+            bytes_max: 512 * MIB,
+            requests_of_connection_max: 1 << 16,
+            bytes_of_connection_max: 64 * MIB,
+            requests_at_queue_max: 1 << 16,
+            bytes_at_queue_max: 64 * MIB,
+        }
+    }
+}
+
+/// No request waits longer, whatever it asks for; Java's clients ask for 15 to 30 seconds. Those of closed connections are
+/// forgotten by then.
+const WAIT_MS_MAX: u64 = 120_000;
+/// Locks that those who wait for different topics share.
+const SHARDS: usize = 64;
+/// Requests woken at a time; where there are more, others have their turn in between.
+const WAKE_BATCH_MAX: usize = 256;
+/// What a request costs beside what [`remoting::Command::memory_bytes`] says: its call, its place in a list and its
+/// deadline.
+const OVERHEAD_BYTES: usize = 300;
+
+/// What a request does when it is woken, on its connection's task. `S` is what handlers work on.
+pub type Resume<S> = Box<dyn FnOnce(&Arc<S>, &mut Call, Woken) -> Result<Outcome, Refusal> + Send>;
+
+/// Where a request waits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    pub topic: Arc<str>,
+    /// None: any queue's message wakes it.
+    pub queue_id: Option<i32>,
+}
+
+/// What a request waits for.
+pub struct Waiting<S> {
+    /// It asked for messages from this queue offset on.
     pub offset: i64,
-    pub filter: PullFilter,
-    /// On the monotonic clock.
-    pub until_ms: u64,
+    /// It has seen that those before this one are not for it. For any queue both are 0.
+    pub checked_to: i64,
+    pub interest: Interest,
+    pub resume: Resume<S>,
 }
 
-/// A new message, or only a new max offset.
-#[derive(Clone, Copy)]
-pub struct Arrival<'a> {
-    pub topic: &'a str,
-    pub queue_id: i32,
-    pub max_offset: i64,
-    /// Tags code and properties.
-    pub message: Option<(i64, &'a str)>,
+/// Which messages wake a request.
+pub enum Interest {
+    Tags(TagFilter),
+    /// Any: whether it is one for the request takes a look at more than its tags, which is not for the thread that derives
+    /// queues.
+    Any,
 }
 
-pub struct LongPoll {
+impl Interest {
+    fn is_in(&self, message: &Arrived<'_>) -> bool {
+        match self {
+            Interest::Tags(tags) => tags.matches_queue_entry(message.tags_code),
+            Interest::Any => true,
+        }
+    }
+}
+
+/// Why a request is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There is a message that it may be interested in.
+    Arrived,
+    /// Its queue has messages beyond where it asked, none of which woke it: it may go on behind them.
+    Grown,
+    TimeUp,
+}
+
+/// A request's waking, and its right to wait for the rest of its time.
+pub struct Woken {
+    pub why: Why,
+    ticket: Ticket,
+}
+
+/// No room for one more request, or no time left.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+pub struct LongPoll<S> {
     clock: Clock,
-    /// By topic, then by queue id.
-    topics: Mutex<HashMap<String, HashMap<i32, Vec<Parked>>>>,
-    /// Of all topics: the derive thread looks here first.
-    count: AtomicUsize,
-    parked_pulls_max: usize,
+    /// Where requests run whose peers have no task, and where many are woken.
+    runtime: Handle,
+    limits: LongPollLimits,
+    ledger: Arc<Ledger>,
+    /// By topic.
+    shards: Vec<Shard<S>>,
+    hasher: RandomState,
+    /// Which shard is tidied next.
+    untidy: AtomicUsize,
 }
 
-impl LongPoll {
-    pub fn new(clock: Clock) -> LongPoll {
-        let (topics, count) = (Mutex::default(), AtomicUsize::new(0));
-        LongPoll { clock, topics, count, parked_pulls_max: PARKED_PULLS_MAX }
+struct Shard<S> {
+    /// The thread that derives queues looks here first.
+    waiting: AtomicUsize,
+    topics: Mutex<HashMap<Arc<str>, Topic<S>>>,
+}
+
+struct Topic<S> {
+    queues: HashMap<i32, List<S>>,
+    any_queue: List<S>,
+}
+
+struct List<S> {
+    parked: Vec<Parked<S>>,
+    bytes: usize,
+}
+
+/// A request that waits: what tells whether a message wakes it, and the rest.
+struct Parked<S> {
+    id: u64,
+    checked_to: i64,
+    until_ms: u64,
+    interest: Interest,
+    held: Box<Held<S>>,
+}
+
+struct Held<S> {
+    call: Call,
+    offset: i64,
+    resume: Resume<S>,
+    ticket: Ticket,
+}
+
+type Taking<S> = Vec<Box<Held<S>>>;
+
+impl<S: Send + Sync + 'static> LongPoll<S> {
+    pub fn new(clock: Clock, runtime: Handle, limits: LongPollLimits) -> LongPoll<S> {
+        let shard = || Shard { waiting: AtomicUsize::new(0), topics: Mutex::default() };
+        LongPoll {
+            clock,
+            runtime,
+            limits,
+            ledger: Ledger::new(limits),
+            shards: std::iter::repeat_with(shard).take(SHARDS).collect(),
+            hasher: RandomState::new(),
+            untidy: AtomicUsize::new(0),
+        }
     }
 
-    /// Pulls that wait now.
+    /// Requests that wait now.
     pub fn len(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+        self.shards.iter().map(|shard| shard.waiting.load(Ordering::SeqCst)).sum()
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub fn is_full(&self) -> bool {
-        self.len() >= self.parked_pulls_max
+    /// Parks a request for `wait_ms`, and returns its id. The caller looks again afterwards whether a message came meanwhile,
+    /// which woke nobody, and [wakes](Self::wake_one) the request then.
+    pub fn park(
+        &self,
+        call: &mut Call,
+        wait_ms: u64,
+        spot: &Spot,
+        waiting: Waiting<S>,
+    ) -> Result<(u64, Taken), Full> {
+        let until_ms = self.clock.monotonic_ms() + wait_ms.min(WAIT_MS_MAX);
+        let bytes = call.request.memory_bytes() - call.request.body.len() + OVERHEAD_BYTES;
+        let ticket = self.ledger.enter(call.peer().id(), bytes, until_ms, spot)?;
+        self.insert(call, spot, waiting, ticket)
     }
 
-    /// Parks a pull. The caller looks again afterwards whether a message came meanwhile.
-    pub fn park(&self, topic: &str, queue_id: i32, parked: Parked) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        let mut topics = self.topics.lock();
-        if !topics.contains_key(topic) {
-            topics.insert(topic.to_owned(), HashMap::new());
+    /// Parks a request for the rest of its time. As with [`park`](Self::park) the caller looks again.
+    pub fn park_again(
+        &self,
+        call: &mut Call,
+        woken: Woken,
+        spot: &Spot,
+        waiting: Waiting<S>,
+    ) -> Result<(u64, Taken), Full> {
+        let deadline = woken.ticket.deadline();
+        if woken.ticket.until_ms <= self.clock.monotonic_ms() {
+            return Err(Full);
         }
-        if let Some(queues) = topics.get_mut(topic) {
-            queues.entry(queue_id).or_default().push(parked);
+        let parked = self.insert(call, spot, waiting, woken.ticket)?;
+        // It may have come up while the request was in no list.
+        self.ledger.renew(deadline, spot.clone());
+        Ok(parked)
+    }
+
+    fn insert(
+        &self,
+        call: &mut Call,
+        spot: &Spot,
+        waiting: Waiting<S>,
+        ticket: Ticket,
+    ) -> Result<(u64, Taken), Full> {
+        let shard = self.shard(&spot.topic);
+        let mut topics = shard.topics.lock();
+        let list = topics.entry(spot.topic.clone()).or_default().list(spot.queue_id);
+        if list.parked.len() >= self.limits.requests_at_queue_max
+            || list.bytes + ticket.bytes > self.limits.bytes_at_queue_max
+        {
+            drop(topics);
+            drop(ticket);
+            return Err(Full);
         }
+        let (mut call, taken) = call.take();
+        // It is none's that waits, and may be a bit of a large buffer.
+        call.request.body = Body::default();
+        let Waiting { offset, checked_to, interest, resume } = waiting;
+        let (id, until_ms) = (ticket.id, ticket.until_ms);
+        list.bytes += ticket.bytes;
+        shard.waiting.fetch_add(1, Ordering::SeqCst);
+        let held = Box::new(Held { call, offset, resume, ticket });
+        list.parked.push(Parked { id, checked_to, until_ms, interest, held });
         drop(topics);
         fence(Ordering::SeqCst);
+        Ok((id, taken))
     }
 
-    /// Whether nobody waits, asked after a queue has grown: either this sees a pull that is being parked, or the look
-    /// that follows the parking sees the queue's new end.
-    pub fn is_empty_after_growth(&self) -> bool {
+    /// Wakes the requests that these messages are for, asked after their queues have grown: either this sees a request that
+    /// is being parked, or the look that follows the parking sees the queue's new end.
+    pub fn messages_arrived(&self, state: &Arc<S>, messages: &[Arrived<'_>]) {
         fence(Ordering::SeqCst);
-        self.is_empty()
-    }
-
-    /// Takes the pulls that these messages are for.
-    pub fn take_woken<'a>(&self, arrivals: impl IntoIterator<Item = Arrival<'a>>) -> Vec<Parked> {
-        let mut woken = Vec::new();
         if self.is_empty() {
-            return woken;
+            return;
         }
-        let mut topics = self.topics.lock();
-        for arrival in arrivals {
-            let Some(queue) = topics.get_mut(arrival.topic).and_then(|q| q.get_mut(&arrival.queue_id)) else {
-                continue;
-            };
-            let is_for = |parked: &mut Parked| {
-                arrival.max_offset > parked.offset
-                    && arrival.message.is_none_or(|(tags, text)| parked.filter.matches_arrival(tags, text))
-            };
-            woken.extend(queue.extract_if(.., is_for));
+        let mut taken = Vec::new();
+        for message in messages {
+            let shard = self.shard(message.topic);
+            if shard.waiting.load(Ordering::SeqCst) > 0 {
+                shard.take_arrived(message, &mut taken);
+            }
         }
-        self.count.fetch_sub(woken.len(), Ordering::SeqCst);
-        woken
+        self.wake(state, Why::Arrived, taken);
     }
 
-    /// The queues that pulls wait for.
-    pub fn queues(&self) -> Vec<(String, i32)> {
-        let topics = self.topics.lock();
-        let of_topic = |(topic, queues): (&String, &HashMap<i32, Vec<Parked>>)| {
-            queues.keys().map(|queue_id| (topic.clone(), *queue_id)).collect::<Vec<_>>()
-        };
-        topics.iter().flat_map(of_topic).collect()
+    /// Wakes one request, if it waits still.
+    pub fn wake_one(&self, state: &Arc<S>, spot: &Spot, id: u64) {
+        let taken = self.shard(&spot.topic).take(spot, |list| list.take_one(id));
+        self.wake(state, Why::Arrived, taken);
     }
 
-    /// Takes the pulls whose time is up, and forgets those whose connection is gone.
-    pub fn take_expired(&self) -> Vec<Parked> {
-        let mut expired = Vec::new();
-        if self.is_empty() {
-            return expired;
+    /// Wakes the requests whose queue has come beyond where they asked. `max_offset` tells a queue's end.
+    pub fn wake_grown(&self, state: &Arc<S>, max_offset: impl Fn(&str, i32) -> i64) {
+        for shard in self.shards.iter().filter(|shard| shard.waiting.load(Ordering::SeqCst) > 0) {
+            for (spot, queue_id) in shard.queues() {
+                let max_offset = max_offset(&spot.topic, queue_id);
+                let is_behind = |parked: &Parked<S>| max_offset > parked.held.offset;
+                let taken = shard.take(&spot, |list| list.take(is_behind));
+                self.wake(state, Why::Grown, taken);
+            }
         }
+    }
+
+    /// Wakes the requests whose time is up.
+    pub fn wake_expired(&self, state: &Arc<S>) {
         let now_ms = self.clock.monotonic_ms();
-        let mut gone = 0;
-        self.topics.lock().retain(|_, queues| {
-            queues.retain(|_, queue| {
-                let before = queue.len();
-                queue.retain(|parked| parked.call.peer().is_open());
-                gone += before - queue.len();
-                expired.extend(queue.extract_if(.., |parked| parked.until_ms <= now_ms));
-                !queue.is_empty()
-            });
-            !queues.is_empty()
+        for spot in self.ledger.take_due(now_ms) {
+            let is_due = |parked: &Parked<S>| parked.until_ms <= now_ms;
+            let taken = self.shard(&spot.topic).take(&spot, |list| list.take(is_due));
+            self.wake(state, Why::TimeUp, taken);
+        }
+        let next = self.untidy.fetch_add(1, Ordering::Relaxed);
+        self.shards[next % SHARDS].tidy();
+    }
+
+    /// Drops all requests: the broker stops.
+    pub fn drop_all(&self) {
+        for shard in &self.shards {
+            let topics = std::mem::take(&mut *shard.topics.lock());
+            let count: usize = topics.values().map(Topic::len).sum();
+            shard.waiting.fetch_sub(count, Ordering::SeqCst);
+        }
+    }
+
+    fn shard(&self, topic: &str) -> &Shard<S> {
+        &self.shards[self.hasher.hash_one(topic) as usize % SHARDS]
+    }
+
+    fn wake(&self, state: &Arc<S>, why: Why, taken: Taking<S>) {
+        let mut taken = taken.into_iter();
+        for held in taken.by_ref().take(WAKE_BATCH_MAX) {
+            held.resume(state, &self.runtime, why);
+        }
+        if taken.len() == 0 {
+            return;
+        }
+        let (state, runtime) = (state.clone(), self.runtime.clone());
+        self.runtime.spawn(async move {
+            while taken.len() > 0 {
+                tokio::task::yield_now().await;
+                for held in taken.by_ref().take(WAKE_BATCH_MAX) {
+                    held.resume(&state, &runtime, why);
+                }
+            }
         });
-        self.count.fetch_sub(expired.len() + gone, Ordering::SeqCst);
-        expired
-    }
-
-    /// Takes all: the broker stops, or a master has come. Java: `notifyMasterOnline`.
-    pub fn take_all(&self) -> Vec<Parked> {
-        let topics = std::mem::take(&mut *self.topics.lock());
-        let all: Vec<_> = topics.into_values().flat_map(HashMap::into_values).flatten().collect();
-        self.count.fetch_sub(all.len(), Ordering::SeqCst);
-        all
-    }
-
-    pub fn now_ms(&self) -> u64 {
-        self.clock.monotonic_ms()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::subscription::TagFilter;
-    use remoting::{Command, ExtFields, Peer, RequestCode};
-    use std::time::Duration;
+impl<S: Send + Sync + 'static> Held<S> {
+    /// On the connection's task; a peer without one has the request run on the runtime.
+    fn resume(self: Box<Self>, state: &Arc<S>, runtime: &Handle, why: Why) {
+        let Held { call, resume, ticket, .. } = *self;
+        let state = state.clone();
+        let work = Work::new(call, move |call| resume(&state, call, Woken { why, ticket }));
+        if let Err(work) = work.run_on_connection() {
+            runtime.spawn(async move { work.run() });
+        }
+    }
+}
 
-    fn parked(offset: i64, tags: &str, until_ms: u64) -> Parked {
-        Parked {
-            call: Call::new(
-                &Peer::detached(),
-                Command::request(RequestCode::PULL_MESSAGE, ExtFields::empty()),
-            ),
-            offset,
-            filter: PullFilter::Tags(TagFilter::parse(Some(tags)).unwrap()),
-            until_ms,
+impl<S> Shard<S> {
+    /// Takes requests out of one list.
+    fn take(&self, spot: &Spot, take: impl FnOnce(&mut List<S>) -> Taking<S>) -> Taking<S> {
+        let mut topics = self.topics.lock();
+        let list = topics.get_mut(&spot.topic).and_then(|topic| topic.existing(spot.queue_id));
+        let taken = list.map(take).unwrap_or_default();
+        self.waiting.fetch_sub(taken.len(), Ordering::SeqCst);
+        taken
+    }
+
+    fn take_arrived(&self, message: &Arrived<'_>, into: &mut Taking<S>) {
+        let is_for =
+            |parked: &Parked<S>| message.max_offset > parked.checked_to && parked.interest.is_in(message);
+        let mut topics = self.topics.lock();
+        let Some(topic) = topics.get_mut(message.topic) else { return };
+        let before = into.len();
+        if let Some(list) = topic.queues.get_mut(&message.queue_id) {
+            list.take_into(into, is_for);
+        }
+        topic.any_queue.take_into(into, is_for);
+        self.waiting.fetch_sub(into.len() - before, Ordering::SeqCst);
+    }
+
+    /// The queues that requests wait at.
+    fn queues(&self) -> Vec<(Spot, i32)> {
+        let topics = self.topics.lock();
+        let mut queues = Vec::new();
+        for (topic, lists) in &*topics {
+            let waited_at = lists.queues.iter().filter(|(_, list)| !list.parked.is_empty());
+            queues.extend(
+                waited_at.map(|(queue_id, _)| {
+                    (Spot { topic: topic.clone(), queue_id: Some(*queue_id) }, *queue_id)
+                }),
+            );
+        }
+        queues
+    }
+
+    /// Forgets lists that nobody is in. Not at once: most have somebody again soon.
+    fn tidy(&self) {
+        self.topics.lock().retain(|_, topic| {
+            topic.queues.retain(|_, list| !list.parked.is_empty());
+            topic.len() > 0
+        });
+    }
+}
+
+impl<S> Topic<S> {
+    fn list(&mut self, queue_id: Option<i32>) -> &mut List<S> {
+        match queue_id {
+            Some(queue_id) => self.queues.entry(queue_id).or_default(),
+            None => &mut self.any_queue,
         }
     }
 
-    fn arrival(max_offset: i64, tags_code: Option<i64>) -> Arrival<'static> {
-        Arrival { topic: "t", queue_id: 0, max_offset, message: tags_code.map(|code| (code, "")) }
+    fn existing(&mut self, queue_id: Option<i32>) -> Option<&mut List<S>> {
+        match queue_id {
+            Some(queue_id) => self.queues.get_mut(&queue_id),
+            None => Some(&mut self.any_queue),
+        }
     }
 
-    fn offsets(mut parked: Vec<Parked>) -> Vec<i64> {
-        parked.sort_by_key(|p| p.offset);
-        parked.iter().map(|p| p.offset).collect()
+    fn len(&self) -> usize {
+        self.any_queue.parked.len() + self.queues.values().map(|list| list.parked.len()).sum::<usize>()
+    }
+}
+
+impl<S> List<S> {
+    fn take(&mut self, is_wanted: impl FnMut(&Parked<S>) -> bool) -> Taking<S> {
+        let mut taken = Taking::new();
+        self.take_into(&mut taken, is_wanted);
+        taken
     }
 
-    #[test]
-    fn a_message_wakes_those_it_is_for() {
-        let long_poll = LongPoll::new(Clock::test(0));
-        long_poll.park("t", 0, parked(5, "*", 100));
-        long_poll.park("t", 0, parked(6, "TagA", 100));
-        long_poll.park("t", 0, parked(9, "*", 100));
-        long_poll.park("t", 1, parked(1, "*", 100));
-        assert!(offsets(long_poll.take_woken([arrival(5, None)])).is_empty());
-        assert_eq!(offsets(long_poll.take_woken([arrival(7, Some(1))])), [5]);
-        assert_eq!(offsets(long_poll.take_woken([arrival(7, Some(1)), arrival(8, Some(2598919))])), [6]);
-        assert_eq!(long_poll.len(), 2);
-        let mut queues = long_poll.queues();
-        queues.sort();
-        assert_eq!(queues, [("t".to_owned(), 0), ("t".to_owned(), 1)]);
-        assert_eq!(offsets(long_poll.take_all()), [1, 9]);
-        assert!(long_poll.is_empty());
+    fn take_into(&mut self, into: &mut Taking<S>, mut is_wanted: impl FnMut(&Parked<S>) -> bool) {
+        let List { parked, bytes } = self;
+        into.extend(parked.extract_if(.., |parked| is_wanted(parked)).map(|parked| {
+            *bytes -= parked.held.ticket.bytes;
+            parked.held
+        }));
     }
 
-    #[test]
-    fn there_is_room_for_so_many() {
-        let long_poll = LongPoll { parked_pulls_max: 2, ..LongPoll::new(Clock::test(0)) };
-        long_poll.park("t", 0, parked(5, "*", 100));
-        assert!(!long_poll.is_full());
-        long_poll.park("t", 1, parked(5, "*", 100));
-        assert!(long_poll.is_full());
-        long_poll.take_woken([arrival(6, None)]);
-        assert!(!long_poll.is_full());
+    /// It is the last one, if nobody came since.
+    fn take_one(&mut self, id: u64) -> Taking<S> {
+        let at = self.parked.iter().rposition(|parked| parked.id == id);
+        let taken = at.map(|at| self.parked.remove(at).held);
+        self.bytes -= taken.as_ref().map_or(0, |held| held.ticket.bytes);
+        taken.into_iter().collect()
     }
+}
 
-    #[test]
-    fn the_others_leave_when_their_time_is_up() {
-        let clock = Clock::test(0);
-        let long_poll = LongPoll::new(clock.clone());
-        long_poll.park("t", 0, parked(1, "*", 100));
-        long_poll.park("t", 1, parked(2, "*", 200));
-        clock.advance(Duration::from_millis(99));
-        assert!(offsets(long_poll.take_expired()).is_empty());
-        clock.advance(Duration::from_millis(1));
-        assert_eq!(offsets(long_poll.take_expired()), [1]);
-        let gone = parked(3, "*", 1000);
-        gone.call.peer().close();
-        long_poll.park("t", 0, gone);
-        clock.advance(Duration::from_millis(100));
-        assert_eq!(offsets(long_poll.take_expired()), [2]);
-        assert!(long_poll.is_empty());
+impl<S> Default for Topic<S> {
+    fn default() -> Topic<S> {
+        Topic { queues: HashMap::new(), any_queue: List::default() }
+    }
+}
+
+impl<S> Default for List<S> {
+    fn default() -> List<S> {
+        List { parked: Vec::new(), bytes: 0 }
     }
 }

@@ -2,6 +2,7 @@
 
 mod parts;
 
+use crate::arrivals;
 use crate::broadcast_offsets::BroadcastOffsets;
 use crate::broker::Broker;
 use crate::calls::Calls;
@@ -12,7 +13,7 @@ use crate::delays::Delays;
 use crate::dispatch::BrokerPort;
 use crate::groups::Groups;
 use crate::locks::Locks;
-use crate::long_poll::LongPoll;
+use crate::long_poll::{LongPoll, LongPollLimits};
 use crate::offsets::ConsumerOffsets;
 use crate::persister::{ConfigTable, Persister};
 use crate::registration::{Registration, RegistrationConfig};
@@ -113,7 +114,7 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
     let weak = Arc::downgrade(&broker);
     let on_arrived = move |arrived: &[store::Arrived<'_>]| {
         if let Some(broker) = weak.upgrade() {
-            broker.messages_arrived(arrived);
+            arrivals::messages_arrived(&broker, arrived);
         }
     };
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
@@ -217,7 +218,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         consumer_filters: filters,
         broadcast_offsets: BroadcastOffsets::new(clock.clone(), parts::broadcast_config(&settings.broker)),
         locks: Locks::new(clock.clone(), parts::lock_live_ms_max(&settings)?),
-        long_poll: LongPoll::new(clock.clone()),
+        long_poll: LongPoll::new(clock.clone(), Handle::current(), LongPollLimits::default()),
         disk_pool: DiskPool::default(),
         clock,
         settings: Live::new(settings),
@@ -279,8 +280,8 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
     let persist_period = Duration::from_millis(settings.flush_consumer_offset_interval_ms.max(1));
     let expired_ms = settings.channel_expired_timeout_ms;
     vec![
-        every(broker, LONG_POLL_TICK, |broker| broker.answer(broker.long_poll.take_expired())),
-        every(broker, GROWN_QUEUES_PERIOD, Broker::wake_grown_queues),
+        every(broker, LONG_POLL_TICK, |broker| broker.long_poll.wake_expired(broker)),
+        every(broker, GROWN_QUEUES_PERIOD, arrivals::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
         every(broker, BROADCAST_OFFSETS_PERIOD, |broker| broker.commit_broadcast_offsets()),
         every(broker, NOTICE_TICK, |broker| broker.clients.tell_changes()),
@@ -339,7 +340,7 @@ impl Running {
             task.abort();
         }
         let broker = self.broker;
-        drop(broker.long_poll.take_all());
+        broker.long_poll.drop_all();
         let saved = tokio::task::spawn_blocking(move || {
             broker.delays.schedule.shutdown();
             if let Some(timer) = &broker.delays.timer {

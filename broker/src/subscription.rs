@@ -50,16 +50,6 @@ pub enum PullFilter {
     Sql(SqlFilter),
 }
 
-impl PullFilter {
-    /// Whether a message that has just come is one: `properties` is its record's text.
-    pub fn matches_arrival(&self, tags_code: i64, properties: &str) -> bool {
-        match self {
-            PullFilter::Tags(tags) => tags.matches_queue_entry(tags_code),
-            PullFilter::Sql(sql) => sql.matches_properties(properties),
-        }
-    }
-}
-
 impl MessageFilter for PullFilter {
     fn matches_queue_entry(&self, tags_code: i64) -> bool {
         match self {

@@ -11,8 +11,10 @@ mod responder;
 use crate::command::Command;
 use crate::frame::{self, FrameError};
 use crate::refusal::Refusal;
+use call::Runs;
 pub use call::{Call, Outcome, Taken, Work};
 use input::Input;
+use line::Line;
 pub use outbox::OUTBOX_BYTES_MAX;
 pub use peer::{CallError, Peer, Sink};
 pub use responder::{Exchange, Observer, Responder};
@@ -23,6 +25,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Replies are written early where a batch of requests has made this much of them.
 const WRITE_EARLY_BYTES: usize = 256 * 1024;
+
+/// Calls resumed in a turn of a connection's task, at most: then what they made is written and others have theirs.
+const WORK_PER_TURN_MAX: usize = 32;
 
 /// What answers the requests that come in on a connection. Java: `NettyRequestProcessor`.
 pub trait Service: Send + Sync + 'static {
@@ -136,8 +141,23 @@ async fn serve<S: Service + ?Sized>(
                 return End::Io(error);
             }
         }
+        run_work(line);
         if let Err(error) = line.write_out(&mut stream).await {
             return End::Io(error);
+        }
+        if line.has_work() {
+            line.wake();
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Resumes calls for one turn.
+fn run_work(line: &Line) {
+    for _ in 0..WORK_PER_TURN_MAX {
+        match line.next_work().map(|rest| rest(Runs::OnConnection)) {
+            Some(waiting_bytes) if waiting_bytes < WRITE_EARLY_BYTES => {}
+            _ => return,
         }
     }
 }

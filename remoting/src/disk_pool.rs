@@ -131,7 +131,7 @@ impl Shared {
     /// A thread.
     fn run(&self) {
         while let Some(work) = self.next() {
-            let peer = work.call().peer().clone();
+            let peer = work.peer().clone();
             // A request that makes a handler panic ends its connection, as it does there, and not the thread.
             if catch_unwind(AssertUnwindSafe(|| work.run())).is_err() {
                 tracing::error!(target: "remoting", "a request of {} made its handler panic", peer.remote_addr());

@@ -20,7 +20,7 @@ pub mod tls;
 
 pub use code::{RequestCode, ResponseCode};
 pub use command::{Body, Codec, Command, Language};
-pub use connection::{Call, CallError, Outcome, Peer, Responder, Service};
+pub use connection::{Call, CallError, Outcome, Peer, Responder, Service, Taken, Work};
 pub use disk_pool::DiskPool;
 pub use ext_fields::ExtFields;
 pub use refusal::Refusal;

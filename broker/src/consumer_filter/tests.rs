@@ -156,13 +156,13 @@ fn properties_are_looked_up_in_the_record_s_text() {
     let lab = Lab::new();
     let filters = lab.load();
     filters.register("t", "g", "age > 18 AND name IS NOT NULL", SQL92, 1);
-    let filter = PullFilter::Sql(SqlFilter::new(&filters, filters.get("t", "g").map(|(filter, _)| filter)));
-    assert!(filter.matches_queue_entry(7), "the tags say nothing");
-    assert!(filter.matches_arrival(7, "age\u{1}19\u{2}name\u{1}x\u{2}"));
-    assert!(filter.matches_arrival(7, "age\u{1}1\u{2}name\u{1}x\u{2}age\u{1}20"), "the last one counts");
-    assert!(!filter.matches_arrival(7, "age\u{1}19\u{2}"));
+    let filter = SqlFilter::new(&filters, filters.get("t", "g").map(|(filter, _)| filter));
+    assert!(PullFilter::Sql(filter.clone()).matches_queue_entry(7), "the tags say nothing");
+    assert!(filter.matches_properties("age\u{1}19\u{2}name\u{1}x\u{2}"));
+    assert!(filter.matches_properties("age\u{1}1\u{2}name\u{1}x\u{2}age\u{1}20"), "the last one counts");
+    assert!(!filter.matches_properties("age\u{1}19\u{2}"));
     assert!(
-        !filter.matches_arrival(7, "age\u{1}old\u{2}name\u{1}x\u{2}"),
+        !filter.matches_properties("age\u{1}old\u{2}name\u{1}x\u{2}"),
         "what cannot be compared is not wanted"
     );
     assert!(!filter.matches_record(b"no record at all"));

@@ -1,16 +1,17 @@
 //! Pulls: 11 and 361. Java: `PullMessageProcessor`, `DefaultPullMessageResultHandler`.
 
 mod allowed;
+mod park;
 #[cfg(test)]
 mod tests;
 
 use crate::broker::Broker;
-use crate::long_poll::Parked;
 use crate::subscription::PullFilter;
 use crate::topics::perm;
 pub(super) use allowed::unsupported_filter;
 use allowed::{Allowed, check, forbidden};
 use bytes::Bytes;
+use park::Wait;
 use remoting::body::SubscriptionGroupConfig;
 use remoting::header::pull::{
     PullMessageRequestHeader, PullMessageResponseHeader, forbidden_type, pull_sys_flag,
@@ -35,17 +36,6 @@ pub fn lite_pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcom
         return Err(forbidden(forbidden_type::BROKER, remark));
     }
     pull(broker, call, Turn::First)
-}
-
-/// Serves a parked pull again: it is answered now, whatever there is. Java: `executeRequestWhenWakeup`.
-pub fn wake(broker: &Arc<Broker>, parked: Parked) {
-    let mut call = parked.call;
-    // A reset offset is told once: not to a consumer that is gone.
-    if !call.peer().is_open() {
-        return;
-    }
-    let outcome = pull(broker, &mut call, Turn::Woken);
-    call.end(outcome);
 }
 
 /// How often a pull has been here.
@@ -87,15 +77,6 @@ struct Looked {
     wait: Option<Wait>,
 }
 
-/// A pull that found nothing waits.
-struct Wait {
-    topic: String,
-    queue_id: i32,
-    offset: i64,
-    /// On the monotonic clock.
-    until_ms: u64,
-}
-
 fn look(
     broker: &Broker,
     peer: &Peer,
@@ -108,17 +89,9 @@ fn look(
     note_offsets(broker, peer, wanted, &result, code, turn);
     let waits = code == ResponseCode::PULL_NOT_FOUND
         && turn == Turn::First
-        && wanted.sys_flag & pull_sys_flag::SUSPEND != 0
-        && !broker.long_poll.is_full();
-    let wait = if waits { Some(wait(broker, wanted)?) } else { None };
+        && wanted.sys_flag & pull_sys_flag::SUSPEND != 0;
+    let wait = if waits { Some(Wait::of(broker, wanted)?) } else { None };
     Ok(Looked { result, code, wait })
-}
-
-fn wait(broker: &Broker, wanted: &Wanted<'_>) -> Result<Wait, Refusal> {
-    let suspend_timeout_ms = required(wanted.suspend_timeout_ms, "suspendTimeoutMillis")?;
-    let until_ms = broker.long_poll.now_ms() + park_ms(broker, suspend_timeout_ms);
-    let (topic, queue_id, offset) = (wanted.topic.to_owned(), wanted.queue_id, wanted.offset);
-    Ok(Wait { topic, queue_id, offset, until_ms })
 }
 
 /// Parks the pull or answers it, at once where that takes no reading from the disk.
@@ -129,9 +102,8 @@ fn settle(
     looked: Looked,
 ) -> Result<Outcome, Refusal> {
     let Looked { result, code, wait } = looked;
-    if let Some(wait) = wait {
-        let (call, taken) = call.take();
-        park(broker, wait, call, allowed.filter);
+    // Where no more may wait it is answered.
+    if let Some(taken) = wait.and_then(|wait| wait.park(broker, call, &allowed.filter).ok()) {
         return Ok(Outcome::Later(taken));
     }
     let reply = reply(broker, &allowed, code, &result);
@@ -152,24 +124,6 @@ fn settle(
         let messages = ranges.iter().map(|range| Bytes::copy_from_slice(range.as_ref()));
         Ok(Outcome::Now(with_messages(reply, messages)))
     })
-}
-
-fn park(broker: &Arc<Broker>, wait: Wait, call: Call, filter: PullFilter) {
-    let Wait { topic, queue_id, offset, until_ms } = wait;
-    broker.long_poll.park(&topic, queue_id, Parked { call, offset, filter, until_ms });
-    // A message that came between the look into the queue and the parking woke nobody.
-    let max_offset = broker.store.max_offset_in_queue(&topic, queue_id);
-    if max_offset > offset {
-        broker.queue_grew(&topic, queue_id, max_offset);
-    }
-}
-
-/// How long a pull that found nothing waits.
-fn park_ms(broker: &Broker, suspend_timeout_ms: i64) -> u64 {
-    match broker.settings().broker.long_polling_enable {
-        true => suspend_timeout_ms.max(0) as u64,
-        false => broker.settings().broker.short_polling_time_ms,
-    }
 }
 
 /// Where an admin has set the group to, once.

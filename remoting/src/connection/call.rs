@@ -76,30 +76,60 @@ fn reply(outcome: Result<Outcome, Refusal>) -> Option<Command> {
 }
 
 /// A call and the rest of what is to be done for it, on another thread or at another time.
+#[must_use = "a call that is dropped is not answered"]
 pub struct Work {
-    call: Call,
+    peer: Arc<Peer>,
     rest: Rest,
 }
 
-type Rest = Box<dyn FnOnce(&mut Call) -> Result<Outcome, Refusal> + Send>;
+/// Ends the call. The connection's own task gets the bytes that wait to be written.
+pub(super) type Rest = Box<dyn FnOnce(Runs) -> usize + Send>;
+
+/// Where work runs.
+pub(super) enum Runs {
+    OnConnection,
+    Elsewhere,
+}
 
 impl Work {
     /// `rest` is run with the call, once.
     pub fn new(
-        call: Call,
+        mut call: Call,
         rest: impl FnOnce(&mut Call) -> Result<Outcome, Refusal> + Send + 'static,
     ) -> Work {
-        Work { call, rest: Box::new(rest) }
+        let peer = call.peer().clone();
+        let rest = move |runs| {
+            let outcome = rest(&mut call);
+            match runs {
+                Runs::OnConnection => call.end_here(outcome),
+                Runs::Elsewhere => {
+                    call.end(outcome);
+                    0
+                }
+            }
+        };
+        Work { peer, rest: Box::new(rest) }
     }
 
-    /// What it is for.
-    pub fn call(&self) -> &Call {
-        &self.call
+    /// Whose request it is.
+    pub fn peer(&self) -> &Arc<Peer> {
+        &self.peer
     }
 
-    /// Runs the rest and does with the call what that says.
-    pub fn run(mut self) {
-        let outcome = (self.rest)(&mut self.call);
-        self.call.end(outcome);
+    /// On the thread that calls this.
+    pub fn run(self) {
+        (self.rest)(Runs::Elsewhere);
+    }
+
+    /// On the connection's own task, in turn with what comes in. Where the connection has ended it is dropped; a peer
+    /// without a socket has no task and gives it back.
+    pub fn run_on_connection(self) -> Result<(), Work> {
+        match self.peer.line() {
+            Some(line) => {
+                line.resume(self.rest);
+                Ok(())
+            }
+            None => Err(self),
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! The socket's side of a peer: what waits to be written to it, and how its task is woken.
+//! The socket's side of a peer: what waits to be written to it, what its task has yet to run, and how that is woken.
 
+use super::call::Rest;
 use super::outbox::{OUTBOX_BYTES_MAX, Outbox, SLICES_MAX};
 use super::responder::Queued;
 use crate::command::{Codec, Command};
 use parking_lot::Mutex;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -25,6 +27,8 @@ pub(super) struct Line {
     codec: Codec,
     /// None once the connection has ended.
     outbox: Mutex<Option<Outbox>>,
+    /// None once the connection has ended.
+    inbox: Mutex<Option<VecDeque<Rest>>>,
     woken: Notify,
     closed: Notify,
     opened: Instant,
@@ -40,6 +44,7 @@ impl Line {
         Line {
             codec,
             outbox: Mutex::new(Some(Outbox::default())),
+            inbox: Mutex::new(Some(VecDeque::new())),
             woken: Notify::new(),
             closed: Notify::new(),
             opened: Instant::now(),
@@ -61,6 +66,30 @@ impl Line {
             waiting_bytes if waiting_bytes > OUTBOX_BYTES_MAX => Err(ReadsTooSlowly),
             waiting_bytes => Ok(Queued { bytes: waiting_bytes - before, waiting_bytes }),
         }
+    }
+
+    /// Has work run on the connection's task; where that has ended it is dropped.
+    pub(super) fn resume(&self, work: Rest) {
+        let mut inbox = self.inbox.lock();
+        let Some(waiting) = inbox.as_mut() else {
+            drop(inbox);
+            return drop(work);
+        };
+        waiting.push_back(work);
+        let is_first = waiting.len() == 1;
+        drop(inbox);
+        // Who finds others waiting relies on their wake-up: the task sleeps only after it has found the inbox empty.
+        if is_first {
+            self.wake();
+        }
+    }
+
+    pub(super) fn next_work(&self) -> Option<Rest> {
+        self.inbox.lock().as_mut()?.pop_front()
+    }
+
+    pub(super) fn has_work(&self) -> bool {
+        self.inbox.lock().as_ref().is_some_and(|inbox| !inbox.is_empty())
     }
 
     /// Has the connection's task look what there is to do.
@@ -115,10 +144,10 @@ impl Line {
         }
     }
 
-    /// No more is written.
+    /// No more is written or run.
     pub(super) fn end(&self) {
-        let outbox = self.outbox.lock().take();
-        drop(outbox);
+        let (outbox, inbox) = (self.outbox.lock().take(), self.inbox.lock().take());
+        drop((outbox, inbox));
     }
 }
 

@@ -97,6 +97,7 @@ fn later_with_the_request() {
         Ok(Outcome::Now(Command::success()))
     });
     assert!(lab.replies().is_empty());
+    let Err(work) = work.run_on_connection() else { panic!("it has no task") };
     work.run();
     assert_eq!(lab.replies(), [(4, ResponseCode::SUCCESS)]);
 }

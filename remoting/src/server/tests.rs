@@ -1,11 +1,11 @@
 use super::*;
 use crate::client::{Client, ClientConfig};
 use crate::code::{RequestCode, ResponseCode};
-use crate::connection::{Call, CallError, Outcome};
+use crate::connection::{Call, CallError, Outcome, Work};
 use crate::{Command, ExtFields, Refusal};
 use bytes::{BufMut, Bytes};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 const ECHO: RequestCode = RequestCode(10);
 const LATER: RequestCode = RequestCode(11);
@@ -72,6 +72,25 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// The next frame that comes.
+async fn next(stream: &mut (impl AsyncRead + Unpin), input: &mut bytes::BytesMut) -> Command {
+    loop {
+        if let Some(command) = crate::frame::take(input).unwrap() {
+            return command;
+        }
+        assert!(stream.read_buf(input).await.unwrap() > 0);
+    }
+}
+
+/// A connection that has been served once: a server does not know a silent one's kind.
+async fn connect(addr: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    let request = Command::request(ECHO, ExtFields::default());
+    stream.write_all(&crate::frame::encode(&request, Codec::Json)).await.unwrap();
+    next(&mut stream, &mut bytes::BytesMut::new()).await;
+    stream
 }
 
 #[tokio::test]
@@ -158,12 +177,7 @@ async fn many_frames_in_one_write_are_answered_in_order() {
     let receive = async {
         let mut input = bytes::BytesMut::new();
         for opaque in 0..1000 {
-            let reply = loop {
-                if let Some(reply) = crate::frame::take(&mut input).unwrap() {
-                    break reply;
-                }
-                assert!(read.read_buf(&mut input).await.unwrap() > 0);
-            };
+            let reply = next(&mut read, &mut input).await;
             assert_eq!((reply.opaque, reply.body.len()), (opaque, opaque as usize % 3000));
         }
     };
@@ -243,5 +257,46 @@ async fn the_task_of_a_connection_is_small() {
     let stream = TcpStream::connect(&addr).await.unwrap();
     let task_bytes = size_of_val(&serve(stream, server.local_addr(), Arc::new(shared)));
     assert!(task_bytes < 3 * 1024, "{task_bytes} bytes");
+    server.shutdown(PATIENCE).await;
+}
+
+/// A connection with much to resume takes turns with the others.
+#[tokio::test]
+async fn resumed_calls_hold_up_nobody() {
+    const CALLS: usize = 10_000;
+    let (server, echo, addr) = start(ServerConfig::default());
+    let (mut busy, calm) = (connect(&addr).await, client());
+    assert_eq!(echo.open.load(Ordering::SeqCst), 1);
+    let peer = server.peers.lock().values().next().unwrap().clone();
+    let done = Arc::new(AtomicUsize::new(0));
+    for opaque in 0..CALLS {
+        let request = Command { opaque: opaque as i32, ..Command::request(ECHO, ExtFields::default()) };
+        let done = done.clone();
+        let work = Work::new(Call::new(&peer, request), move |_| {
+            done.fetch_add(1, Ordering::SeqCst);
+            Ok(Outcome::Now(Command::success()))
+        });
+        assert!(work.run_on_connection().is_ok());
+    }
+    calm.call(&addr, Command::request(ECHO, ExtFields::default()), PATIENCE).await.unwrap();
+    let before = done.load(Ordering::SeqCst);
+    assert!(before < CALLS, "{before} calls first");
+    let mut input = bytes::BytesMut::new();
+    for opaque in 0..CALLS {
+        assert_eq!(next(&mut busy, &mut input).await.opaque, opaque as i32);
+    }
+    assert_eq!(done.load(Ordering::SeqCst), CALLS);
+    server.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn a_call_resumed_too_late_is_dropped() {
+    let (server, echo, addr) = start(ServerConfig::default());
+    let stream = connect(&addr).await;
+    let peer = server.peers.lock().values().next().unwrap().clone();
+    drop(stream);
+    until("closed", || echo.open.load(Ordering::SeqCst) == 0).await;
+    let call = Call::new(&peer, Command::request(ECHO, ExtFields::default()));
+    assert!(Work::new(call, |_| panic!("it ran")).run_on_connection().is_ok());
     server.shutdown(PATIENCE).await;
 }

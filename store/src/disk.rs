@@ -40,14 +40,14 @@ type Fault = dyn Fn(DiskCall, &Path) -> io::Result<()> + Send + Sync;
 pub struct Disk(Arc<Inner>);
 
 struct Inner {
-    look: Box<Look>,
+    look: Arc<Look>,
     fault: Option<Box<Fault>>,
 }
 
 impl Disk {
     /// The disks there are, with other sizes.
     pub fn new(look: impl Fn(&Path) -> io::Result<DiskSpace> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { look: Box::new(look), fault: None }))
+        Self(Arc::new(Inner { look: Arc::new(look), fault: None }))
     }
 
     /// The disks there are.
@@ -55,10 +55,10 @@ impl Disk {
         Self::new(DiskSpace::of)
     }
 
-    /// The disks there are, but each call is made only if `fault` says nothing against it.
+    /// These disks, but each call is made only if `fault` says nothing against it.
     #[cfg(any(test, feature = "testing"))]
-    pub fn failing(fault: impl Fn(DiskCall, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Inner { look: Box::new(DiskSpace::of), fault: Some(Box::new(fault)) }))
+    pub fn failing(&self, fault: impl Fn(DiskCall, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { look: Arc::clone(&self.0.look), fault: Some(Box::new(fault)) }))
     }
 
     pub fn space(&self, path: &Path) -> io::Result<DiskSpace> {
@@ -276,7 +276,7 @@ mod tests {
     fn a_fault_keeps_the_call_from_being_made() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("0");
-        let disk = Disk::failing(|call, path| match call {
+        let disk = Disk::real().failing(|call, path| match call {
             DiskCall::Open if path.ends_with("0") => Err(io::Error::from_raw_os_error(libc::EIO)),
             _ => Ok(()),
         });

@@ -79,8 +79,14 @@ impl FileQueue {
         self.disk.create_dir(dir)?;
         let path = dir.join(layout::file_name(start));
         let file = LogFile::create(&self.disk, &path, start, self.file_bytes)?;
-        self.disk.sync_dir(dir)?;
-        Ok(file)
+        match self.disk.sync_dir(dir) {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                // Or it would be in the way of the next attempt.
+                let _ = self.disk.remove_file(&path);
+                Err(error)
+            }
+        }
     }
 
     /// Removes a file that was created and not pushed.

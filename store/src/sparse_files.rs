@@ -231,9 +231,10 @@ impl SparseFiles {
             state.flushed_to = state.flushed_to.max(state.starts.get(count).copied().unwrap_or(0));
             state.starts.drain(..count).collect()
         };
-        // A file that stays is nobody's until the next start, which tries again.
-        let remove = |start: &i64| self.disk().remove_if_there(&self.file_path(*start)).err();
-        removed.iter().filter_map(remove).last().map_or(Ok(removed.len()), Err)
+        // A file that stays is nobody's until the next start, which tries again. None behind it goes: a gap would be the
+        // queue's end for that start.
+        removed.iter().try_for_each(|start| self.disk().remove_if_there(&self.file_path(*start)))?;
+        Ok(removed.len())
     }
 
     /// Bytes of the files, holes counted.

@@ -1,6 +1,7 @@
 //! The store through its public face: append, derive, read, reopen.
 
 mod cut;
+mod failing_disk;
 mod faults;
 mod flips;
 mod full_disk;

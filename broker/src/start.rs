@@ -299,7 +299,8 @@ fn every(
 ) -> JoinHandle<()> {
     let broker = broker.clone();
     tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(period);
+        // There is nothing to do yet.
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

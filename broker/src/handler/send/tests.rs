@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{self, Overrides};
+use crate::persister::ConfigTable;
 use crate::start;
 use process::clock::Clock;
 use process::config::Environment;
@@ -58,7 +59,32 @@ async fn broker(home: &std::path::Path, settings: &str) -> start::Running {
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
     let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
-    start::start(settings, Clock::real()).await.unwrap()
+    let running = start::start(settings, Clock::real()).await.unwrap();
+    // A topic that is just being made keeps answers waiting.
+    running.broker().group_topic("T", 1, false, 0).unwrap();
+    running.broker().topics.persist();
+    running
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_being_made_is_waited_for() {
+    let home = tempfile::tempdir().unwrap();
+    let running = broker(home.path(), "").await;
+    let (sender, replies) = std::sync::mpsc::channel();
+    let sender = parking_lot::Mutex::new(sender);
+    let sink = move |reply| sender.lock().send(reply).unwrap();
+    let peer = Peer::in_process(([127, 0, 0, 1], 7).into(), Box::new(sink), None);
+    let call = &mut Call::new(&peer, send("New", None));
+    if let Ok(Outcome::Now(reply)) = send_message_v2(running.broker(), call) {
+        // The disk was faster than the look at it.
+        assert_eq!(reply.response_code(), ResponseCode::SUCCESS);
+    } else {
+        let reply: Command = replies.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        assert_eq!(reply.response_code(), ResponseCode::SUCCESS, "{:?}", reply.remark);
+    }
+    let table = std::fs::read_to_string(home.path().join("store/config/topics.json")).unwrap();
+    assert!(table.contains("\"New\""), "answered before the topic is on disk");
+    running.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -58,15 +58,19 @@ fn disk(root: &Path, fault: Arc<Fault>) -> Disk {
     })
 }
 
+/// Topic and queue id.
+type QueueName = (&'static str, i32);
+/// Queue offset, physical offset and body of a message.
+type Kept = (i64, i64, Vec<u8>);
+
 /// What a life has sent.
 #[derive(Default)]
 struct Sent {
-    /// By topic and queue: the bodies at their offsets.
-    acknowledged: BTreeMap<(&'static str, i32), Vec<(i64, i64, Vec<u8>)>>,
+    acknowledged: BTreeMap<QueueName, Vec<Kept>>,
     all: Vec<Vec<u8>>,
 }
 
-const QUEUES: [(&str, i32); 3] = [("T", 0), ("T", 1), ("U", 0)];
+const QUEUES: [QueueName; 3] = [("T", 0), ("T", 1), ("U", 0)];
 
 impl Sent {
     fn send(&mut self, store: &MessageStore, count: usize) {
@@ -96,7 +100,7 @@ impl Sent {
         }
     }
 
-    fn acknowledge(&mut self, (queue, message): ((&'static str, i32), (i64, i64, Vec<u8>))) {
+    fn acknowledge(&mut self, (queue, message): (QueueName, Kept)) {
         self.acknowledged.entry(queue).or_default().push(message);
     }
 }

@@ -82,8 +82,7 @@ async fn a_topic_that_is_being_made_is_waited_for() {
         let reply: Command = replies.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
         assert_eq!(reply.response_code(), ResponseCode::SUCCESS, "{:?}", reply.remark);
     }
-    let table = std::fs::read_to_string(home.path().join("store/config/topics.json")).unwrap();
-    assert!(table.contains("\"New\""), "answered before the topic is on disk");
+    assert!(running.broker().topics.is_saved("New"), "answered before the topic is on disk");
     running.shutdown().await;
 }
 

@@ -45,11 +45,11 @@ mod tail;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod threads;
 pub mod timer;
 pub mod topic_name;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -66,6 +66,7 @@ use flush::Flusher;
 use index::Index;
 use mapped_file::FileLock;
 use safety::Safety;
+use threads::Running;
 
 pub use config::{
     BatchTopics, BrokerRole, DelayLevels, FilterBits, FlushDiskType, Hours, MessageStoreConfig, Surroundings,
@@ -82,6 +83,7 @@ pub use read::Boundary;
 pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
 };
+pub use threads::OnFailed;
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +108,6 @@ pub struct MessageStore {
     /// Where the log ended when it was opened.
     opened_at: i64,
     was_clean: bool,
-    /// Whether appends are taken.
-    running: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Until the store is shut down.
     lock: Mutex<Option<FileLock>>,
@@ -117,6 +117,8 @@ pub struct MessageStore {
 struct Shared {
     config: Live<MessageStoreConfig>,
     surroundings: Surroundings,
+    /// Whether appends are taken.
+    running: Running,
     log: CommitLog,
     queues: ConsumeQueueStore,
     index: Index,

@@ -18,10 +18,11 @@ pub mod store;
 pub mod timer;
 pub mod topic;
 
+use ::store::AccessError;
 use remoting::command::UNSET_REMARK;
 use remoting::header::offset::OffsetResponseHeader;
 use remoting::json::{self, JsonError};
-use remoting::{Command, ExtFields, Outcome, Refusal};
+use remoting::{Command, ExtFields, Outcome, Refusal, ResponseCode};
 
 /// Behind remarks that name a missing topic or group. Java: `FAQUrl.suggestTodo`.
 pub const FAQ: &str = "\nSee https://rocketmq.apache.org/docs/bestPractice/06FAQ for further details.";
@@ -32,6 +33,12 @@ fn json_body<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal
         return Err(Refusal::missing("body"));
     }
     json::from_slice(body).map_err(|error: JsonError| Refusal::unreadable_body(error))
+}
+
+/// What is asked for lies where the disk cannot be read, or in a file that was cut.
+fn unreadable(error: AccessError) -> Refusal {
+    tracing::error!("the store cannot be read: {error}");
+    Refusal::new(ResponseCode::SYSTEM_ERROR, format!("the store cannot be read: {error}"))
 }
 
 fn ok() -> Result<Outcome, Refusal> {

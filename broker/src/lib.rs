@@ -30,4 +30,5 @@ mod topic_metrics;
 pub mod topic_validator;
 pub mod topics;
 pub mod transaction;
+mod unreadable;
 mod workers;

@@ -41,6 +41,10 @@ impl MessageFilter for TagFilter {
             TagFilter::Codes(codes) => codes.contains(&(tags_code as i32)),
         }
     }
+
+    fn looks_at_records(&self) -> bool {
+        false
+    }
 }
 
 /// Which messages a pull wants.
@@ -63,6 +67,10 @@ impl MessageFilter for PullFilter {
             PullFilter::Tags(tags) => tags.matches_queue_entry(unit.tags_code),
             PullFilter::Sql(sql) => sql.matches_bit_map(unit.store_timestamp_ms, unit.bit_map),
         }
+    }
+
+    fn looks_at_records(&self) -> bool {
+        matches!(self, PullFilter::Sql(_))
     }
 
     fn matches_record(&self, record: &[u8]) -> bool {

@@ -19,6 +19,7 @@ mod tests;
 
 use crate::topic_metrics::TopicMetrics;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
+use crate::unreadable::Unreadable;
 use crate::workers::Workers;
 use message::property::{self, TIMER_DELAY_MS, TIMER_DELAY_SEC, TIMER_DELIVER_MS};
 use parking_lot::Mutex;
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fmt, io};
 use store::timer::{StoreEnd, TimerCheckpoint, TimerFiles};
-use store::{Arrived, MessageStore, OpenError};
+use store::{AccessError, Arrived, MessageStore, OpenError};
 
 pub use recall::RecallHandle;
 
@@ -71,6 +72,8 @@ pub struct Timer {
     progress: Mutex<Progress>,
     /// Messages of the timer's queue that are in the wheel although the checkpoint does not say so.
     entered: Mutex<HashSet<i64>>,
+    /// In the timer's queue.
+    unreadable: Mutex<Unreadable>,
     /// The thread sleeps, and wants to know of new messages.
     idle: AtomicBool,
     workers: Workers,
@@ -96,7 +99,7 @@ impl Timer {
     pub fn load(metrics_path: &Path, store: Arc<MessageStore>, clock: Clock) -> Result<Timer, TimerError> {
         let config = store.config();
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
-        let files = TimerFiles::open(&config, end).map_err(TimerError::Files)?;
+        let files = TimerFiles::open(&config, store.disk(), end).map_err(TimerError::Files)?;
         let metrics = TopicMetrics::load(metrics_path, clock.clone()).map_err(TimerError::Metrics)?;
         let timer = Timer {
             tick_ms: config.timer_tick_ms(),
@@ -107,15 +110,16 @@ impl Timer {
             metrics,
             progress: Mutex::default(),
             entered: Mutex::default(),
+            unreadable: Mutex::default(),
             idle: AtomicBool::new(false),
             workers: Workers::default(),
         };
-        timer.resume();
+        timer.resume().map_err(|error| TimerError::Files(error.into()))?;
         Ok(timer)
     }
 
     /// Finds out where an earlier process has stopped. Java: `recover`.
-    fn resume(&self) {
+    fn resume(&self) -> Result<(), AccessError> {
         let stopped = self.files.checkpoint();
         let (min, max) = (
             self.store.min_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0),
@@ -125,13 +129,13 @@ impl Timer {
         let queue_offset = queue_offset.min(max).max(min);
         // Java enters, and so delivers, these once more.
         if queue_offset < max {
-            let next = self.store.commit_log_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0, queue_offset);
-            *self.entered.lock() = self.files.entered_since(next);
+            let next = self.store.commit_log_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0, queue_offset)?;
+            *self.entered.lock() = self.files.entered_since(next)?;
         }
         let now_ms = self.slot_ms(self.clock.wall_ms());
         let span_ms = store::timer::span_ms(self.tick_ms);
         let read_ms = match stopped.last_read_time_ms {
-            0 if self.files.last_physical_offset().is_none() => now_ms,
+            0 if self.files.last_physical_offset()?.is_none() => now_ms,
             stopped if (1..now_ms.saturating_add(span_ms)).contains(&stopped) => self.slot_ms(stopped),
             // Nobody knows: every slot that may be over, and not so far back that `catch_up` took in those to come.
             _ => now_ms - span_ms / 2 + BLANK_SLOTS * self.tick_ms,
@@ -143,6 +147,7 @@ impl Timer {
             "timed messages: slots from {read_ms} on, queue from {queue_offset} of {max}, {} known beyond it",
             self.entered.lock().len()
         );
+        Ok(())
     }
 
     /// The slot of a moment. Java: `formatTimeMs`.

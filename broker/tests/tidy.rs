@@ -60,5 +60,6 @@ fn unsafe_code_has_one_room() {
     ];
     let found: Vec<_> =
         rooms.iter().flat_map(|room| holding(room, &["unsafe {", "unsafe fn", "unsafe impl"])).collect();
-    assert_eq!(found, ["store/src/mapped_file.rs: unsafe {"]);
+    assert!(!found.is_empty());
+    assert!(found.iter().all(|file| file.starts_with("store/src/mapped_file")), "{found:?}");
 }

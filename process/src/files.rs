@@ -52,63 +52,97 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Asked before each step: a test has one fail.
+type May<'a> = &'a mut dyn FnMut(&'static str) -> io::Result<()>;
+
+fn always(_step: &'static str) -> io::Result<()> {
+    Ok(())
+}
+
+fn run<T>(
+    may: May<'_>,
+    step: &'static str,
+    path: &Path,
+    work: impl FnOnce() -> io::Result<T>,
+) -> Result<T, FileError> {
+    may(step).and_then(|()| work()).map_err(failed(step, path))
+}
+
 /// Replaces the content of `path` durably; the previous content stays in `<path>.bak`. Makes missing parent folders.
 ///
 /// At every moment, power cut included, `path` holds the old or the new content whole. So it does after an error, which
 /// names the step that failed.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    replace_in_steps(path, content, &mut always)
+}
+
+fn replace_in_steps(path: &Path, content: &[u8], may: May<'_>) -> Result<(), FileError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    create_folder(folder)?;
+    create_folder_in_steps(folder, may)?;
     let fresh = with_suffix(path, ".tmp");
-    write_synced(&fresh, content)?;
-    keep_backup(path)?;
-    fs::rename(&fresh, path).map_err(failed("replace", path))?;
-    sync_folder(folder)
+    write_synced(&fresh, content, may)?;
+    keep_backup(path, may)?;
+    run(may, "replace", path, || fs::rename(&fresh, path))?;
+    sync(folder, may)
 }
 
 /// Makes a folder and its parents where they are missing, durably: a power cut does not take them away again. An error
 /// names the step that failed.
 pub fn create_folder(folder: &Path) -> Result<(), FileError> {
-    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-    let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
-    fs::create_dir_all(folder).map_err(failed("create folder", folder))?;
-    let parents = missing.iter().filter_map(|made| made.parent());
-    parents.into_iter().try_for_each(|parent| match parent.as_os_str().is_empty() {
-        true => sync_folder(Path::new(".")),
-        false => sync_folder(parent),
-    })
+    create_folder_in_steps(folder, &mut always)
 }
 
-fn write_synced(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let mut file = File::create(path).map_err(failed("create", path))?;
-    file.write_all(content).map_err(failed("write", path))?;
-    file.sync_all().map_err(failed("sync", path))
+fn create_folder_in_steps(folder: &Path, may: May<'_>) -> Result<(), FileError> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
+    run(may, "create folder", folder, || fs::create_dir_all(folder))?;
+    let parents = missing.iter().filter_map(|made| made.parent());
+    let synced = parents.into_iter().try_for_each(|parent| match parent.as_os_str().is_empty() {
+        true => sync(Path::new("."), may),
+        false => sync(parent, may),
+    });
+    if synced.is_err() {
+        // Where they stayed the next attempt would take them for durable.
+        missing.iter().take_while(|made| fs::remove_dir(made).is_ok()).for_each(drop);
+    }
+    synced
+}
+
+fn write_synced(path: &Path, content: &[u8], may: May<'_>) -> Result<(), FileError> {
+    let mut file = run(may, "create", path, || File::create(path))?;
+    run(may, "write", path, || file.write_all(content))?;
+    run(may, "sync", path, || file.sync_all())
 }
 
 /// Lets the backup's name point at the current content, without a moment in which either name is missing.
-fn keep_backup(path: &Path) -> Result<(), FileError> {
+fn keep_backup(path: &Path, may: May<'_>) -> Result<(), FileError> {
     let link = with_suffix(path, ".bak.tmp");
-    match fs::remove_file(&link) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &link)(cause)),
-        _ => {}
-    }
-    match fs::hard_link(path, &link) {
-        Ok(()) => fs::rename(&link, backup_path(path)).map_err(failed("back up", path)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+    run(may, "remove", &link, || match fs::remove_file(&link) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        _ => Ok(()),
+    })?;
+    match may("link").and_then(|()| fs::hard_link(path, &link)) {
+        Ok(()) => {}
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
         // Some file systems know no hard links.
-        Err(_) => {
-            fs::copy(path, &link).map_err(failed("back up", path))?;
-            fs::rename(&link, backup_path(path)).map_err(failed("back up", path))
-        }
+        Err(_) => match run(may, "back up", path, || fs::copy(path, &link)) {
+            Err(error) if error.cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            copied => copied.map(drop)?,
+        },
     }
+    run(may, "back up", path, || fs::rename(&link, backup_path(path)))
 }
 
 /// Makes names that were added to or removed from a folder survive a power cut. An error if the folder cannot be opened or
 /// synced.
 pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
-    let handle = OpenOptions::new().read(true).open(folder).map_err(failed("open folder", folder))?;
-    handle.sync_all().map_err(failed("sync folder", folder))
+    sync(folder, &mut always)
+}
+
+fn sync(folder: &Path, may: May<'_>) -> Result<(), FileError> {
+    let handle = run(may, "open folder", folder, || OpenOptions::new().read(true).open(folder))?;
+    run(may, "sync folder", folder, || handle.sync_all())
 }
 
 /// Content that was read, and whether the file itself was usable.
@@ -220,6 +254,37 @@ mod tests {
         fs::write(folder.path().join("file"), "").unwrap();
         let error = replace(&folder.path().join("file/topics.json"), b"x").unwrap_err();
         assert!(error.to_string().starts_with("cannot create folder"), "{error}");
+    }
+
+    #[test]
+    fn whichever_step_fails_the_old_or_the_new_content_is_there() {
+        let write_thrice = |failing: usize| {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join("config/n.json");
+            let mut steps = 0;
+            let mut may = |_| {
+                steps += 1;
+                if steps == failing { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+            };
+            let mut before = None;
+            for number in 1..4 {
+                let written = replace_in_steps(&path, number.to_string().as_bytes(), &mut may);
+                let found = load(&path, as_number).unwrap();
+                assert!(!matches!(found, Loaded::Backup(..)), "step {failing}: {found:?}");
+                let found = found.into_content();
+                let may_be_old = written.is_err() && found == before;
+                assert!(found == Some(number) || may_be_old, "step {failing}: {found:?} for {number}");
+                before = found;
+            }
+            replace(&path, b"9").unwrap();
+            assert_eq!(load(&path, as_number).unwrap(), Loaded::Main(9), "goes on after step {failing}");
+            steps
+        };
+        let steps = write_thrice(0);
+        assert!(steps > 25, "{steps}");
+        for failing in 1..=steps {
+            write_thrice(failing);
+        }
     }
 
     #[test]

@@ -204,7 +204,10 @@ async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: A
         () = peer.closed() => None,
     };
     match opened {
-        Some(Ok(Stream::Plain(stream))) => connection::run(stream, &peer, &*shared.service).await,
+        Some(Ok(Stream::Plain(stream))) => {
+            peer.set_on_plain_socket();
+            connection::run(stream, &peer, &*shared.service).await;
+        }
         Some(Ok(Stream::Tls(stream))) => Box::pin(serve_tls(stream, &peer, &*shared.service)).await,
         Some(Err(error @ PreambleError::Closed)) => {
             tracing::info!(target: "remoting", "connection {}: {error}", peer.remote_addr());

@@ -93,7 +93,7 @@ fn read(store: &MessageStore) {
             count_max: 32,
             bytes_max: get::PULL_BYTES_MAX,
         };
-        let result = store.get_message(request, &Everything);
+        let result = store.get_message(request, &Everything).unwrap();
         if result.message_count == 0 {
             break;
         }

@@ -4,7 +4,6 @@
 //! Whatever may wait is done elsewhere: records are encoded before the lock, and a thread makes the next file and touches
 //! pages ahead of the writer.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -17,7 +16,7 @@ use super::commit_log::CommitLog;
 use super::consume_queue::RETIRED;
 use super::error::PutError;
 use super::layout::BLANK_BYTES;
-use super::mapped_file::MappedFile;
+use super::mapped_file::LogFile;
 use super::tail::{RETRY_AFTER, Tail};
 use super::threads::PanicPoint;
 
@@ -59,8 +58,7 @@ impl CommitLog {
         queue_offset: Option<&AtomicI64>,
         now_ms: i64,
     ) -> Result<Placed, PutError> {
-        let (file, at) = self.room(tail, buffer.len())?;
-        let physical_offset = file.start() + at as i64;
+        let physical_offset = self.room(tail, buffer.len())?;
         let first = queue_offset.map_or(0, |next| next.load(Ordering::Relaxed));
         if first == RETIRED {
             // Between its being found and the lock. The client tries again, with the queue that takes its place.
@@ -70,9 +68,7 @@ impl CommitLog {
             let queue_offset = if queue_offset.is_some() { first + index as i64 } else { 0 };
             record.place(buffer, queue_offset, physical_offset + record.at as i64, now_ms);
         }
-        if !file.write(at, buffer) {
-            return Err(PutError::ServiceNotAvailable("log file is shorter than it should be".to_owned()));
-        }
+        tail.append(buffer)?;
         if let Some(next) = queue_offset {
             next.store(first + records.len() as i64, Ordering::Relaxed);
         }
@@ -81,47 +77,44 @@ impl CommitLog {
         Ok(Placed { physical_offset, queue_offset: first, store_timestamp_ms: now_ms })
     }
 
-    /// The file and the place in it for `bytes` more bytes; rolls to the next file where they do not fit.
-    fn room<'a>(&self, tail: &'a mut Tail, bytes: usize) -> Result<(&'a MappedFile, usize), PutError> {
+    /// Where `bytes` more bytes go, for which there is room then; rolls to the next file where they do not fit.
+    fn room(&self, tail: &mut Tail, bytes: usize) -> Result<i64, PutError> {
         let end = self.max_offset.load(Ordering::Relaxed);
-        let at = tail.file.as_ref().map(|file| (end - file.start()) as usize);
-        let needed = at.map(|at| at + bytes + BLANK_BYTES);
-        let fits = tail.file.as_ref().zip(needed).is_some_and(|(file, needed)| needed <= file.len());
+        let needed = tail.file().map(|file| (end - file.start()) as usize + bytes + BLANK_BYTES);
+        let fits = tail.file().zip(needed).is_some_and(|(file, needed)| needed <= file.len());
         if let Some(needed) = needed.filter(|&needed| fits && needed > tail.reserved_to) {
-            tail.reserve_for_append(&self.files, needed)?;
+            tail.reserve_for_append(needed)?;
         }
         if !fits {
             self.roll(tail, end)?;
         }
-        match &tail.file {
-            Some(file) => Ok((file, if fits { at.unwrap_or(0) } else { 0 })),
-            None => Err(PutError::ServiceNotAvailable("log has no file".to_owned())),
-        }
+        Ok(self.max_offset.load(Ordering::Relaxed))
     }
 
     /// Closes the present file with a blank record and goes on at the start of the next. Nothing changes if that cannot
     /// be made.
     fn roll(&self, tail: &mut Tail, end: i64) -> Result<(), PutError> {
         let file_bytes = self.files.file_bytes() as i64;
-        let start = tail.file.as_ref().map_or(end - end % file_bytes, |file| file.start() + file_bytes);
+        let start = tail.file().map_or(end - end % file_bytes, |file| file.start() + file_bytes);
         // The blank's blocks come with every record of ours; but the file may end with one of Java's.
-        let needed = tail.file.as_ref().map_or(0, |file| (end - file.start()) as usize + BLANK_BYTES);
+        let needed = tail.file().map_or(0, |file| (end - file.start()) as usize + BLANK_BYTES);
         if end < start && needed > tail.reserved_to {
-            tail.reserve_for_append(&self.files, needed)?;
+            tail.reserve_for_append(needed)?;
         }
         let mut next_file = self.next.lock();
         let next = match next_file.ready.take() {
             Some(next) if next.start() == start => next,
             _ => next_file.make(&self.files, start).map_err(PutError::CreateMappedFileFailed)?,
         };
-        if let Some(file) = &tail.file
-            && end < start
-        {
-            let at = (end - file.start()) as usize;
+        if end < start {
             let mut blank = [0; BLANK_BYTES];
-            blank[..4].copy_from_slice(&((file.len() - at) as i32).to_be_bytes());
+            blank[..4].copy_from_slice(&((start - end) as i32).to_be_bytes());
             blank[4..].copy_from_slice(&MAGIC_BLANK.to_be_bytes());
-            let _ = file.write(at, &blank);
+            let room = BLANK_BYTES.min((start - end) as usize);
+            if let Err(error) = tail.append(&blank[..room]) {
+                next_file.ready = Some(next);
+                return Err(error);
+            }
         }
         self.files.push(Arc::clone(&next));
         *tail = Tail::reserved(next);
@@ -132,22 +125,22 @@ impl CommitLog {
     /// Reserves disk blocks before the first append has to. A full disk is no error yet: an append tries again.
     pub fn prepare_tail(&self) {
         let mut tail = self.tail.lock();
-        let at = tail.file.as_ref().map_or(0, |file| (self.max_offset() - file.start()) as usize);
-        if let Some(needed) = tail.file.as_ref().map(|file| (at + BLANK_BYTES).min(file.len()))
-            && let Err(error) = tail.reserve(&self.files, needed)
+        let at = tail.file().map_or(0, |file| (self.max_offset() - file.start()) as usize);
+        if let Some(needed) = tail.file().map(|file| (at + BLANK_BYTES).min(file.len()))
+            && let Err(error) = tail.reserve(needed)
         {
             error!(%error, "no room for appends");
         }
     }
 
     /// Reserves blocks of `file` up to `until`; whether it has them now.
-    fn reserve_ahead(&self, file: &Arc<MappedFile>, until: usize) -> bool {
+    fn reserve_ahead(&self, file: &Arc<LogFile>, until: usize) -> bool {
         let mut tail = self.tail.lock();
-        let is_tail = tail.file.as_ref().is_some_and(|tail| Arc::ptr_eq(tail, file));
-        is_tail && (until <= tail.reserved_to || tail.reserve(&self.files, until).is_ok())
+        let is_tail = tail.file().is_some_and(|tail| Arc::ptr_eq(tail, file));
+        is_tail && (until <= tail.reserved_to || tail.reserve(until).is_ok())
     }
 
-    fn end_of_last_file(&self) -> Option<(Arc<MappedFile>, usize)> {
+    fn end_of_last_file(&self) -> Option<(Arc<LogFile>, usize)> {
         let file = self.files.last()?;
         let at = usize::try_from(self.max_offset() - file.start()).ok()?;
         Some((file, at))
@@ -207,7 +200,7 @@ impl Ahead {
         let end = file.start() + at as i64;
         let from = (*touched).max(end);
         let until = (end + TOUCHED_AHEAD_BYTES as i64).min(file.start() + file.len() as i64);
-        // Touching a page that has no block on a full disk would end the process.
+        // Touching a page that has no block on a full disk would fail.
         if from < until && log.reserve_ahead(&file, (until - file.start()) as usize) {
             file.touch((from - file.start()) as usize, (until - from) as usize);
             *touched = until;
@@ -224,7 +217,7 @@ impl Ahead {
 }
 
 /// Makes the file behind `last` and leaves it for the writer, unless there is one or the writer was faster.
-fn make_next(log: &CommitLog, last: &Arc<MappedFile>) -> bool {
+fn make_next(log: &CommitLog, last: &Arc<LogFile>) -> bool {
     let mut next = log.next.lock();
     let still_last = log.files.last().is_some_and(|file| Arc::ptr_eq(&file, last));
     if next.ready.is_some() || !still_last {
@@ -238,6 +231,6 @@ fn make_next(log: &CommitLog, last: &Arc<MappedFile>) -> bool {
 
 fn remove_unused_next(log: &CommitLog) {
     if let Some(next) = log.next.lock().ready.take() {
-        let _ = fs::remove_file(log.files.path(&next));
+        let _ = log.files.remove_unused(&next);
     }
 }

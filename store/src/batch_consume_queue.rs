@@ -5,16 +5,16 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Boundary;
-use super::error::OpenError;
+use super::entries::Entries;
+use super::error::{AccessError, OpenError};
 use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
-use super::mapped_file::MappedFile;
 use super::probe::{Trust, load_entries};
 use super::sparse_files::{SparseDir, SparseFiles};
 
@@ -34,6 +34,8 @@ pub struct BatchConsumeQueue {
     end: AtomicI64,
     /// Where the last record that the queue knows starts; -1 for none.
     max_physical_offset: AtomicI64,
+    /// Why a record could not be added: none is since.
+    broken: OnceLock<AccessError>,
 }
 
 impl BatchConsumeQueue {
@@ -46,6 +48,7 @@ impl BatchConsumeQueue {
             max_offset: AtomicI64::new(0),
             end: AtomicI64::new(0),
             max_physical_offset: AtomicI64::new(-1),
+            broken: OnceLock::new(),
         }
     }
 
@@ -70,8 +73,8 @@ impl BatchConsumeQueue {
     }
 
     /// First byte of the log behind the last record that the queue knows; -1 for none.
-    pub fn max_physical_end(&self) -> i64 {
-        self.last().map_or(-1, |last| last.entry.physical_end())
+    pub fn max_physical_end(&self) -> Result<i64, AccessError> {
+        Ok(self.last()?.map_or(-1, |last| last.entry.physical_end()))
     }
 
     fn file_entries(&self) -> i64 {
@@ -84,26 +87,32 @@ impl BatchConsumeQueue {
         first..self.end.load(Ordering::Acquire)
     }
 
-    fn last(&self) -> Option<BatchQueueEntry> {
-        self.indexes().next_back().and_then(|last| self.at(last))
+    fn last(&self) -> Result<Option<BatchQueueEntry>, AccessError> {
+        match self.indexes().next_back() {
+            Some(last) => self.at(last),
+            None => Ok(None),
+        }
     }
 
-    fn at(&self, index: i64) -> Option<BatchQueueEntry> {
-        let (file, at) = self.files.locate(index * ENTRY_BYTES)?;
-        BatchQueueEntry::decode(file.read(at, BATCH_QUEUE_ENTRY_BYTES)?)
+    fn at(&self, index: i64) -> Result<Option<BatchQueueEntry>, AccessError> {
+        self.files.entry(index * ENTRY_BYTES)
     }
 
     /// How many entries from the front of `within` on are as `holds` says, given that none is behind one that is not.
-    fn partition(&self, within: Range<i64>, holds: impl Fn(&BatchQueueEntry) -> bool) -> i64 {
+    fn partition(
+        &self,
+        within: Range<i64>,
+        holds: impl Fn(&BatchQueueEntry) -> bool,
+    ) -> Result<i64, AccessError> {
         let (mut low, mut high) = (within.start, within.end);
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.at(middle).is_some_and(|entry| holds(&entry)) {
+            match self.at(middle)?.is_some_and(|entry| holds(&entry)) {
                 true => low = middle + 1,
                 false => high = middle,
             }
         }
-        low - within.start
+        Ok(low - within.start)
     }
 }
 
@@ -111,7 +120,9 @@ impl BatchConsumeQueue {
 impl BatchConsumeQueue {
     /// Adds an entry at the end. True if its record was not known before.
     pub fn put(&self, entry: BatchQueueEntry) -> io::Result<bool> {
-        if entry.entry.physical_offset <= self.max_physical_offset.load(Ordering::Acquire) {
+        if entry.entry.physical_offset <= self.max_physical_offset.load(Ordering::Acquire)
+            || self.broken().is_some()
+        {
             return Ok(false);
         }
         let end = self.end.load(Ordering::Acquire);
@@ -125,17 +136,29 @@ impl BatchConsumeQueue {
         Ok(true)
     }
 
+    /// As [`ConsumeQueue::broken`](super::consume_queue::ConsumeQueue::broken).
+    pub fn broken(&self) -> Option<&AccessError> {
+        self.broken.get()
+    }
+
+    /// Adds nothing more, so that no record is missing from the middle.
+    pub fn give_up(&self, why: AccessError) {
+        let (topic, queue_id) = (&**self.topic(), self.queue_id());
+        error!(%why, topic, queue_id, "cannot write a batch queue, it takes no messages before the next start");
+        let _ = self.broken.set(why);
+    }
+
     /// Loads the files of a queue and finds its end.
     pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
-        let (end, _) = load_entries(&self.files, trust, |_: &BatchQueueEntry| true)?;
+        let (end, _) = load_entries(&self.files, trust, |_: &BatchQueueEntry| Ok(true))?;
         self.end_at(end / ENTRY_BYTES, trust != Trust::All)
     }
 
     fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {
         self.files.end_at(end * ENTRY_BYTES, cleared)?;
         self.end.store(end, Ordering::Release);
-        let last = self.last();
-        let first = self.at(self.indexes().start).filter(|_| last.is_some());
+        let last = self.last()?;
+        let first = if last.is_some() { self.at(self.indexes().start)? } else { None };
         self.min_offset.store(first.map_or(-1, |first| first.base_offset), Ordering::Release);
         self.max_offset.store(last.map_or(0, |last| last.end_offset()), Ordering::Release);
         let physical = last.map_or(-1, |last| last.entry.physical_offset);
@@ -146,11 +169,11 @@ impl BatchConsumeQueue {
     /// Cuts off the entries of records at `physical_offset` and behind it (`truncateDirtyLogicFiles`).
     pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
         let indexes = self.indexes();
-        let kept = indexes
-            .clone()
-            .rev()
-            .find(|index| self.at(*index).is_some_and(|entry| entry.entry.physical_offset < physical_offset));
-        let end = kept.map_or(indexes.start, |last| last + 1);
+        let is_kept = |entry: BatchQueueEntry| entry.entry.physical_offset < physical_offset;
+        let mut end = indexes.end;
+        while end > indexes.start && !self.at(end - 1)?.is_some_and(is_kept) {
+            end -= 1;
+        }
         if end == indexes.end {
             return Ok(());
         }
@@ -160,24 +183,27 @@ impl BatchConsumeQueue {
     }
 
     /// Moves the min offset up to the first message that the log has, which begins at `min_physical_offset`.
-    pub fn correct_min_offset(&self, min_physical_offset: i64) {
+    pub fn correct_min_offset(&self, min_physical_offset: i64) -> Result<(), AccessError> {
         let indexes = self.indexes();
         let in_first_file = indexes.start..indexes.end.min(indexes.start + self.file_entries());
-        let gone = self.partition(in_first_file, |entry| entry.entry.physical_offset < min_physical_offset);
+        let gone =
+            self.partition(in_first_file, |entry| entry.entry.physical_offset < min_physical_offset)?;
         let min = match gone {
-            0 => self.at(indexes.start).map(|first| first.base_offset),
-            gone => self.at(indexes.start + gone - 1).map(|last_gone| last_gone.end_offset()),
+            0 => self.at(indexes.start)?.map(|first| first.base_offset),
+            gone => self.at(indexes.start + gone - 1)?.map(|last_gone| last_gone.end_offset()),
         };
         if let Some(offset) = min.filter(|offset| *offset != self.min_offset() && !indexes.is_empty()) {
             info!(topic = &**self.topic(), queue_id = self.queue_id(), offset, "min offset corrected");
             self.min_offset.store(offset, Ordering::Release);
         }
+        Ok(())
     }
 
     /// Removes the files that hold only entries of records before `min_physical_offset`, never the last, and says how many
     /// it removed.
     pub fn remove_expired_files(&self, min_physical_offset: i64) -> io::Result<usize> {
-        let gone = self.partition(self.indexes(), |entry| entry.entry.physical_offset < min_physical_offset);
+        let gone =
+            self.partition(self.indexes(), |entry| entry.entry.physical_offset < min_physical_offset)?;
         self.files.remove_before(self.files.floor((self.indexes().start + gone) * ENTRY_BYTES))
     }
 
@@ -199,76 +225,69 @@ impl BatchConsumeQueue {
     }
 }
 
-/// Entries of one file from some offset on.
-#[derive(Debug)]
-pub struct BatchEntries {
-    file: Arc<MappedFile>,
-    at: usize,
-    end: usize,
-}
-
-impl Iterator for BatchEntries {
-    type Item = BatchQueueEntry;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.end {
-            return None;
-        }
-        let entry = BatchQueueEntry::decode(self.file.read(self.at, BATCH_QUEUE_ENTRY_BYTES)?)?;
-        self.at += BATCH_QUEUE_ENTRY_BYTES;
-        Some(entry)
-    }
-}
-
 impl BatchConsumeQueue {
-    /// The entries from the one that holds `offset` to the end of its file (`iterateFrom`).
-    pub fn entries(&self, offset: i64) -> Option<BatchEntries> {
+    /// The entries from the one that holds `offset` to the end of its file (`iterateFrom`). `None` if it is out of range.
+    pub fn entries(&self, offset: i64) -> Result<Option<Entries<BatchQueueEntry>>, AccessError> {
         if offset >= self.max_offset() {
-            return None;
+            return Ok(None);
         }
         let indexes = self.indexes();
-        let not_behind = self.partition(indexes.clone(), |entry| entry.base_offset <= offset);
-        let first = indexes.start + not_behind.checked_sub(1).filter(|index| *index >= 0)?;
-        let (file, at) = self.files.locate(first * ENTRY_BYTES)?;
+        let not_behind = self.partition(indexes.clone(), |entry| entry.base_offset <= offset)?;
+        if not_behind == 0 {
+            return Ok(None);
+        }
+        let first = indexes.start + not_behind - 1;
+        let Some((file, at)) = self.files.locate(first * ENTRY_BYTES)? else { return Ok(None) };
         let end = (indexes.end * ENTRY_BYTES - file.start()).min(self.files.file_bytes()) as usize;
-        Some(BatchEntries { file, at, end })
+        Ok(Some(Entries::new(file, at, end)))
     }
 
     /// The first offset of a record stored at `timestamp_ms` or close to it, found as Java finds it
     /// (`getOffsetInQueueByTime`), brought into the queue's range.
-    pub fn offset_by_time(&self, timestamp_ms: i64, boundary: Boundary) -> i64 {
-        let found = self.search_by_time(timestamp_ms, boundary).unwrap_or(-1);
-        found.max(self.min_offset()).min(self.max_offset())
+    pub fn offset_by_time(&self, timestamp_ms: i64, boundary: Boundary) -> Result<i64, AccessError> {
+        let found = self.search_by_time(timestamp_ms, boundary)?.unwrap_or(-1);
+        Ok(found.max(self.min_offset()).min(self.max_offset()))
     }
 
-    fn search_by_time(&self, timestamp_ms: i64, boundary: Boundary) -> Option<i64> {
+    fn search_by_time(&self, timestamp_ms: i64, boundary: Boundary) -> Result<Option<i64>, AccessError> {
         let indexes = self.indexes();
-        let time = |index| self.at(index).map(|entry| entry.store_timestamp_ms);
         let firsts: Vec<_> = self.files.starts().iter().map(|start| start / ENTRY_BYTES).collect();
-        let mut began = firsts.iter().copied().rev().filter(|first| indexes.contains(first));
-        let first = began
-            .find(|first| time(*first).is_some_and(|time| time <= timestamp_ms))
-            .unwrap_or(indexes.start);
+        let mut first = indexes.start;
+        for began in firsts.iter().copied().rev().filter(|first| indexes.contains(first)) {
+            if self.at(began)?.is_some_and(|entry| entry.store_timestamp_ms <= timestamp_ms) {
+                first = began;
+                break;
+            }
+        }
         let last = (first + self.file_entries()).min(indexes.end) - 1;
-        let found = match time(last)? <= timestamp_ms {
-            true => last,
-            false => self.search_file_by_time(first..last, timestamp_ms, boundary)?,
-        };
-        self.at(found).map(|entry| entry.base_offset)
+        let Some(entry) = self.at(last)? else { return Ok(None) };
+        if entry.store_timestamp_ms <= timestamp_ms {
+            return Ok(Some(entry.base_offset));
+        }
+        match self.search_file_by_time(first..last, timestamp_ms, boundary)? {
+            Some(found) => Ok(self.at(found)?.map(|entry| entry.base_offset)),
+            None => Ok(None),
+        }
     }
 
     /// `binarySearchRight`: other than its name says, the upper boundary ends beside what one would expect.
-    fn search_file_by_time(&self, within: Range<i64>, timestamp_ms: i64, boundary: Boundary) -> Option<i64> {
+    fn search_file_by_time(
+        &self,
+        within: Range<i64>,
+        timestamp_ms: i64,
+        boundary: Boundary,
+    ) -> Result<Option<i64>, AccessError> {
         let (mut left, mut right) = (within.start, within.end);
         while left <= right {
             let middle = left + (right - left) / 2;
-            let time = self.at(middle)?.store_timestamp_ms;
+            let Some(entry) = self.at(middle)? else { return Ok(None) };
+            let time = entry.store_timestamp_ms;
             if middle == right {
-                return (time >= timestamp_ms).then_some(middle);
+                return Ok((time >= timestamp_ms).then_some(middle));
             }
             if middle == left {
                 if time >= timestamp_ms {
-                    return Some(middle);
+                    return Ok(Some(middle));
                 }
                 left = middle + 1;
                 continue;
@@ -280,7 +299,7 @@ impl BatchConsumeQueue {
                 Boundary::Upper => right = middle - 1,
             }
         }
-        None
+        Ok(None)
     }
 }
 

@@ -10,10 +10,10 @@ use parking_lot::RwLock;
 use tracing::error;
 
 use super::batch_consume_queue::BatchConsumeQueue;
-use super::config::{BatchTopics, MessageStoreConfig};
+use super::config::{BatchTopics, MessageStoreConfig, Surroundings};
 use super::consume_queue::RETIRED;
 use super::dispatch_request::DispatchRequest;
-use super::error::OpenError;
+use super::error::{AccessError, OpenError};
 use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
 use super::probe::Trust;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
@@ -30,7 +30,7 @@ impl BatchQueues {
     /// Finds the queues under the store's root and where each ends.
     pub fn load(
         config: &MessageStoreConfig,
-        topics: BatchTopics,
+        surroundings: &Surroundings,
         mappings: &Arc<Mappings>,
         trust: Trust,
     ) -> Result<Self, OpenError> {
@@ -39,10 +39,12 @@ impl BatchQueues {
             path: config.batch_consume_queue_dir(),
             file_bytes: (config.mapper_file_size_batch_consume_queue_bytes.div_ceil(entry_bytes)
                 * entry_bytes) as i64,
+            disk: surroundings.disk.clone(),
             mappings: Arc::clone(mappings),
         });
+        let topics = surroundings.batch_topics.clone();
         let queues = Self { dir, topics, table: RwLock::default() };
-        for (topic, queue_id) in queue_directories(&queues.dir.path)? {
+        for (topic, queue_id) in queue_directories(&queues.dir)? {
             queues.insert(&topic, queue_id).load(trust)?;
         }
         Ok(queues)
@@ -109,15 +111,17 @@ impl BatchQueues {
         let entry = request.entry();
         let store_timestamp_ms = stored.store_timestamp_ms;
         let queue = self.find_or_create(&message.topic, message.queue_id);
-        queue
-            .put(BatchQueueEntry {
-                entry,
-                store_timestamp_ms,
-                base_offset,
-                batch_size,
-                rest: BatchQueueEntry::PLAIN_REST,
-            })
-            .map(drop)
+        let rest = BatchQueueEntry::PLAIN_REST;
+        let put = queue.put(BatchQueueEntry { entry, store_timestamp_ms, base_offset, batch_size, rest });
+        if let Some(why) = AccessError::behind(put)? {
+            queue.give_up(why);
+        }
+        Ok(())
+    }
+
+    /// Why a queue takes no more messages, if there is such.
+    pub fn broken(&self) -> Option<AccessError> {
+        self.all().iter().find_map(|queue| queue.broken().cloned())
     }
 
     /// Brings to disk the queues with `least_pages` unsaved pages. False if a queue failed.
@@ -133,19 +137,20 @@ impl BatchQueues {
         })
     }
 
-    pub fn max_physical_end(&self) -> i64 {
-        self.all().iter().map(|queue| queue.max_physical_end()).max().unwrap_or(-1)
+    pub fn max_physical_end(&self) -> Result<i64, AccessError> {
+        let ends = self.all().iter().map(|queue| queue.max_physical_end()).collect::<Result<Vec<_>, _>>()?;
+        Ok(ends.into_iter().max().unwrap_or(-1))
     }
 
     pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
         self.all().iter().try_for_each(|queue| queue.truncate(physical_offset))
     }
 
-    pub fn settle(&self, min_physical_offset: i64) {
-        for queue in self.all() {
+    pub fn settle(&self, min_physical_offset: i64) -> Result<(), AccessError> {
+        self.all().iter().try_for_each(|queue| {
             queue.next_offset.store(queue.max_offset(), Ordering::Relaxed);
-            queue.correct_min_offset(min_physical_offset);
-        }
+            queue.correct_min_offset(min_physical_offset)
+        })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The `checkpoint` file: up to where things were known to be on disk (`StoreCheckpoint`).
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
+use super::disk::Disk;
 use super::layout::checkpoint::{FILE_BYTES, Fields};
 
 impl Fields {
@@ -26,6 +27,8 @@ impl Fields {
 
 #[derive(Debug)]
 pub struct Checkpoint {
+    disk: Disk,
+    path: PathBuf,
     file: File,
     state: Mutex<State>,
 }
@@ -38,15 +41,16 @@ struct State {
 
 impl Checkpoint {
     /// Opens or makes the file.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    pub fn open(disk: &Disk, path: PathBuf) -> io::Result<Self> {
+        let file = disk.open_or_create(&path)?;
         if file.metadata()?.len() < FILE_BYTES as u64 {
-            file.set_len(FILE_BYTES as u64)?;
+            disk.resize(&file, &path, FILE_BYTES as u64)?;
         }
         let mut bytes = [0; FILE_BYTES];
         file.read_exact_at(&mut bytes, 0)?;
         let fields = Fields::decode(&bytes);
-        Ok(Self { file, state: Mutex::new(State { now: fields, on_disk: fields }) })
+        let state = Mutex::new(State { now: fields, on_disk: fields });
+        Ok(Self { disk: disk.clone(), path, file, state })
     }
 
     pub fn fields(&self) -> Fields {
@@ -67,8 +71,8 @@ impl Checkpoint {
             }
             state.now
         };
-        self.file.write_all_at(&fields.encode(), 0)?;
-        self.file.sync_data()?;
+        self.disk.write(&self.file, &self.path, &fields.encode(), 0)?;
+        self.disk.sync(&self.file, &self.path)?;
         self.state.lock().on_disk = fields;
         Ok(())
     }
@@ -83,7 +87,8 @@ mod tests {
     fn fields_survive_and_old_files_are_short_of_some() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("checkpoint");
-        let checkpoint = Checkpoint::open(&path).unwrap();
+        let open = || Checkpoint::open(&Disk::real(), path.clone()).unwrap();
+        let checkpoint = open();
         assert_eq!(checkpoint.fields(), Fields::default());
         checkpoint.update(|fields| {
             fields.physic_msg_timestamp = 1;
@@ -92,7 +97,7 @@ mod tests {
         checkpoint.flush().unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!((bytes.len(), bytes[7], bytes[47]), (FILE_BYTES, 1, 6));
-        assert_eq!(Checkpoint::open(&path).unwrap().fields(), checkpoint.fields());
+        assert_eq!(open().fields(), checkpoint.fields());
         let old = Fields::decode(&bytes[..24]);
         assert_eq!((old.physic_msg_timestamp, old.logics_physical_offset), (1, 0));
     }

@@ -11,11 +11,16 @@ use parking_lot::Mutex;
 use process::clock::Clock;
 
 use super::config::{FlushDiskType, MessageStoreConfig};
-use super::error::OpenError;
+use super::disk::Disk;
+use super::error::{AccessError, OpenError};
 use super::file_queue::FileQueue;
-use super::mapped_file::{MappedFile, MappedRange};
+use super::mapped_file::{LogFile, MappedRange};
 use super::roots::Roots;
 use super::tail::{NextFile, Tail};
+use super::window;
+
+/// Where the store time of a record with IPv6 hosts ends, in bytes.
+pub const STORE_TIMESTAMP_END: usize = 76;
 
 pub struct CommitLog {
     pub(super) files: FileQueue,
@@ -40,8 +45,13 @@ pub struct CommitLog {
 impl CommitLog {
     /// Maps the files. Where the log ends is not known before [`set_end`](Self::set_end); until then it
     /// reaches as far as recovery has come.
-    pub fn load(config: &MessageStoreConfig, roots: Roots, clock: Clock) -> Result<Self, OpenError> {
-        let files = FileQueue::load(roots, config.mapped_file_size_commit_log_bytes as usize)?;
+    pub fn load(
+        config: &MessageStoreConfig,
+        disk: &Disk,
+        roots: Roots,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let files = FileQueue::load(disk, roots, config.mapped_file_size_commit_log_bytes as usize)?;
         Ok(Self {
             files,
             clock,
@@ -64,7 +74,14 @@ impl CommitLog {
     /// Everything behind `end` is no part of the log any more.
     pub fn set_end(&self, end: i64) -> io::Result<()> {
         self.files.truncate(end)?;
-        *self.tail.lock() = Tail::at(self.files.last(), end);
+        for file in self.files.snapshot() {
+            file.is_written((end - file.start()).clamp(0, file.len() as i64) as usize);
+        }
+        let mut tail = self.tail.lock();
+        // There is one right to append to a file.
+        *tail = Tail::default();
+        *tail = Tail::at(self.files.last(), end);
+        drop(tail);
         self.flushed_where.store(end, Ordering::Release);
         self.max_offset.store(end, Ordering::Release);
         Ok(())
@@ -101,10 +118,18 @@ impl CommitLog {
     }
 
     /// Whether a message starts at `offset`.
-    pub fn is_record(&self, offset: i64) -> bool {
-        let rest = self.rest_of_file(offset, self.max_offset());
-        let record = rest.as_ref().and_then(|(file, at, len)| file.read(*at, *len)).map(Record::decode);
-        matches!(record, Some(Ok(Record::Message(record))) if record.physical_offset == offset)
+    pub fn is_record(&self, offset: i64) -> Result<bool, AccessError> {
+        let record = self.record(offset)?;
+        let record = record.as_deref().map(Record::decode);
+        Ok(matches!(record, Some(Ok(Record::Message(record))) if record.physical_offset == offset))
+    }
+
+    /// The bytes of the record at `offset`; `None` if none can begin there.
+    pub fn record(&self, offset: i64) -> Result<Option<Vec<u8>>, AccessError> {
+        match self.rest_of_file(offset, self.max_offset()) {
+            Some((file, at, len)) => window::record_at(&file, at, len),
+            None => Ok(None),
+        }
     }
 
     /// `size` bytes at `offset`, if they are written and in one file.
@@ -114,7 +139,7 @@ impl CommitLog {
     }
 
     /// The file that holds the `size` written bytes at `offset`, and where in it they are.
-    pub fn locate(&self, offset: i64, size: usize) -> Option<(Arc<MappedFile>, usize)> {
+    pub fn locate(&self, offset: i64, size: usize) -> Option<(Arc<LogFile>, usize)> {
         let end = offset.checked_add(i64::try_from(size).ok()?)?;
         if offset < 0 || end > self.max_offset() {
             return None;
@@ -125,7 +150,7 @@ impl CommitLog {
     }
 
     /// What is written at `offset` and behind it in the same file.
-    pub fn rest_of_file(&self, offset: i64, end: i64) -> Option<(Arc<MappedFile>, usize, usize)> {
+    pub fn rest_of_file(&self, offset: i64, end: i64) -> Option<(Arc<LogFile>, usize, usize)> {
         let file = self.files.find(offset)?;
         let at = (offset - file.start()) as usize;
         let len = usize::try_from(end.min(self.max_offset()) - offset).ok()?.min(file.len() - at);
@@ -133,12 +158,16 @@ impl CommitLog {
     }
 
     /// Store time of the record of `size` bytes at `offset`; -1 if there is none (`pickupStoreTimestamp`).
-    pub fn pickup_store_timestamp(&self, offset: i64, size: usize) -> i64 {
-        let read = || {
-            let (file, at) = self.locate(offset, size)?;
-            record::store_timestamp_ms(file.read(at, size)?)
-        };
-        read().unwrap_or(-1)
+    pub fn pickup_store_timestamp(&self, offset: i64, size: usize) -> Result<i64, AccessError> {
+        let Some((file, at)) = self.locate(offset, size) else { return Ok(-1) };
+        let mut bytes = [0; STORE_TIMESTAMP_END];
+        let bytes = &mut bytes[..size.min(STORE_TIMESTAMP_END)];
+        file.read(at, bytes)?;
+        match record::store_timestamp_ms(bytes) {
+            // Or what is left of a page behind a cut.
+            Some(0) => file.check_length().map(|()| 0),
+            timestamp_ms => Ok(timestamp_ms.unwrap_or(-1)),
+        }
     }
 
     /// Bytes that are not on disk yet.

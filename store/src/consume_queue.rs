@@ -10,13 +10,14 @@ mod search;
 mod tests;
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tracing::{error, warn};
 
+use super::entries::Entries;
+use super::error::AccessError;
 use super::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
-use super::mapped_file::MappedFile;
 use super::sparse_files::{SparseDir, SparseFiles};
 
 pub use super::probe::Trust;
@@ -50,6 +51,8 @@ pub struct ConsumeQueue {
     max_physical_offset: AtomicI64,
     /// On the list of queues to flush.
     pub(super) listed_dirty: AtomicBool,
+    /// Why a message could not be added: none is since.
+    broken: OnceLock<AccessError>,
 }
 
 /// How much of a queue there is at a moment, in bytes.
@@ -70,6 +73,7 @@ impl ConsumeQueue {
             max_offset: AtomicI64::new(0),
             max_physical_offset: AtomicI64::new(-1),
             listed_dirty: AtomicBool::new(false),
+            broken: OnceLock::new(),
         }
     }
 
@@ -131,7 +135,7 @@ impl ConsumeQueue {
         mut entry: QueueEntry,
         unit: Option<&ExtUnit<'_>>,
     ) -> io::Result<bool> {
-        if entry.physical_end() <= self.max_physical_offset() {
+        if entry.physical_end() <= self.max_physical_offset() || self.broken().is_some() {
             return Ok(false);
         }
         if !(0..QUEUE_OFFSET_END).contains(&queue_offset) {
@@ -187,6 +191,18 @@ impl ConsumeQueue {
         self.files.write(offset * ENTRY_BYTES, entry)
     }
 
+    /// Why nothing can be added to the queue before the next start, if so.
+    pub fn broken(&self) -> Option<&AccessError> {
+        self.broken.get()
+    }
+
+    /// Adds nothing more, so that no message is missing from the middle.
+    pub fn give_up(&self, why: AccessError) {
+        let (topic, queue_id) = (&**self.topic(), self.queue_id());
+        error!(%why, topic, queue_id, "cannot write a queue, it takes no messages before the next start");
+        let _ = self.broken.set(why);
+    }
+
     /// What [`flush`](Self::flush) would bring to disk now.
     pub fn extent(&self) -> Extent {
         let entries = self.max_offset() * ENTRY_BYTES;
@@ -226,55 +242,39 @@ impl ConsumeQueue {
     }
 }
 
-/// Entries of one file from some offset on.
-#[derive(Debug)]
-pub struct Entries {
-    file: Arc<MappedFile>,
-    /// Of the next entry.
-    pub offset: i64,
-    at: usize,
-    end: usize,
-}
-
-impl Iterator for Entries {
-    type Item = (i64, QueueEntry);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.end {
-            return None;
-        }
-        let entry = QueueEntry::decode(self.file.read(self.at, QUEUE_ENTRY_BYTES)?)?;
-        self.at += QUEUE_ENTRY_BYTES;
-        self.offset += 1;
-        Some((self.offset - 1, entry))
-    }
-}
-
 impl ConsumeQueue {
-    /// The entries from `offset` to the end of the file that holds it (`iterateFrom`). `None` if it is out of range or
-    /// its file cannot be read.
-    pub fn entries(&self, offset: i64) -> Option<Entries> {
+    /// The entries from `offset` to the end of the file that holds it (`iterateFrom`). `None` if it is out of range.
+    pub fn entries(&self, offset: i64) -> Result<Option<Entries<QueueEntry>>, AccessError> {
         let max_offset = self.max_offset();
         if offset < self.min_offset() || offset >= max_offset {
-            return None;
+            return Ok(None);
         }
-        let (file, at) = self.files.locate(offset * ENTRY_BYTES)?;
+        let Some((file, at)) = self.files.locate(offset * ENTRY_BYTES)? else { return Ok(None) };
         let end = (max_offset * ENTRY_BYTES - file.start()).min(self.files.file_bytes()) as usize;
-        Some(Entries { file, offset, at, end })
+        Ok(Some(Entries::new(file, at, end)))
     }
 
-    pub fn entry(&self, offset: i64) -> Option<QueueEntry> {
-        self.entries(offset)?.next().map(|(_, entry)| entry)
+    pub fn entry(&self, offset: i64) -> Result<Option<QueueEntry>, AccessError> {
+        match (self.min_offset()..self.max_offset()).contains(&offset) {
+            true => self.raw_entry(offset),
+            false => Ok(None),
+        }
     }
 
     /// Looks at the extension of an entry, if it has one.
-    pub fn look_ext<T>(&self, entry: &QueueEntry, look: impl FnOnce(ExtUnit<'_>) -> T) -> Option<T> {
-        self.ext.as_ref()?.look(entry.tags_code, look)
+    pub fn look_ext<T>(
+        &self,
+        entry: &QueueEntry,
+        look: impl FnOnce(ExtUnit<'_>) -> T,
+    ) -> Result<Option<T>, AccessError> {
+        match &self.ext {
+            Some(ext) => ext.look(entry.tags_code, look),
+            None => Ok(None),
+        }
     }
 
     /// An entry wherever it stands, even before the min offset.
-    fn raw_entry(&self, offset: i64) -> Option<QueueEntry> {
-        let (file, at) = self.files.locate(offset * ENTRY_BYTES)?;
-        QueueEntry::decode(file.read(at, QUEUE_ENTRY_BYTES)?)
+    fn raw_entry(&self, offset: i64) -> Result<Option<QueueEntry>, AccessError> {
+        self.files.entry(offset * ENTRY_BYTES)
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fs;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use parking_lot::{Mutex, RwLock};
@@ -17,10 +16,10 @@ use super::batch_queues::BatchQueues;
 use super::config::{FilterBits, MessageStoreConfig, Surroundings};
 use super::consume_queue::ext::ExtUnit;
 use super::consume_queue::{ConsumeQueue, QueueDirs, Trust};
+use super::disk::Disk;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
-use super::error::OpenError;
+use super::error::{AccessError, OpenError};
 use super::layout::QueueEntry;
-use super::mapped_file;
 use super::queue::Queue;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
 use super::topic_name::is_lmq;
@@ -36,6 +35,7 @@ const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<ConsumeQueue>>>;
 
 pub struct ConsumeQueueStore {
+    disk: Disk,
     dirs: QueueDirs,
     table: RwLock<Table>,
     filter_bits: FilterBits,
@@ -43,6 +43,8 @@ pub struct ConsumeQueueStore {
     batch: BatchQueues,
     /// ConsumeQueueStore with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
+    /// A queue was given up.
+    has_broken: AtomicBool,
 }
 
 impl ConsumeQueueStore {
@@ -54,14 +56,16 @@ impl ConsumeQueueStore {
     ) -> Result<Self, OpenError> {
         let mappings = Mappings::new(surroundings.queue_mappings_max);
         let queues = Self {
-            dirs: queue_dirs(config, &mappings),
-            batch: BatchQueues::load(config, surroundings.batch_topics.clone(), &mappings, trust)?,
+            disk: surroundings.disk.clone(),
+            dirs: queue_dirs(config, &surroundings.disk, &mappings),
+            batch: BatchQueues::load(config, surroundings, &mappings, trust)?,
             table: RwLock::default(),
             filter_bits: surroundings.filter_bits.clone(),
             lmq_count: AtomicUsize::new(0),
             dirty: Mutex::default(),
+            has_broken: AtomicBool::new(false),
         };
-        for (topic, queue_id) in queue_directories(&queues.dirs.entries.path)? {
+        for (topic, queue_id) in queue_directories(&queues.dirs.entries)? {
             queues.find_or_create(&topic, queue_id);
         }
         queues.remove_lone_extensions()?;
@@ -72,11 +76,11 @@ impl ConsumeQueueStore {
     /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
     fn remove_lone_extensions(&self) -> Result<(), OpenError> {
         let Some(dir) = &self.dirs.ext else { return Ok(()) };
-        for (topic, queue_id) in queue_directories(&dir.path)? {
+        for (topic, queue_id) in queue_directories(dir)? {
             if self.find(&topic, queue_id).is_none() {
                 let path = dir.path.join(topic).join(queue_id.to_string());
                 warn!(path = %path.display(), "extension without a queue removed");
-                fs::remove_dir_all(&path).map_err(OpenError::io(path))?;
+                self.disk.remove_dir_all(&path).map_err(OpenError::io(path))?;
             }
         }
         Ok(())
@@ -236,12 +240,22 @@ impl ConsumeQueueStore {
         self.dirty
             .lock()
             .extend(early.into_iter().filter(|queue| queue.listed_dirty.load(Ordering::Acquire)));
-        all_well && batch_well
+        all_well && batch_well && self.broken().is_none()
+    }
+
+    /// Why a queue takes no more messages, if there is such. The log then has what the queues lack: no stop is clean, and the
+    /// next start adds it.
+    pub fn broken(&self) -> Option<AccessError> {
+        let simple = match self.has_broken.load(Ordering::Acquire) {
+            true => self.all().iter().find_map(|queue| queue.broken().cloned()),
+            false => None,
+        };
+        simple.or_else(|| self.batch.broken())
     }
 
     fn flush_together(&self, queues: &[Arc<ConsumeQueue>]) -> bool {
         let extents: Vec<_> = queues.iter().map(|queue| queue.extent()).collect();
-        if let Err(error) = mapped_file::sync_file_system(&self.dirs.entries.path) {
+        if let Err(error) = self.disk.sync_file_system(&self.dirs.entries.path) {
             error!(%error, "cannot flush the consume queues");
             return false;
         }
@@ -250,15 +264,17 @@ impl ConsumeQueueStore {
     }
 
     /// First byte of the log behind the last message that any queue knows; -1 for none.
-    pub fn max_physical_offset(&self) -> i64 {
+    pub fn max_physical_offset(&self) -> Result<i64, AccessError> {
         let max = self.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
-        max.max(self.batch.max_physical_end())
+        Ok(max.max(self.batch.max_physical_end()?))
     }
 
     /// The entry of the last message that any queue knows.
-    pub fn last_entry(&self) -> Option<QueueEntry> {
-        let queue = self.all().into_iter().max_by_key(|queue| queue.max_physical_offset())?;
-        queue.entry(queue.max_offset() - 1)
+    pub fn last_entry(&self) -> Result<Option<QueueEntry>, AccessError> {
+        match self.all().into_iter().max_by_key(|queue| queue.max_physical_offset()) {
+            Some(queue) => queue.entry(queue.max_offset() - 1),
+            None => Ok(None),
+        }
     }
 
     /// Cuts off entries of messages at `physical_offset` and behind it.
@@ -268,12 +284,12 @@ impl ConsumeQueueStore {
     }
 
     /// After recovery: offsets go on where each queue ends, and begin where the log does (`recoverOffsetTable`).
-    pub fn settle(&self, min_physical_offset: i64) {
+    pub fn settle(&self, min_physical_offset: i64) -> Result<(), AccessError> {
         for queue in self.all() {
             queue.set_next_offset(queue.max_offset());
-            queue.correct_min_offset(min_physical_offset);
+            queue.correct_min_offset(min_physical_offset)?;
         }
-        self.batch.settle(min_physical_offset);
+        self.batch.settle(min_physical_offset)
     }
 
     /// Removes every queue (`ConsumeQueueStore.destroy`): those of a log without files point nowhere.
@@ -285,9 +301,10 @@ impl ConsumeQueueStore {
     }
 }
 
-fn queue_dirs(config: &MessageStoreConfig, mappings: &Arc<Mappings>) -> QueueDirs {
+fn queue_dirs(config: &MessageStoreConfig, disk: &Disk, mappings: &Arc<Mappings>) -> QueueDirs {
     let dir = |path, file_bytes: u64| {
-        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, mappings: Arc::clone(mappings) })
+        let (disk, mappings) = (disk.clone(), Arc::clone(mappings));
+        Arc::new(SparseDir { path, file_bytes: file_bytes as i64, disk, mappings })
     };
     QueueDirs {
         entries: dir(config.consume_queue_dir(), config.consume_queue_file_bytes()),
@@ -347,9 +364,7 @@ impl CommitLogDispatcher for ConsumeQueueStore {
             store_timestamp_ms: stored.store_timestamp_ms,
             bit_map: &bit_map,
         };
-        if queue.put(stored.queue_offset, entry, Some(&unit))? {
-            self.mark_dirty(&queue);
-        }
+        self.put(&queue, stored.queue_offset, entry, Some(&unit))?;
         self.dispatch_to_lmqs(request, entry)
     }
 }
@@ -359,9 +374,27 @@ impl ConsumeQueueStore {
         for target in request.multi_dispatch.targets(&request.stored.message) {
             let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
             // As in Java, these queues have no units of their own in an extension.
-            if queue.put(target.queue_offset, entry, None)? {
-                self.mark_dirty(&queue);
-            }
+            self.put(&queue, target.queue_offset, entry, None)?;
+        }
+        Ok(())
+    }
+
+    /// A queue whose file is damaged must not hold up the others.
+    fn put(
+        &self,
+        queue: &Arc<ConsumeQueue>,
+        queue_offset: i64,
+        entry: QueueEntry,
+        unit: Option<&ExtUnit<'_>>,
+    ) -> io::Result<()> {
+        let mut is_new = false;
+        let put = queue.put(queue_offset, entry, unit).map(|put| is_new = put);
+        if let Some(why) = AccessError::behind(put)? {
+            queue.give_up(why);
+            self.has_broken.store(true, Ordering::Release);
+        }
+        if is_new {
+            self.mark_dirty(queue);
         }
         Ok(())
     }

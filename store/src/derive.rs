@@ -7,23 +7,24 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use message::Record;
 use process::config::Live;
 use tracing::{error, warn};
 
 use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
+use super::error::AccessError;
 use super::threads::PanicPoint;
+use super::window::{Found, Window};
 use super::{Arrived, OnArrived};
 
-/// Log bytes handled before parked pulls are woken, at most.
-const BATCH_BYTES_MAX: usize = 1 << 20;
 /// After a batch the thread naps instead of waiting for the next append to wake it: under load that saves producers a
 /// wake-up a message, for so much delay at most.
 const NAP: Duration = Duration::from_micros(400);
-/// When a dispatcher cannot write, try again after this.
+/// When the log cannot be read or a dispatcher cannot write, try again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A place of the log that cannot be read is tried so many times; then what its file still has is left out.
+const READS_MAX: usize = 3;
 
 /// How far deriving has come, and the thread's sleep.
 #[derive(Default)]
@@ -35,6 +36,8 @@ pub struct Derive {
     /// Start and store time of the last message that the queues were told of.
     last_offset: AtomicI64,
     last_timestamp_ms: AtomicI64,
+    /// See [`has_left_out`](Self::has_left_out).
+    has_left_out: AtomicBool,
     asleep: AtomicBool,
     stop: AtomicBool,
     thread: OnceLock<Thread>,
@@ -52,46 +55,84 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Reads the messages of `bytes`, which stand at `first`, at most [`BATCH_BYTES_MAX`] and one. Where the next batch
-    /// begins.
-    fn read_batch<'a>(&self, first: i64, bytes: &'a [u8], batch: &mut Vec<DispatchRequest<'a>>) -> i64 {
+    /// Fills `window` with what is written from `from` to `until` in its file, as far as it goes; nothing where the log has
+    /// no file.
+    fn fill(&self, window: &mut Window, from: i64, until: i64) {
+        match self.log.rest_of_file(from, until) {
+            Some((file, at, len)) => window.fill(&file, at, len),
+            None => window.clear(),
+        }
+    }
+
+    /// Adds the messages of `window`, which begins at `first`, to `batch`. Where the next window begins, and why the log cannot
+    /// be read there, if so.
+    fn read_batch<'a>(
+        &self,
+        first: i64,
+        window: &'a Window,
+        batch: &mut Vec<DispatchRequest<'a>>,
+    ) -> (i64, Option<AccessError>) {
         let config = self.config.load();
         let mut read = 0;
-        while read < bytes.len().min(BATCH_BYTES_MAX) {
+        loop {
             let offset = first + read as i64;
-            let mut stored = match Record::decode(&bytes[read..]) {
-                Ok(Record::Message(stored)) => stored,
-                Ok(Record::Blank) => return self.log.roll_next_file(offset),
-                Err(error) => {
+            match window.look(read) {
+                Ok(Found::Message(mut stored)) => {
+                    stored.physical_offset = offset;
+                    read += stored.size;
+                    batch.push(DispatchRequest::new(&config, stored));
+                }
+                Ok(Found::Blank) => return (self.log.roll_next_file(offset), None),
+                Ok(Found::End) => return (offset, None),
+                Ok(Found::NoRecord(error)) => {
                     // As Java's master: go on behind what can be read of this file.
                     error!(%error, offset, "no record in the log where one should be, rest of file left out");
-                    return first + bytes.len() as i64;
+                    return (offset + window.rest(read) as i64, None);
                 }
-            };
-            stored.physical_offset = offset;
-            read += stored.size;
-            batch.push(DispatchRequest::new(&config, stored));
+                Err(error) => return (offset, Some(error)),
+            }
         }
-        first + read as i64
+    }
+
+    /// Where to go on behind a place that cannot be read: in the next file, or behind all that is written.
+    fn behind(&self, offset: i64, until: i64) -> i64 {
+        self.log.roll_next_file(offset).min(until)
     }
 }
 
 /// Tells `to` of the messages from `from` to `until`. Where it came to, which is `until` unless the log has no file there.
+/// What cannot be read is left out.
 pub fn dispatch_range(
     line: &Line<'_>,
     to: &dyn CommitLogDispatcher,
     mut from: i64,
     until: i64,
 ) -> io::Result<i64> {
+    let mut window = Window::default();
     while from < until {
-        let Some((file, at, len)) = line.log.rest_of_file(from, until) else { break };
-        let Some(bytes) = file.read(at, len) else { break };
+        line.fill(&mut window, from, until);
         let mut batch = Vec::new();
-        let next = line.read_batch(from, bytes, &mut batch);
+        let (mut next, unreadable) = line.read_batch(from, &window, &mut batch);
+        if let Some(error) = unreadable {
+            error!(%error, offset = next, "cannot read the log, rest of file left out");
+            next = line.behind(next, until);
+        }
         batch.iter().try_for_each(|request| to.dispatch(request))?;
+        if next == from {
+            break;
+        }
         from = next;
     }
     Ok(from)
+}
+
+/// What the thread keeps from turn to turn.
+#[derive(Default)]
+struct Course {
+    window: Window,
+    index_failed_at: Option<Instant>,
+    /// Turns in a row that could not read the log.
+    reads_failed: usize,
 }
 
 /// How a turn of the thread went.
@@ -143,13 +184,13 @@ impl Derive {
     /// The thread. After a panic it goes on where it was: queues and index know what they have been told of.
     pub fn run(&self, line: &Line<'_>, on_arrived: &mut OnArrived) {
         let _ = self.thread.set(thread::current());
-        let mut index_failed_at = None;
+        let mut course = Course::default();
         loop {
             self.panic_point.pass();
-            match self.turn(line, on_arrived, &mut index_failed_at) {
+            match self.turn(line, on_arrived, &mut course) {
                 Turn::Moved => thread::park_timeout(NAP),
                 _ if self.stop.load(Ordering::Acquire) => return,
-                Turn::Done => self.sleep(line, index_failed_at.map(|_| RETRY_AFTER)),
+                Turn::Done => self.sleep(line, course.index_failed_at.map(|_| RETRY_AFTER)),
                 Turn::Failed => thread::park_timeout(RETRY_AFTER),
             }
         }
@@ -173,12 +214,7 @@ impl Derive {
     }
 
     /// Tells queues, consumers and index of a batch. An index that cannot be written does not hold up consumers.
-    fn turn(
-        &self,
-        line: &Line<'_>,
-        on_arrived: &mut OnArrived,
-        index_failed_at: &mut Option<Instant>,
-    ) -> Turn {
+    fn turn(&self, line: &Line<'_>, on_arrived: &mut OnArrived, course: &mut Course) -> Turn {
         for position in [&self.from, &self.index_from] {
             let (from, min_offset) = (position.load(Ordering::Acquire), line.log.min_offset());
             if from < min_offset {
@@ -186,15 +222,11 @@ impl Derive {
                 position.store(min_offset, Ordering::Release);
             }
         }
-        let from = self.from.load(Ordering::Acquire);
-        let file = if from < line.log.confirm_offset() {
-            line.log.rest_of_file(from, line.log.confirm_offset())
-        } else {
-            None
-        };
-        let bytes = file.as_ref().and_then(|(file, at, len)| file.read(*at, *len)).unwrap_or_default();
+        let Course { window, index_failed_at, reads_failed } = course;
+        let (from, until) = (self.from.load(Ordering::Acquire), line.log.confirm_offset());
+        line.fill(window, from, until);
         let mut batch = Vec::new();
-        let next = line.read_batch(from, bytes, &mut batch);
+        let (next, unreadable) = line.read_batch(from, window, &mut batch);
         let queued = self.tell_queues(line, &batch, next);
         let told = queued.as_ref().map_or_else(|(told, _)| *told, |()| batch.len());
         let for_queues =
@@ -214,15 +246,31 @@ impl Derive {
                 error!(%error, offset, "cannot write the index, will try again");
             }
         }
-        match queued {
-            Err((_, error)) => {
-                let offset = self.from.load(Ordering::Acquire);
-                error!(%error, offset, "cannot write what the log says, will try again");
+        if let Err((_, error)) = queued {
+            let offset = self.from.load(Ordering::Acquire);
+            error!(%error, offset, "cannot write what the log says, will try again");
+            return Turn::Failed;
+        }
+        *reads_failed = if unreadable.is_some() { *reads_failed + 1 } else { 0 };
+        match unreadable {
+            Some(error) if *reads_failed < READS_MAX => {
+                error!(%error, offset = next, "cannot read the log, will try again");
                 Turn::Failed
             }
-            Ok(()) if bytes.is_empty() => Turn::Done,
-            Ok(()) => Turn::Moved,
+            Some(error) => {
+                error!(%error, offset = next, "cannot read the log, rest of file left out");
+                self.has_left_out.store(true, Ordering::Release);
+                self.from.store(line.behind(next, until), Ordering::Release);
+                Turn::Moved
+            }
+            None if next == from => Turn::Done,
+            None => Turn::Moved,
         }
+    }
+
+    /// Whether there may be messages in the log that no queue knows, though this has gone on.
+    pub fn has_left_out(&self) -> bool {
+        self.has_left_out.load(Ordering::Acquire)
     }
 
     /// How many messages of the batch were told, and why not all.

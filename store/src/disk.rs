@@ -1,64 +1,244 @@
-//! How full a disk is, as Java counts it.
+//! What the store asks of file systems: each call that can fail goes through a [`Disk`], so that a test can have it fail.
+
+mod space;
 
 use std::fmt;
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes of the file system that holds a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DiskSpace {
-    pub total: u64,
-    /// Not used by any file.
-    pub free: u64,
-    /// Of those, what others than root may use.
-    pub usable: u64,
-}
+use nix::fcntl::FallocateFlags;
+use process::files;
 
-impl DiskSpace {
-    /// The used part in whole percent, rounded up, as a fraction (`UtilAll.getDiskPartitionSpaceUsedPercent`).
-    pub fn used_ratio(&self) -> f64 {
-        let used = self.total.saturating_sub(self.free);
-        let entire = used + self.usable;
-        if self.total == 0 || entire == 0 {
-            return -1.0;
-        }
-        (u128::from(used) * 100).div_ceil(u128::from(entire)) as f64 / 100.0
-    }
+pub use space::DiskSpace;
+
+/// A kind of call on a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DiskCall {
+    /// Opening a file for writing, which may make it.
+    Open,
+    /// Setting a file's length.
+    Resize,
+    /// Giving a part of a file its blocks, or taking them from it.
+    Allocate,
+    Write,
+    /// Waiting until a file, a mapping, a directory or a file system is on disk.
+    Sync,
+    MakeDir,
+    /// Reading a directory, or what it says of a file.
+    List,
+    Remove,
 }
 
 type Look = dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync;
+type Fault = dyn Fn(DiskCall, &Path) -> io::Result<()> + Send + Sync;
 
-/// Where the sizes of disks come from; tests pass their own.
+/// The disks that a store is on. Tests bring their own sizes and faults.
 #[derive(Clone)]
-pub struct Disk(Arc<Look>);
+pub struct Disk(Arc<Inner>);
+
+struct Inner {
+    look: Arc<Look>,
+    fault: Option<Box<Fault>>,
+}
 
 impl Disk {
+    /// The disks there are, with other sizes.
     pub fn new(look: impl Fn(&Path) -> io::Result<DiskSpace> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(look))
+        Self(Arc::new(Inner { look: Arc::new(look), fault: None }))
     }
 
     /// The disks there are.
     pub fn real() -> Self {
-        Self::new(|path| {
-            let stat = nix::sys::statvfs::statvfs(path)?;
-            let bytes = |blocks: u64| blocks.saturating_mul(stat.fragment_size());
-            Ok(DiskSpace {
-                total: bytes(stat.blocks()),
-                free: bytes(stat.blocks_free()),
-                usable: bytes(stat.blocks_available()),
-            })
-        })
+        Self::new(DiskSpace::of)
+    }
+
+    /// These disks, but each call is made only if `fault` says nothing against it.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn failing(&self, fault: impl Fn(DiskCall, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { look: Arc::clone(&self.0.look), fault: Some(Box::new(fault)) }))
     }
 
     pub fn space(&self, path: &Path) -> io::Result<DiskSpace> {
-        (self.0)(path)
+        (self.0.look)(path)
     }
 
     /// The used part of the disk that holds `path`, from 0 to 1; -1 if the path is missing or the disk does not say.
     pub fn used_ratio(&self, path: &Path) -> f64 {
         self.space(path).map_or(-1.0, |space| space.used_ratio())
     }
+
+    /// To be asked before each call.
+    fn may(&self, call: DiskCall, path: &Path) -> io::Result<()> {
+        self.0.fault.as_ref().map_or(Ok(()), |fault| fault(call, path))
+    }
+}
+
+/// Files.
+impl Disk {
+    /// Makes a file that must not be there.
+    pub fn create_new(&self, path: &Path) -> io::Result<File> {
+        self.may(DiskCall::Open, path)?;
+        OpenOptions::new().read(true).write(true).create_new(true).open(path)
+    }
+
+    pub fn open(&self, path: &Path) -> io::Result<File> {
+        self.may(DiskCall::Open, path)?;
+        OpenOptions::new().read(true).write(true).open(path)
+    }
+
+    pub fn open_or_create(&self, path: &Path) -> io::Result<File> {
+        self.may(DiskCall::Open, path)?;
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    }
+
+    pub fn open_to_read(&self, path: &Path) -> io::Result<File> {
+        self.may(DiskCall::Open, path)?;
+        File::open(path)
+    }
+
+    pub fn resize(&self, file: &File, path: &Path, bytes: u64) -> io::Result<()> {
+        self.may(DiskCall::Resize, path)?;
+        file.set_len(bytes)
+    }
+
+    /// Gives a region of a file its blocks; contents and length stay.
+    pub fn reserve(&self, file: &File, path: &Path, at: usize, len: usize) -> io::Result<()> {
+        self.allocate(file, path, FallocateFlags::FALLOC_FL_KEEP_SIZE, at, len)
+    }
+
+    /// Makes a region of a file read as zeros, with blocks for all of it or for none; the length stays.
+    pub fn zero(&self, path: &Path, at: usize, len: usize, blocks: Reserve) -> io::Result<()> {
+        let file = self.open(path)?;
+        let keep = FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        let punch = || self.allocate(&file, path, FallocateFlags::FALLOC_FL_PUNCH_HOLE | keep, at, len);
+        if blocks == Reserve::Nothing {
+            return punch();
+        }
+        match self.allocate(&file, path, FallocateFlags::FALLOC_FL_ZERO_RANGE | keep, at, len) {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+                punch()?;
+                self.reserve(&file, path, at, len)
+            }
+            other => other,
+        }
+    }
+
+    fn allocate(
+        &self,
+        file: &File,
+        path: &Path,
+        mode: FallocateFlags,
+        at: usize,
+        len: usize,
+    ) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        self.may(DiskCall::Allocate, path)?;
+        loop {
+            match nix::fcntl::fallocate(file, mode, at as i64, len as i64) {
+                Err(nix::Error::EINTR) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    pub fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
+        self.may(DiskCall::Write, path)?;
+        file.write_all_at(bytes, at)
+    }
+
+    /// Waits until content and length are on disk.
+    pub fn sync(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.may(DiskCall::Sync, path)?;
+        file.sync_all()
+    }
+
+    /// As [`sync`](Self::sync), by other means.
+    pub fn sync_by(&self, path: &Path, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.may(DiskCall::Sync, path)?;
+        sync()
+    }
+
+    /// Brings everything of the file system that holds `path` to disk: cheaper than many files one by one.
+    pub fn sync_file_system(&self, path: &Path) -> io::Result<()> {
+        let file = self.open_to_read(path)?;
+        self.sync_by(path, || Ok(nix::unistd::syncfs(&file)?))
+    }
+
+    pub fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.may(DiskCall::Remove, path)?;
+        fs::remove_file(path)
+    }
+
+    /// As [`remove_file`](Self::remove_file); one that is not there is removed.
+    pub fn remove_if_there(&self, path: &Path) -> io::Result<()> {
+        match self.remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.may(DiskCall::List, path)?;
+        fs::metadata(path)
+    }
+}
+
+/// Directories.
+impl Disk {
+    /// Makes a directory and its parents where they are missing; they survive a power cut.
+    pub fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.may(DiskCall::MakeDir, dir)?;
+        Ok(files::create_folder(dir)?)
+    }
+
+    /// As [`create_dir`](Self::create_dir), but whether they survive is up to the caller.
+    pub fn create_dir_unsynced(&self, dir: &Path) -> io::Result<()> {
+        self.may(DiskCall::MakeDir, dir)?;
+        fs::create_dir_all(dir)
+    }
+
+    /// Makes names that were added to or removed from a directory survive a power cut.
+    pub fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.may(DiskCall::Sync, dir)?;
+        Ok(files::sync_folder(dir)?)
+    }
+
+    /// What a directory has in it; nothing if it is missing.
+    pub fn entries(&self, dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
+        self.may(DiskCall::List, dir)?;
+        match fs::read_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed?.collect(),
+        }
+    }
+
+    /// Removes a directory and what it holds; one that is not there is removed.
+    pub fn remove_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.may(DiskCall::Remove, dir)?;
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Removes a directory unless it holds something.
+    pub fn remove_empty_dir(&self, dir: &Path) -> io::Result<()> {
+        self.may(DiskCall::Remove, dir)?;
+        fs::remove_dir(dir)
+    }
+}
+
+/// How much of a file gets disk blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    All,
+    /// None yet: see [`Disk::reserve`].
+    Nothing,
 }
 
 impl fmt::Debug for Disk {
@@ -72,17 +252,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percent_is_rounded_up_and_leaves_out_what_is_root_s() {
-        let ratio = |total, free, usable| DiskSpace { total, free, usable }.used_ratio();
-        assert_eq!([ratio(100, 50, 50), ratio(1000, 499, 499)], [0.5, 0.51]);
-        assert_eq!([ratio(100, 20, 10), ratio(100, 100, 100), ratio(0, 0, 0)], [0.89, 0.0, -1.0]);
-    }
-
-    #[test]
     fn a_real_disk_says_what_it_has() {
         let dir = tempfile::tempdir().unwrap();
         let space = Disk::real().space(dir.path()).unwrap();
         assert!(space.usable <= space.free && space.free < space.total, "{space:?}");
         assert_eq!(Disk::real().used_ratio(&dir.path().join("none")), -1.0);
+    }
+
+    #[test]
+    fn zero_keeps_what_lies_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, disk) = (dir.path().join("0"), Disk::real());
+        fs::write(&path, [7u8; 10_000]).unwrap();
+        disk.zero(&path, 5000, 3000, Reserve::All).unwrap();
+        disk.zero(&path, 8000, 2000, Reserve::Nothing).unwrap();
+        disk.reserve(&disk.open(&path).unwrap(), &path, 0, 20_000).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes[..5000].iter().all(|&byte| byte == 7) && bytes[5000..].iter().all(|&byte| byte == 0));
+        assert_eq!(bytes.len(), 10_000);
+    }
+
+    #[test]
+    fn a_fault_keeps_the_call_from_being_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0");
+        let disk = Disk::real().failing(|call, path| match call {
+            DiskCall::Open if path.ends_with("0") => Err(io::Error::from_raw_os_error(libc::EIO)),
+            _ => Ok(()),
+        });
+        assert_eq!(disk.create_new(&path).unwrap_err().raw_os_error(), Some(libc::EIO));
+        assert!(!path.exists());
+        disk.create_new(&dir.path().join("1")).unwrap();
     }
 }

@@ -1,8 +1,67 @@
 //! Why the store did not do what it was asked.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A place in a file that could not be read or written: its disk failed, the file was cut behind our back, or what stands
+/// there cannot be what was written.
+#[derive(Clone, Debug)]
+pub struct AccessError(Arc<Place>);
+
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    at: u64,
+    why: Cow<'static, str>,
+}
+
+impl AccessError {
+    #[cold]
+    pub(crate) fn new(path: &Path, at: u64, why: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Place { path: path.to_owned(), at, why: why.into() }))
+    }
+
+    /// For an operation on a file that has failed.
+    #[cold]
+    pub(crate) fn of(path: &Path, at: u64, error: io::Error) -> Self {
+        match error.downcast() {
+            Ok(known) => known,
+            Err(error) => Self::new(path, at, error.to_string()),
+        }
+    }
+
+    /// Where in its file.
+    pub(crate) fn at(&self) -> u64 {
+        self.0.at
+    }
+
+    /// The place for which an operation failed, if it failed for one.
+    pub(crate) fn behind<T>(done: io::Result<T>) -> io::Result<Option<Self>> {
+        match done.map_err(io::Error::downcast) {
+            Ok(_) => Ok(None),
+            Err(Ok(place)) => Ok(Some(place)),
+            Err(Err(other)) => Err(other),
+        }
+    }
+}
+
+impl fmt::Display for AccessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place { path, at, why } = &*self.0;
+        write!(f, "{} at {at}: {why}", path.display())
+    }
+}
+
+impl std::error::Error for AccessError {}
+
+impl From<AccessError> for io::Error {
+    fn from(error: AccessError) -> Self {
+        Self::other(error)
+    }
+}
 
 /// Why a message was not appended. Each is one of Java's `PutMessageStatus`, but the last two.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,11 +133,22 @@ pub enum OpenError {
     /// A running broker, ours or Java's, holds the lock.
     Locked(PathBuf),
     /// Directory or file that cannot be read, made or written.
-    Io { path: PathBuf, source: io::Error },
+    Io {
+        path: PathBuf,
+        source: io::Error,
+    },
+    Access(AccessError),
     /// A file size that cannot be.
-    FileSize { property: &'static str, bytes: u64 },
+    FileSize {
+        property: &'static str,
+        bytes: u64,
+    },
     /// A file whose size is not the configured one.
-    WrongFileSize { path: PathBuf, bytes: u64, expected: u64 },
+    WrongFileSize {
+        path: PathBuf,
+        bytes: u64,
+        expected: u64,
+    },
     /// Two directories of the log have a file of the same name.
     FileTwice(PathBuf, PathBuf),
 }
@@ -90,11 +160,18 @@ impl OpenError {
     }
 }
 
+impl From<AccessError> for OpenError {
+    fn from(error: AccessError) -> Self {
+        Self::Access(error)
+    }
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Locked(path) => write!(f, "store is locked by a running broker: {}", path.display()),
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Access(error) => error.fmt(f),
             Self::FileSize { property, bytes } => write!(f, "{property}={bytes} is no size of a file"),
             Self::WrongFileSize { path, bytes, expected } => {
                 write!(f, "{} has {bytes} bytes, configured are {expected}", path.display())
@@ -110,6 +187,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Access(error) => Some(error),
             _ => None,
         }
     }

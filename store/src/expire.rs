@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::Shared;
 use super::config::MessageStoreConfig;
+use super::disk::Disk;
 use super::threads::PanicPoint;
 
 /// `addScheduleTask`: nothing is removed in the first minute, in which an operator may still change his mind.
@@ -131,9 +132,16 @@ impl Expire {
         let mut removed = 0;
         while removed < others {
             let Some(first) = log.files.first() else { break };
-            let path = log.files.path(&first);
-            // Java's clock for a file that is missing stands at 0: it goes.
-            let changed_ms = last_modified_ms(&path).unwrap_or(0);
+            let path = first.path().to_owned();
+            let changed_ms = match last_modified_ms(&parts.surroundings.disk, &path) {
+                Ok(changed_ms) => changed_ms,
+                // Java's clock for a file that is missing stands at 0: it goes.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+                Err(error) => {
+                    error!(%error, path = %path.display(), "cannot see how old a log file is, it stays");
+                    break;
+                }
+            };
             if !whatever_age && log.clock.wall_ms() < changed_ms.saturating_add(reserved_ms) {
                 break;
             }
@@ -163,8 +171,15 @@ impl Expire {
         if begin <= self.cleaned_to.load(Ordering::Relaxed) {
             return;
         }
-        let queues = parts.queues.all();
-        queues.iter().for_each(|queue| queue.correct_min_offset(begin));
+        let mut queues = parts.queues.all();
+        queues.retain(|queue| {
+            let corrected = queue.correct_min_offset(begin);
+            if let Err(error) = &corrected {
+                let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+                error!(%error, topic, queue_id, "cannot see where a consume queue begins");
+            }
+            corrected.is_ok()
+        });
         for queue in &queues {
             let removed = queue.remove_expired_files(begin).unwrap_or_else(|error| {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
@@ -181,7 +196,10 @@ impl Expire {
                 error!(%error, topic, queue_id, "cannot remove a batch consume queue file");
             }
             // Looks into the first file that is left.
-            queue.correct_min_offset(begin);
+            if let Err(error) = queue.correct_min_offset(begin) {
+                let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+                error!(%error, topic, queue_id, "cannot see where a batch consume queue begins");
+            }
         }
         parts.index.expire(begin);
         self.cleaned_to.store(begin, Ordering::Relaxed);
@@ -263,7 +281,7 @@ fn dir_bytes(dir: &Path) -> u64 {
     entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
-fn last_modified_ms(path: &Path) -> io::Result<i64> {
-    let modified = fs::metadata(path)?.modified()?;
+fn last_modified_ms(disk: &Disk, path: &Path) -> io::Result<i64> {
+    let modified = disk.metadata(path)?.modified()?;
     Ok(modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64))
 }

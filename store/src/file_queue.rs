@@ -7,30 +7,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use process::files;
 use tracing::warn;
 
+use super::disk::Disk;
 use super::error::OpenError;
 use super::layout;
-use super::mapped_file::{MappedFile, Reserve};
+use super::mapped_file::LogFile;
 use super::roots::Roots;
 
 #[derive(Debug)]
 pub struct FileQueue {
+    disk: Disk,
     roots: Roots,
     file_bytes: usize,
-    files: RwLock<VecDeque<Arc<MappedFile>>>,
+    files: RwLock<VecDeque<Arc<LogFile>>>,
 }
 
 impl FileQueue {
     /// Maps the files of all directories. Refuses files of another size, as Java does, and two of one start.
-    pub fn load(roots: Roots, file_bytes: usize) -> Result<Self, OpenError> {
+    pub fn load(disk: &Disk, roots: Roots, file_bytes: usize) -> Result<Self, OpenError> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
         for (root, dir) in roots.all() {
             // One directory under two names holds each file once.
             if seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())) {
-                found.extend(named_files(dir)?.into_iter().map(|start| (start, root)));
+                found.extend(named_files(disk, dir)?.into_iter().map(|start| (start, root)));
             }
         }
         found.sort_unstable();
@@ -39,30 +40,30 @@ impl FileQueue {
         if let Some(twice) = (1..found.len()).find(|&index| found[index].0 == found[index - 1].0) {
             return Err(OpenError::FileTwice(paths[twice - 1].clone(), paths[twice].clone()));
         }
-        check_sizes(&mut paths, file_bytes as u64)?;
+        check_sizes(disk, &mut paths, file_bytes as u64)?;
         let open = |(path, (start, root)): (PathBuf, (i64, u16))| {
-            let file = MappedFile::open(&path, start).map_err(OpenError::io(path))?;
+            let file = LogFile::open(disk, &path, start).map_err(OpenError::io(path))?;
             Ok(Arc::new(file.in_root(root)))
         };
         let files = paths.into_iter().zip(found).map(open).collect::<Result<_, OpenError>>()?;
-        Ok(Self { roots, file_bytes, files: RwLock::new(files) })
+        Ok(Self { disk: disk.clone(), roots, file_bytes, files: RwLock::new(files) })
     }
 
     pub fn file_bytes(&self) -> usize {
         self.file_bytes
     }
 
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     pub fn roots(&self) -> &Roots {
         &self.roots
     }
 
-    pub fn path(&self, file: &MappedFile) -> PathBuf {
-        self.roots.dir(file.root()).join(layout::file_name(file.start()))
-    }
-
     /// Makes the file that starts at `start`, all its blocks reserved and its name on disk; does not add it. A directory that
     /// cannot take it leaves it to the next.
-    pub fn create(&self, start: i64) -> io::Result<Arc<MappedFile>> {
+    pub fn create(&self, start: i64) -> io::Result<Arc<LogFile>> {
         let mut failed = io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "every directory is read-only");
         for root in self.roots.for_new_file(start / self.file_bytes as i64) {
             match self.create_in(root, start) {
@@ -73,40 +74,51 @@ impl FileQueue {
         Err(failed)
     }
 
-    fn create_in(&self, root: u16, start: i64) -> io::Result<MappedFile> {
+    fn create_in(&self, root: u16, start: i64) -> io::Result<LogFile> {
         let dir = self.roots.dir(root);
-        create_dir(dir)?;
-        let file =
-            MappedFile::create(&dir.join(layout::file_name(start)), start, self.file_bytes, Reserve::All)?;
-        sync_dir(dir)?;
-        Ok(file)
+        self.disk.create_dir(dir)?;
+        let path = dir.join(layout::file_name(start));
+        let file = LogFile::create(&self.disk, &path, start, self.file_bytes)?;
+        match self.disk.sync_dir(dir) {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                // Or it would be in the way of the next attempt.
+                let _ = self.disk.remove_file(&path);
+                Err(error)
+            }
+        }
     }
 
-    pub fn push(&self, file: Arc<MappedFile>) {
+    /// Removes a file that was created and not pushed.
+    pub fn remove_unused(&self, file: &LogFile) -> io::Result<()> {
+        self.disk.remove_file(file.path())
+    }
+
+    pub fn push(&self, file: Arc<LogFile>) {
         self.files.write().push_back(file);
     }
 
     /// The file that holds `offset`.
-    pub fn find(&self, offset: i64) -> Option<Arc<MappedFile>> {
+    pub fn find(&self, offset: i64) -> Option<Arc<LogFile>> {
         let files = self.files.read();
         let first = files.front()?.start();
         let index = offset.checked_sub(first)?.checked_div(self.file_bytes as i64)?;
         let expected = files.get(usize::try_from(index).ok()?);
         let holds =
-            |file: &&Arc<MappedFile>| (file.start()..file.start() + self.file_bytes as i64).contains(&offset);
+            |file: &&Arc<LogFile>| (file.start()..file.start() + self.file_bytes as i64).contains(&offset);
         // A file missing in the middle shifts the others.
         expected.filter(holds).or_else(|| files.iter().find(holds)).cloned()
     }
 
-    pub fn first(&self) -> Option<Arc<MappedFile>> {
+    pub fn first(&self) -> Option<Arc<LogFile>> {
         self.files.read().front().cloned()
     }
 
-    pub fn last(&self) -> Option<Arc<MappedFile>> {
+    pub fn last(&self) -> Option<Arc<LogFile>> {
         self.files.read().back().cloned()
     }
 
-    pub fn snapshot(&self) -> Vec<Arc<MappedFile>> {
+    pub fn snapshot(&self) -> Vec<Arc<LogFile>> {
         self.files.read().iter().cloned().collect()
     }
 
@@ -119,7 +131,7 @@ impl FileQueue {
         let mut files = self.files.write();
         while files.back().is_some_and(|file| file.start() > offset) {
             if let Some(file) = files.pop_back() {
-                fs::remove_file(self.path(&file))?;
+                self.disk.remove_file(file.path())?;
             }
         }
         Ok(())
@@ -129,31 +141,28 @@ impl FileQueue {
     /// disk, but holds no lock meanwhile.
     pub fn remove_first(&self) -> io::Result<()> {
         let Some(first) = self.first() else { return Ok(()) };
-        match fs::remove_file(self.path(&first)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        self.disk.remove_if_there(first.path())?;
         self.files.write().pop_front();
         // So that a power cut cannot bring it back where later ones, in other directories, stay away.
-        sync_dir(self.roots.dir(first.root()))
+        self.disk.sync_dir(self.roots.dir(first.root()))
     }
 }
 
 /// Start offsets of the files of a directory, ascending. An empty last file, which a crash between making and growing it
 /// leaves, is removed; a missing directory has no files.
-pub fn file_starts(dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
-    let mut starts = named_files(dir)?;
+pub fn file_starts(disk: &Disk, dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
+    let mut starts = named_files(disk, dir)?;
     starts.sort_unstable();
     let mut paths: Vec<_> = starts.iter().map(|&start| dir.join(layout::file_name(start))).collect();
-    check_sizes(&mut paths, file_bytes)?;
+    check_sizes(disk, &mut paths, file_bytes)?;
     starts.truncate(paths.len());
     Ok(starts)
 }
 
 /// Start offsets of the files of a directory, in no order.
-fn named_files(dir: &Path) -> Result<Vec<i64>, OpenError> {
+fn named_files(disk: &Disk, dir: &Path) -> Result<Vec<i64>, OpenError> {
     let mut starts = Vec::new();
-    for entry in entries(dir)? {
+    for entry in disk.entries(dir).map_err(OpenError::io(dir))? {
         match entry.file_name().to_str().and_then(layout::parse_file_name) {
             Some(start) => starts.push(start),
             None => warn!(path = %entry.path().display(), "not a file of the store, left alone"),
@@ -163,13 +172,13 @@ fn named_files(dir: &Path) -> Result<Vec<i64>, OpenError> {
 }
 
 /// Refuses a file of another size; an empty last one is removed from the disk and from `paths`.
-fn check_sizes(paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenError> {
+fn check_sizes(disk: &Disk, paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenError> {
     for index in 0..paths.len() {
         let path = &paths[index];
-        let bytes = fs::metadata(path).map_err(OpenError::io(path))?.len();
+        let bytes = disk.metadata(path).map_err(OpenError::io(path))?.len();
         if bytes == 0 && index == paths.len() - 1 {
             warn!(path = %path.display(), "empty last file removed");
-            fs::remove_file(path).map_err(OpenError::io(path))?;
+            disk.remove_file(path).map_err(OpenError::io(path))?;
             paths.pop();
             break;
         }
@@ -178,24 +187,6 @@ fn check_sizes(paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenErro
         }
     }
     Ok(())
-}
-
-/// What a directory has in it; nothing if it is missing.
-pub fn entries(dir: &Path) -> Result<Vec<fs::DirEntry>, OpenError> {
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed.and_then(Iterator::collect).map_err(OpenError::io(dir)),
-    }
-}
-
-/// Makes names that were added to or removed from a directory survive a power cut.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    Ok(files::sync_folder(dir)?)
-}
-
-/// Makes a directory and its parents where they are missing; they survive a power cut.
-pub fn create_dir(dir: &Path) -> io::Result<()> {
-    Ok(files::create_folder(dir)?)
 }
 
 #[cfg(test)]
@@ -211,7 +202,7 @@ mod tests {
         for &start in starts {
             fs::write(dir.path().join(layout::file_name(start)), [0; 100]).unwrap();
         }
-        let queue = FileQueue::load(roots(&[dir.path()]), 100).unwrap();
+        let queue = FileQueue::load(&Disk::real(), roots(&[dir.path()]), 100).unwrap();
         (dir, queue)
     }
 
@@ -229,7 +220,7 @@ mod tests {
         queue.truncate(100).unwrap();
         assert_eq!(queue.last().unwrap().start(), 100);
         queue.push(queue.create(200).unwrap());
-        assert_eq!(FileQueue::load(roots(&[dir.path()]), 100).unwrap().snapshot().len(), 3);
+        assert_eq!(FileQueue::load(&Disk::real(), roots(&[dir.path()]), 100).unwrap().snapshot().len(), 3);
     }
 
     #[test]
@@ -237,36 +228,36 @@ mod tests {
         let (dir, _) = queue_of(&[0]);
         fs::write(dir.path().join(layout::file_name(100)), b"").unwrap();
         fs::write(dir.path().join("readme"), b"").unwrap();
-        assert_eq!(file_starts(dir.path(), 100).unwrap(), [0]);
+        assert_eq!(file_starts(&Disk::real(), dir.path(), 100).unwrap(), [0]);
         assert!(!dir.path().join(layout::file_name(100)).exists());
-        let error = file_starts(dir.path(), 200).unwrap_err();
+        let error = file_starts(&Disk::real(), dir.path(), 200).unwrap_err();
         assert!(matches!(error, OpenError::WrongFileSize { bytes: 100, expected: 200, .. }), "{error}");
-        assert_eq!(file_starts(&dir.path().join("none"), 100).unwrap(), [0; 0]);
+        assert_eq!(file_starts(&Disk::real(), &dir.path().join("none"), 100).unwrap(), [0; 0]);
     }
 
     #[test]
     fn files_of_several_directories_are_one_sequence() {
         let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let dirs = [a.path(), &a.path().join("."), b.path()];
-        let made = FileQueue::load(roots(&dirs), 100).unwrap();
+        let made = FileQueue::load(&Disk::real(), roots(&dirs), 100).unwrap();
         for start in [0, 100, 200, 300] {
             made.push(made.create(start).unwrap());
         }
-        let names = |dir: &Path| file_starts(dir, 100).unwrap().len();
+        let names = |dir: &Path| file_starts(&Disk::real(), dir, 100).unwrap().len();
         assert_eq!(names(a.path()) + names(b.path()), 4);
         let starts = |queue: &FileQueue| queue.snapshot().iter().map(|file| file.start()).collect::<Vec<_>>();
-        let queue = FileQueue::load(roots(&dirs), 100).unwrap();
+        let queue = FileQueue::load(&Disk::real(), roots(&dirs), 100).unwrap();
         assert_eq!(starts(&queue), [0, 100, 200, 300]);
         let oldest = queue.first().unwrap();
         queue.remove_first().unwrap();
-        assert!(!queue.path(&oldest).exists());
-        assert_eq!(oldest.read(0, 100), Some(&[0; 100][..]), "whoever reads it goes on");
+        assert!(!oldest.path().exists());
+        assert_eq!(oldest.read_array(0).unwrap(), [0; 100], "whoever reads it goes on");
         queue.truncate(200).unwrap();
-        assert_eq!(starts(&FileQueue::load(roots(&dirs), 100).unwrap()), [100, 200]);
+        assert_eq!(starts(&FileQueue::load(&Disk::real(), roots(&dirs), 100).unwrap()), [100, 200]);
         for dir in [a.path(), b.path()] {
             fs::write(dir.join(layout::file_name(500)), [0; 100]).unwrap();
         }
-        let error = FileQueue::load(roots(&dirs), 100).unwrap_err();
+        let error = FileQueue::load(&Disk::real(), roots(&dirs), 100).unwrap_err();
         assert!(matches!(error, OpenError::FileTwice(..)), "{error}");
     }
 
@@ -276,10 +267,11 @@ mod tests {
         let blocked = dir.path().join("0");
         fs::write(&blocked, b"no directory").unwrap();
         let queue = FileQueue {
+            disk: Disk::real(),
             roots: roots(&[&blocked, &dir.path().join("1")]),
             file_bytes: 100,
             files: RwLock::default(),
         };
-        assert_eq!(queue.path(&queue.create(0).unwrap()), dir.path().join("1").join(layout::file_name(0)));
+        assert_eq!(queue.create(0).unwrap().path(), dir.path().join("1").join(layout::file_name(0)));
     }
 }

@@ -10,7 +10,6 @@ mod repair;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,10 +21,10 @@ use tracing::{error, info};
 use process::clock::Clock;
 
 use super::config::MessageStoreConfig;
+use super::disk::Disk;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest};
-use super::error::OpenError;
-use super::file_queue::sync_dir;
-use super::layout::{index as at, index_key_hash};
+use super::error::{AccessError, OpenError};
+use super::layout::{IndexHeader, index as at, index_key_hash};
 use super::mapped_file::local_time;
 use file::{Geometry, IndexFile};
 pub use open::Before;
@@ -36,6 +35,7 @@ const KEY_SEPARATOR: char = ' ';
 const TAG_TYPE: &str = "T";
 
 pub struct Index {
+    disk: Disk,
     dir: PathBuf,
     geometry: Geometry,
     clock: Clock,
@@ -93,7 +93,7 @@ pub struct KeyOffsets {
 
 impl Index {
     /// `queryOffset`: the newest files first, until one begins before the time asked for.
-    pub fn query(&self, query: &KeyQuery<'_>) -> KeyOffsets {
+    pub fn query(&self, query: &KeyQuery<'_>) -> Result<KeyOffsets, AccessError> {
         let topic = continue_java_string_hash(java_string_hash(query.topic), "#");
         let kind = match query.kind {
             KeyKind::Key => topic,
@@ -104,33 +104,35 @@ impl Index {
         let mut found = KeyOffsets::default();
         for Named { file, .. } in files.iter().rev() {
             let (begin_ms, end_ms) = (query.begin_ms, query.end_ms);
-            if file.is_time_matched(begin_ms, end_ms) {
-                file.select(&mut found.physical_offsets, key_hash, query.count_max, begin_ms, end_ms);
+            if file.is_time_matched(begin_ms, end_ms)? {
+                file.select(&mut found.physical_offsets, key_hash, query.count_max, begin_ms, end_ms)?;
             }
-            if file.header().begin_timestamp_ms < begin_ms || found.physical_offsets.len() >= query.count_max
+            if file.header()?.begin_timestamp_ms < begin_ms || found.physical_offsets.len() >= query.count_max
             {
                 break;
             }
         }
         if let Some(last) = files.last().filter(|_| !found.physical_offsets.is_empty()) {
-            let header = last.file.header();
+            let header = last.file.header()?;
             found.last_update_timestamp_ms = header.end_timestamp_ms;
             found.last_update_offset = header.end_offset;
         }
         found.physical_offsets.sort_unstable();
-        found
+        Ok(found)
     }
 
-    /// Removes the files whose messages all lie before `min_physical_offset`, but never the last (`deleteExpiredFile`).
+    /// Removes the files whose messages all lie before `min_physical_offset`, but never the last (`deleteExpiredFile`). One that
+    /// cannot be read stays.
     pub fn expire(&self, min_physical_offset: i64) {
         let expired: Vec<_> = {
             let mut files = self.files.write();
-            let is_expired = |named: &&Named| named.file.header().end_offset < min_physical_offset;
+            let is_before = |header: IndexHeader| header.end_offset < min_physical_offset;
+            let is_expired = |named: &&Named| named.file.header().is_ok_and(is_before);
             let count = files.iter().take(files.len().saturating_sub(1)).take_while(is_expired).count();
             files.drain(..count).collect()
         };
         for Named { file, .. } in expired {
-            match fs::remove_file(file.path()) {
+            match self.disk.remove_file(file.path()) {
                 Ok(()) => info!(path = %file.path().display(), "index file expired"),
                 Err(error) => error!(%error, path = %file.path().display(), "cannot remove an index file"),
             }
@@ -145,18 +147,21 @@ impl Index {
 
     /// Brings everything to disk.
     pub fn flush_all(&self) -> io::Result<Option<i64>> {
-        self.flush(|_| true)
+        self.flush(|_| Ok(true))
     }
 
-    fn flush(&self, is_due: impl Fn(&IndexFile) -> bool) -> io::Result<Option<i64>> {
+    fn flush(&self, is_due: impl Fn(&IndexFile) -> Result<bool, AccessError>) -> io::Result<Option<i64>> {
         let files = self.files.read().clone();
-        let mut full_until_ms = None;
-        let due = files.iter().map(|named| &named.file).filter(|file| file.is_dirty() && is_due(file));
-        for (index, file) in due.enumerate() {
-            if index == 0 {
-                sync_dir(&self.dir)?;
+        let (mut full_until_ms, mut named) = (None, false);
+        for file in files.iter().map(|named| &named.file) {
+            if !file.is_dirty() || !is_due(file)? {
+                continue;
             }
-            let header = file.is_full().then(|| file.header());
+            if !named {
+                self.disk.sync_dir(&self.dir)?;
+                named = true;
+            }
+            let header = if file.is_full()? { Some(file.header()?) } else { None };
             file.sync()?;
             full_until_ms = header.map(|header| header.end_timestamp_ms).or(full_until_ms);
         }
@@ -165,15 +170,17 @@ impl Index {
 
     /// The last file if it has room, else a new one behind it.
     fn file_with_room(&self, progress: &mut Progress) -> io::Result<Arc<IndexFile>> {
-        if let Some(last) = progress.last.as_ref().filter(|last| !last.is_full()) {
+        if let Some(last) = &progress.last
+            && !last.is_full()?
+        {
             return Ok(Arc::clone(last));
         }
-        fs::create_dir_all(&self.dir)?;
-        let before = progress.last.as_ref().map(|last| last.header());
+        self.disk.create_dir_unsynced(&self.dir)?;
+        let before = progress.last.as_ref().map(|last| last.header()).transpose()?;
         let last_name = self.files.read().last().map_or(0, |named| named.name);
         // Files are ordered by name: it must grow although clocks are set back, and milliseconds can be shared.
         let name = file_name(self.clock.wall_ms()).max(last_name + 1);
-        let file = Arc::new(IndexFile::create(&self.path(name), self.geometry, before)?);
+        let file = Arc::new(IndexFile::create(&self.disk, &self.path(name), self.geometry, before)?);
         info!(path = %file.path().display(), "index file made");
         self.files.write().push(Named { name, file: Arc::clone(&file) });
         progress.last = Some(Arc::clone(&file));

@@ -5,10 +5,15 @@ use std::sync::atomic::Ordering;
 use message::{Message, PropertyCrc, RecordPatch, property, sys_flag};
 
 use super::append::Placed;
+use super::batch_consume_queue::BatchConsumeQueue;
 use super::config::MessageStoreConfig;
 use super::dispatch_request::is_for_queue;
 use super::put::{has_delay_level, illegal_record, with_buffer};
 use super::{Appended, MessageStore, PutError};
+
+fn refuse_broken(queue: &BatchConsumeQueue) -> Result<(), PutError> {
+    queue.broken().map_or(Ok(()), |why| Err(PutError::ServiceNotAvailable(why.to_string())))
+}
 
 impl MessageStore {
     /// Appends one record that holds the `INNER_NUM` messages of a batch body; it takes as many offsets, the first of
@@ -27,6 +32,7 @@ impl MessageStore {
         }
         let queue = self.parts.queues.find_or_create_batch(&message.topic, message.queue_id);
         let queue = queue.ok_or_else(|| illegal("an inner batch for a topic without batch queues"))?;
+        refuse_broken(&queue)?;
         let _one_at_a_time = queue.order.lock();
         let base = queue.next_offset.load(Ordering::Relaxed);
         let mut properties = property::without(&message.properties, property::INNER_BASE);
@@ -54,6 +60,7 @@ impl MessageStore {
     ) -> Result<Placed, PutError> {
         let queue = self.parts.queues.find_or_create_batch(&message.topic, message.queue_id);
         let queue = queue.ok_or_else(|| PutError::MessageIllegal(format!("topic {:?}", message.topic)))?;
+        refuse_broken(&queue)?;
         let _one_at_a_time = queue.order.lock();
         let counter = is_for_queue(message.sys_flag).then_some(&queue.next_offset);
         let placed = self.parts.log.append(buffer, records, counter)?;

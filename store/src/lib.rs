@@ -20,6 +20,7 @@ mod consume_queue_store;
 mod derive;
 pub mod disk;
 mod dispatch_request;
+mod entries;
 pub mod error;
 mod expire;
 mod file_queue;
@@ -28,7 +29,8 @@ pub mod get;
 mod index;
 mod inner_batch;
 pub mod layout;
-pub mod mapped_file;
+mod lock;
+mod mapped_file;
 mod multi_dispatch;
 mod open;
 mod probe;
@@ -48,6 +50,7 @@ mod tests;
 mod threads;
 pub mod timer;
 pub mod topic_name;
+mod window;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -61,10 +64,11 @@ use checkpoint::Checkpoint;
 use commit_log::CommitLog;
 use consume_queue_store::ConsumeQueueStore;
 use derive::Derive;
+use disk::Disk;
 use expire::Expire;
 use flush::Flusher;
 use index::Index;
-use mapped_file::FileLock;
+use lock::FileLock;
 use safety::Safety;
 use threads::Running;
 
@@ -72,11 +76,11 @@ pub use config::{
     BatchTopics, BrokerRole, DelayLevels, FilterBits, FlushDiskType, Hours, MessageStoreConfig, Surroundings,
 };
 pub use consume_queue::ext::ExtUnit;
-pub use error::{OpenError, PutError, WheelTimerError};
+pub use error::{AccessError, OpenError, PutError, WheelTimerError};
 pub use expire::UsedRatios;
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
 pub use index::{KeyKind, KeyQuery};
-pub use mapped_file::{MappedRange, local_time};
+pub use mapped_file::{MappedRange, SocketBytes, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;
@@ -151,6 +155,11 @@ impl MessageStore {
         // They may sleep for an interval that is no longer that long.
         flusher.reconsider();
         queue_flush.reconsider();
+    }
+
+    /// What it and those who keep files beside it ask of file systems.
+    pub fn disk(&self) -> &Disk {
+        &self.parts.surroundings.disk
     }
 
     /// Now in milliseconds since the epoch, by the clock that stamps messages.

@@ -1,9 +1,7 @@
 //! Opening, starting and stopping a store: its lock, its `abort` file, its threads.
 
-use std::fs::{self, OpenOptions};
 use std::io;
 use std::mem;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,13 +22,14 @@ use super::config::{MessageStoreConfig, Surroundings};
 use super::consume_queue::Trust;
 use super::consume_queue_store::ConsumeQueueStore;
 use super::derive::{Derive, Line};
+use super::disk::Disk;
 use super::error::OpenError;
 use super::expire::Expire;
-use super::file_queue::{create_dir, sync_dir};
 use super::flush::Flusher;
 use super::index::{self, Index};
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
-use super::mapped_file::{self, FileLock};
+use super::lock::FileLock;
+use super::mapped_file;
 use super::recover::Recovery;
 use super::roots::Roots;
 use super::safety::Safety;
@@ -77,15 +76,16 @@ impl MessageStore {
         clock: Clock,
     ) -> Result<Arc<Self>, OpenError> {
         check_file_sizes(&config)?;
-        let root = config.root();
-        create_dir(root).map_err(OpenError::io(root))?;
-        let lock = lock(root)?;
+        let (root, disk) = (config.root(), &surroundings.disk);
+        disk.create_dir(root).map_err(OpenError::io(root))?;
+        let lock = lock(disk, root)?;
         let roots = config.commit_log_roots(&surroundings.path_splitter);
-        make_dirs(&config, &roots)?;
-        let log = CommitLog::load(&config, roots, clock.clone())?;
+        make_dirs(&config, disk, &roots)?;
+        let log = CommitLog::load(&config, disk, roots, clock.clone())?;
         let clean = !root.join(ABORT_FILE).exists();
         let checkpoint_path = root.join(CHECKPOINT_FILE);
-        let checkpoint = Checkpoint::open(&checkpoint_path).map_err(OpenError::io(checkpoint_path))?;
+        let checkpoint =
+            Checkpoint::open(disk, checkpoint_path.clone()).map_err(OpenError::io(checkpoint_path))?;
         let trust = match clean {
             true => Trust::All,
             // 0: never noted, or by 4.9.7.
@@ -97,9 +97,9 @@ impl MessageStore {
         let before_index = index::Before {
             clean,
             flushed_until_ms: checkpoint.fields().index_msg_timestamp,
-            queued_to: queues.last_entry().map(|last| last.physical_offset),
+            queued_to: queues.last_entry()?.map(|last| last.physical_offset),
         };
-        let index = Index::load(&config, clock.clone(), &before_index)?;
+        let index = Index::load(&config, disk, clock.clone(), &before_index)?;
         let config = Live::new(config);
         let recovery =
             Recovery { config: &config.load(), log: &log, queues: &queues, checkpoint: &checkpoint, clean };
@@ -139,11 +139,11 @@ impl MessageStore {
     /// Marks the store as in use (`abort`) and starts its threads.
     pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
         let config = self.config();
-        let root = config.root();
+        let (root, disk) = (config.root(), self.disk());
         let abort = root.join(ABORT_FILE);
-        mark_in_use(&abort).map_err(OpenError::io(&abort))?;
+        mark_in_use(disk, &abort).map_err(OpenError::io(&abort))?;
         // Without its name on disk a power cut would look like a clean stop.
-        sync_dir(root).map_err(OpenError::io(root))?;
+        disk.sync_dir(root).map_err(OpenError::io(root))?;
         self.parts.log.prepare_tail();
         self.spawn(
             "store-derive",
@@ -208,18 +208,19 @@ impl MessageStore {
         let Shared { log, queues, index, checkpoint, flusher, derive, .. } = &*self.parts;
         let indexed = index.flush_all();
         let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
-        let (true, Ok(index_until_ms)) = (flushed && derive.from() >= log.max_offset(), indexed) else {
+        let derived = derive.from() >= log.max_offset() && !derive.has_left_out();
+        let (true, Ok(index_until_ms)) = (flushed && derived, indexed) else {
             error!("not everything came to disk: the next start will recover");
             return;
         };
         note_all_durable(checkpoint, derive.last());
         note_index_flushed(checkpoint, index_until_ms);
         let config = self.config();
-        let root = config.root();
+        let (root, disk) = (config.root(), self.disk());
         let closed = checkpoint
             .flush()
-            .and_then(|()| fs::remove_file(root.join(ABORT_FILE)))
-            .and_then(|()| sync_dir(root));
+            .and_then(|()| disk.remove_file(&root.join(ABORT_FILE)))
+            .and_then(|()| disk.sync_dir(root));
         match closed {
             Ok(()) => info!(offset = log.max_offset(), "store closed"),
             Err(error) => error!(%error, "cannot close the store cleanly: the next start will recover"),
@@ -276,9 +277,10 @@ fn check_file_sizes(config: &MessageStoreConfig) -> Result<(), OpenError> {
 }
 
 /// That the file is there counts, not what it holds: a full disk must not keep a store from being read.
-fn mark_in_use(abort: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(abort)?;
-    match file.write_all_at(std::process::id().to_string().as_bytes(), 0) {
+fn mark_in_use(disk: &Disk, abort: &Path) -> io::Result<()> {
+    let file = disk.open_or_create(abort)?;
+    disk.resize(&file, abort, 0)?;
+    match disk.write(&file, abort, std::process::id().to_string().as_bytes(), 0) {
         Err(error) if is_disk_full(&error) => Ok(()),
         other => other,
     }
@@ -289,17 +291,16 @@ fn is_disk_full(error: &io::Error) -> bool {
 }
 
 /// Java's disk check takes a directory that is missing for a disk in trouble.
-fn make_dirs(config: &MessageStoreConfig, roots: &Roots) -> Result<(), OpenError> {
+fn make_dirs(config: &MessageStoreConfig, disk: &Disk, roots: &Roots) -> Result<(), OpenError> {
     let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
-    dirs.into_iter().try_for_each(|dir| create_dir(&dir).map_err(OpenError::io(dir)))
+    dirs.into_iter().try_for_each(|dir| disk.create_dir(&dir).map_err(OpenError::io(dir)))
 }
 
-fn lock(root: &Path) -> Result<FileLock, OpenError> {
+fn lock(disk: &Disk, root: &Path) -> Result<FileLock, OpenError> {
     let path = root.join(LOCK_FILE);
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = opened.map_err(OpenError::io(&path))?;
+    let file = disk.open_or_create(&path).map_err(OpenError::io(&path))?;
     match FileLock::try_new(file).map_err(OpenError::io(&path))? {
-        Some(lock) => match lock.file().write_all_at(LOCK_TEXT.as_bytes(), 0) {
+        Some(lock) => match disk.write(lock.file(), &path, LOCK_TEXT.as_bytes(), 0) {
             Err(error) if !is_disk_full(&error) => Err(OpenError::io(path)(error)),
             _ => Ok(lock),
         },
@@ -370,10 +371,12 @@ fn flush_queues(parts: &Shared, config: &MessageStoreConfig, thorough: bool) -> 
     let Shared { queues, index, checkpoint, flusher, derive, .. } = parts;
     let last = derive.last();
     // Java flushes full files only; a file that grows for days would be read through after a power cut.
-    let index_until_ms = if thorough { index.flush_all()? } else { index.flush_full()? };
-    note_index_flushed(checkpoint, index_until_ms);
+    match if thorough { index.flush_all() } else { index.flush_full() } {
+        Ok(until_ms) => note_index_flushed(checkpoint, until_ms),
+        Err(error) => error!(%error, "cannot flush the index"),
+    }
     let least_pages = if thorough { 0 } else { config.flush_consume_queue_least_pages };
-    if queues.flush(least_pages) && thorough && flusher.flush_all(parts) {
+    if queues.flush(least_pages) && thorough && flusher.flush_all(parts) && !derive.has_left_out() {
         note_all_durable(checkpoint, last);
     }
     checkpoint.flush()

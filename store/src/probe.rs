@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use super::disk::Disk;
 use super::error::OpenError;
 use super::layout::{BatchQueueEntry, QueueEntry};
 use super::sparse_files::SparseFiles;
@@ -26,8 +27,11 @@ pub enum Trust {
 pub trait Entry: Sized {
     const BYTES: usize;
 
-    /// The entry at the start of `bytes`, if one is written there.
-    fn written(bytes: &[u8]) -> Option<Self>;
+    /// The entry at the start of `bytes`.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+
+    /// Whether it is one, as opposed to what a file is made of.
+    fn is_written(&self) -> bool;
 
     /// Of its message.
     fn physical_offset(&self) -> i64;
@@ -36,8 +40,12 @@ pub trait Entry: Sized {
 impl Entry for QueueEntry {
     const BYTES: usize = super::layout::QUEUE_ENTRY_BYTES;
 
-    fn written(bytes: &[u8]) -> Option<Self> {
-        Self::decode(bytes).filter(Self::is_written)
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn is_written(&self) -> bool {
+        self.is_written()
     }
 
     fn physical_offset(&self) -> i64 {
@@ -48,8 +56,12 @@ impl Entry for QueueEntry {
 impl Entry for BatchQueueEntry {
     const BYTES: usize = super::layout::BATCH_QUEUE_ENTRY_BYTES;
 
-    fn written(bytes: &[u8]) -> Option<Self> {
-        Self::decode(bytes).filter(Self::is_written)
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes)
+    }
+
+    fn is_written(&self) -> bool {
+        self.is_written()
     }
 
     fn physical_offset(&self) -> i64 {
@@ -62,7 +74,7 @@ impl Entry for BatchQueueEntry {
 pub fn load_entries<E: Entry>(
     files: &SparseFiles,
     trust: Trust,
-    is_whole: impl Fn(&E) -> bool,
+    is_whole: impl Fn(&E) -> io::Result<bool>,
 ) -> Result<(i64, Option<E>), OpenError> {
     let starts = files.load()?;
     let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
@@ -72,7 +84,7 @@ pub fn load_entries<E: Entry>(
             break;
         }
         let path = files.file_path(start);
-        let (count, last_here) = Probe::open(&path, files.file_bytes())
+        let (count, last_here) = Probe::open(files.disk(), &path, files.file_bytes())
             .and_then(|mut probe| probe.written_entries(trust, &is_whole))
             .map_err(OpenError::io(path))?;
         let bytes = count * E::BYTES as i64;
@@ -97,9 +109,9 @@ struct Probe {
 const BLOCK_BYTES_MAX: usize = 1280;
 
 impl Probe {
-    fn open(path: &Path, file_bytes: i64) -> io::Result<Self> {
+    fn open(disk: &Disk, path: &Path, file_bytes: i64) -> io::Result<Self> {
         let file_bytes = file_bytes as usize;
-        Ok(Self { file: File::open(path)?, file_bytes, block: [0; BLOCK_BYTES_MAX], block_at: None })
+        Ok(Self { file: disk.open_to_read(path)?, file_bytes, block: [0; BLOCK_BYTES_MAX], block_at: None })
     }
 
     /// The entry at `index`, if one is written there.
@@ -111,7 +123,7 @@ impl Probe {
             self.file.read_exact_at(&mut self.block[..bytes], (block_at * E::BYTES) as u64)?;
             self.block_at = Some(block_at);
         }
-        Ok(E::written(&self.block[(index - block_at) * E::BYTES..]))
+        Ok(E::decode(&self.block[(index - block_at) * E::BYTES..]).filter(E::is_written))
     }
 
     /// How many entries stand in the file without a gap, and the last of them. Of those that `trust` does not cover, `is_whole`
@@ -119,7 +131,7 @@ impl Probe {
     fn written_entries<E: Entry>(
         &mut self,
         trust: Trust,
-        is_whole: impl Fn(&E) -> bool,
+        is_whole: impl Fn(&E) -> io::Result<bool>,
     ) -> io::Result<(i64, Option<E>)> {
         let all = self.file_bytes / E::BYTES;
         let trusted_to = match trust {
@@ -131,7 +143,10 @@ impl Probe {
                 self.entry::<E>(index)?.is_some_and(|entry| entry.physical_offset() <= trusted_to),
             )
         })?;
-        while count < all && self.entry::<E>(count)?.is_some_and(|entry| is_whole(&entry)) {
+        while count < all
+            && let Some(entry) = self.entry::<E>(count)?
+            && is_whole(&entry)?
+        {
             count += 1;
         }
         let last = count.checked_sub(1).map(|last| self.entry(last)).transpose()?;

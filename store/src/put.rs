@@ -190,6 +190,9 @@ impl MessageStore {
         let Some(queue) = self.parts.queues.find_or_create(&message.topic, message.queue_id) else {
             return self.place_in_batch_queue(config, message, buffer, records);
         };
+        if let Some(why) = queue.broken() {
+            return Err(PutError::ServiceNotAvailable(why.to_string()));
+        }
         let counter = dispatch_request::is_for_queue(message.sys_flag).then_some(&queue.next_offset);
         let placed = self.parts.log.append(buffer, records, counter)?;
         self.announce(config, placed.physical_offset + buffer.len() as i64);

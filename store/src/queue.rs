@@ -4,11 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use super::Boundary;
-use super::batch_consume_queue::{BatchConsumeQueue, BatchEntries};
+use super::batch_consume_queue::BatchConsumeQueue;
 use super::commit_log::CommitLog;
+use super::consume_queue::ConsumeQueue;
 use super::consume_queue::ext::ExtUnit;
-use super::consume_queue::{ConsumeQueue, Entries};
-use super::layout::{BATCH_QUEUE_ENTRY_BYTES, QUEUE_ENTRY_BYTES, QueueEntry};
+use super::entries::Entries;
+use super::error::AccessError;
+use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry, QUEUE_ENTRY_BYTES, QueueEntry};
 
 #[derive(Clone, Debug)]
 pub enum Queue {
@@ -28,23 +30,26 @@ pub struct Unit {
 
 /// Entries of one file from some offset on.
 pub enum Units {
-    Simple(Entries),
-    Batch(BatchEntries),
+    /// And the offset of the next.
+    Simple(i64, Entries<QueueEntry>),
+    Batch(Entries<BatchQueueEntry>),
 }
 
 impl Iterator for Units {
-    type Item = Unit;
+    type Item = Result<Unit, AccessError>;
 
-    fn next(&mut self) -> Option<Unit> {
+    fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Self::Simple(entries) => {
-                entries.next().map(|(queue_offset, entry)| Unit { queue_offset, batch_num: 1, entry })
+            Self::Simple(next_offset, entries) => {
+                let queue_offset = *next_offset;
+                *next_offset += 1;
+                Some(entries.next()?.map(|entry| Unit { queue_offset, batch_num: 1, entry }))
             }
-            Self::Batch(entries) => entries.next().map(|batch| Unit {
+            Self::Batch(entries) => Some(entries.next()?.map(|batch| Unit {
                 queue_offset: batch.base_offset,
                 batch_num: batch.batch_size.into(),
                 entry: batch.entry,
-            }),
+            })),
         }
     }
 }
@@ -102,26 +107,42 @@ impl Queue {
         }
     }
 
-    pub fn units(&self, offset: i64) -> Option<Units> {
+    /// `None` for an offset that is out of range.
+    pub fn units(&self, offset: i64) -> Result<Option<Units>, AccessError> {
         match self {
-            Self::Simple(queue) => queue.entries(offset).map(Units::Simple),
-            Self::Batch(queue) => queue.entries(offset).map(Units::Batch),
+            Self::Simple(queue) => Ok(queue.entries(offset)?.map(|entries| Units::Simple(offset, entries))),
+            Self::Batch(queue) => Ok(queue.entries(offset)?.map(Units::Batch)),
         }
     }
 
     /// Of the record that holds the message at `offset`.
-    pub fn entry(&self, offset: i64) -> Option<QueueEntry> {
-        self.units(offset)?.next().map(|unit| unit.entry)
-    }
-
-    pub fn look_ext<T>(&self, entry: &QueueEntry, look: impl FnOnce(ExtUnit<'_>) -> T) -> Option<T> {
+    pub fn entry(&self, offset: i64) -> Result<Option<QueueEntry>, AccessError> {
         match self {
-            Self::Simple(queue) => queue.look_ext(entry, look),
-            Self::Batch(_) => None,
+            Self::Simple(queue) => queue.entry(offset),
+            Self::Batch(_) => {
+                let unit = self.units(offset)?.and_then(|mut units| units.next()).transpose()?;
+                Ok(unit.map(|unit| unit.entry))
+            }
         }
     }
 
-    pub fn offset_by_time(&self, log: &CommitLog, timestamp_ms: i64, boundary: Boundary) -> i64 {
+    pub fn look_ext<T>(
+        &self,
+        entry: &QueueEntry,
+        look: impl FnOnce(ExtUnit<'_>) -> T,
+    ) -> Result<Option<T>, AccessError> {
+        match self {
+            Self::Simple(queue) => queue.look_ext(entry, look),
+            Self::Batch(_) => Ok(None),
+        }
+    }
+
+    pub fn offset_by_time(
+        &self,
+        log: &CommitLog,
+        timestamp_ms: i64,
+        boundary: Boundary,
+    ) -> Result<i64, AccessError> {
         match self {
             Self::Simple(queue) => queue.offset_by_time(log, timestamp_ms, boundary),
             Self::Batch(queue) => queue.offset_by_time(timestamp_ms, boundary),

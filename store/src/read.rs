@@ -3,8 +3,10 @@
 use message::Record;
 
 use super::MessageStore;
+use super::commit_log::STORE_TIMESTAMP_END;
+use super::error::AccessError;
 use super::get::{self, Get, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
-use super::mapped_file::MappedRange;
+use super::layout::QueueEntry;
 use super::queue::Queue;
 
 /// Which end of the messages stored at one moment (`BoundaryType`).
@@ -17,11 +19,15 @@ pub enum Boundary {
 impl MessageStore {
     /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
     /// is an empty queue.
-    pub fn get_message(&self, request: GetRequest<'_>, filter: &dyn MessageFilter) -> GetMessageResult {
+    pub fn get_message(
+        &self,
+        request: GetRequest<'_>,
+        filter: &dyn MessageFilter,
+    ) -> Result<GetMessageResult, AccessError> {
         let config = self.config();
         let Some(queue) = self.queue(request.topic, request.queue_id) else {
             let next = get::corrected(&config, request.offset, 0);
-            return GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, 0, 0);
+            return Ok(GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, 0, 0));
         };
         let memory_percent = config.access_message_in_memory_max_ratio;
         let memory_bytes = (self.physical_memory_bytes / 100).saturating_mul(memory_percent);
@@ -36,21 +42,26 @@ impl MessageStore {
 
     /// Whether a read from `offset` on may have to look at records on the disk, if its filter looks at records.
     pub fn is_cold(&self, topic: &str, queue_id: i32, offset: i64) -> bool {
-        let entry = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset));
-        entry.is_some_and(|entry| !get::is_hot(entry.physical_offset, self.opened_at, self.max_phy_offset()))
+        match self.entry(topic, queue_id, offset) {
+            Ok(Some(entry)) => !get::is_hot(entry.physical_offset, self.opened_at, self.max_phy_offset()),
+            Ok(None) => false,
+            // The read will tell.
+            Err(_) => true,
+        }
     }
 
-    /// The record at a physical offset, if one starts there (`lookMessageByOffset`).
-    pub fn look_message_by_offset(&self, physical_offset: i64) -> Option<MappedRange> {
-        let log = &self.parts.log;
-        let size = log.range(physical_offset, 4)?;
-        let size = i32::from_be_bytes(*size.as_ref().first_chunk()?);
-        let range = log.range(physical_offset, usize::try_from(size).ok()?)?;
-        let is_record = matches!(
-            Record::decode(range.as_ref()),
-            Ok(Record::Message(record)) if record.size == range.len() && record.body_is_intact()
-        );
-        is_record.then_some(range)
+    fn entry(&self, topic: &str, queue_id: i32, offset: i64) -> Result<Option<QueueEntry>, AccessError> {
+        self.queue(topic, queue_id).map_or(Ok(None), |queue| queue.entry(offset))
+    }
+
+    /// A copy of the record at a physical offset, if one starts there (`lookMessageByOffset`).
+    pub fn look_message_by_offset(&self, physical_offset: i64) -> Result<Option<Vec<u8>>, AccessError> {
+        let bytes = self.parts.log.record(physical_offset)?;
+        let is_record = |bytes: &Vec<u8>| match Record::decode(bytes) {
+            Ok(Record::Message(record)) => record.size == bytes.len() && record.body_is_intact(),
+            _ => false,
+        };
+        Ok(bytes.filter(is_record))
     }
 
     /// 0 for a queue that does not exist.
@@ -71,36 +82,41 @@ impl MessageStore {
         queue_id: i32,
         timestamp_ms: i64,
         boundary: Boundary,
-    ) -> i64 {
+    ) -> Result<i64, AccessError> {
         let queue = self.queue(topic, queue_id);
-        queue.map_or(0, |queue| queue.offset_by_time(&self.parts.log, timestamp_ms, boundary))
+        queue.map_or(Ok(0), |queue| queue.offset_by_time(&self.parts.log, timestamp_ms, boundary))
     }
 
     /// Physical offset of a queue entry; 0 if there is none (`getCommitLogOffsetInQueue`).
-    pub fn commit_log_offset_in_queue(&self, topic: &str, queue_id: i32, offset: i64) -> i64 {
-        let entry = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset));
-        entry.map_or(0, |entry| entry.physical_offset)
+    pub fn commit_log_offset_in_queue(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+    ) -> Result<i64, AccessError> {
+        Ok(self.entry(topic, queue_id, offset)?.map_or(0, |entry| entry.physical_offset))
     }
 
     /// Store time of a queue entry's message in milliseconds; -1 if there is none.
-    pub fn message_store_timestamp(&self, topic: &str, queue_id: i32, offset: i64) -> i64 {
-        let Some(entry) = self.queue(topic, queue_id).and_then(|queue| queue.entry(offset)) else {
-            return -1;
-        };
-        let Ok(size) = usize::try_from(entry.size) else { return -1 };
+    pub fn message_store_timestamp(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+    ) -> Result<i64, AccessError> {
+        let Some(entry) = self.entry(topic, queue_id, offset)? else { return Ok(-1) };
+        let Ok(size) = usize::try_from(entry.size) else { return Ok(-1) };
         self.parts.log.pickup_store_timestamp(entry.physical_offset, size)
     }
 
     /// Store time of the first message of a queue in milliseconds; -1 if there is none.
-    pub fn earliest_message_time(&self, topic: &str, queue_id: i32) -> i64 {
+    pub fn earliest_message_time(&self, topic: &str, queue_id: i32) -> Result<i64, AccessError> {
         self.message_store_timestamp(topic, queue_id, self.min_offset_in_queue(topic, queue_id))
     }
 
     /// Store time of the first message of the log in milliseconds; -1 if there is none.
-    pub fn earliest_message_time_of_store(&self) -> i64 {
-        /// Up to the end of the store time of a record with an IPv6 host.
-        const BYTES: usize = 76;
-        self.parts.log.pickup_store_timestamp(self.min_phy_offset(), BYTES)
+    pub fn earliest_message_time_of_store(&self) -> Result<i64, AccessError> {
+        self.parts.log.pickup_store_timestamp(self.min_phy_offset(), STORE_TIMESTAMP_END)
     }
 
     /// -1 for a log without files.

@@ -10,10 +10,13 @@ use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::consume_queue_store::ConsumeQueueStore;
+use super::disk::Reserve;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
+use super::error::AccessError;
 use super::error::OpenError;
 use super::layout::QueueEntry;
-use super::mapped_file::{self, MappedFile, Reserve};
+use super::mapped_file::{LogFile, PAGE_BYTES};
+use super::window::{Found, Window, record_at};
 
 pub struct Recovery<'a> {
     pub config: &'a MessageStoreConfig,
@@ -42,46 +45,57 @@ impl Recovery<'_> {
         }
         // Messages from here on may be unknown to a queue.
         let dispatch_from = match self.clean {
-            true => self.queues.max_physical_offset(),
+            true => self.queues.max_physical_offset()?,
             false => 0,
         };
-        let first = self.first_file(&files);
-        let start = self.start_in(&files[first]);
+        let first = self.first_file(&files)?;
+        let start = self.start_in(&files[first])?;
         info!(offset = start, clean = self.clean, "recovery begins");
         let end = self.walk(&files[first..], start, dispatch_from)?;
         info!(offset = end.offset, "recovery ends");
         self.checkpoint.update(|fields| fields.confirm_phy_offset = end.last_record.unwrap_or(start));
-        if self.queues.max_physical_offset() >= end.offset {
+        if let Some(error) = self.queues.broken() {
+            return Err(error.into());
+        }
+        if self.queues.max_physical_offset()? >= end.offset {
             self.queues.truncate(end.offset)?;
         }
         self.cut_log(&end)?;
         if !self.clean {
             self.queues.flush(0);
         }
-        self.queues.settle(self.log.min_offset());
-        Ok(())
+        Ok(self.queues.settle(self.log.min_offset())?)
     }
 
     /// The last file that begins with a message that the queues are known to have; at most `commit_log_recover_max_num`
     /// files from the end (`isMappedFileMatchedRecover`).
-    fn first_file(&self, files: &[Arc<MappedFile>]) -> usize {
-        if self.queues.max_physical_offset() < 0 {
-            // ConsumeQueueStore were removed to have them built anew.
-            return 0;
+    fn first_file(&self, files: &[Arc<LogFile>]) -> Result<usize, OpenError> {
+        let queued_to = self.queues.max_physical_offset()?;
+        if queued_to < 0 {
+            // Queues were removed to have them built anew.
+            return Ok(0);
         }
         let looked_at = self.config.commit_log_recover_max_num.clamp(1, files.len());
         let oldest = files.len() - looked_at;
-        let known = |index: &usize| first_record(&files[*index]).is_some_and(|record| self.is_known(&record));
-        (oldest..files.len()).rev().find(known).unwrap_or(oldest)
+        for index in (oldest..files.len()).rev() {
+            let file = &files[index];
+            let bytes = record_at(file, 0, file.len())?;
+            if let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode)
+                && self.is_known(&record, queued_to)
+            {
+                return Ok(index);
+            }
+        }
+        Ok(oldest)
     }
 
-    fn is_known(&self, record: &StoredMessage<'_>) -> bool {
+    fn is_known(&self, record: &StoredMessage<'_>, queued_to: i64) -> bool {
         if record.store_timestamp_ms == 0 || !record.body_is_intact() {
             return false;
         }
         let fields = self.checkpoint.fields();
         match self.clean {
-            true => record.physical_offset <= self.queues.max_physical_offset(),
+            true => record.physical_offset <= queued_to,
             // A checkpoint of 4.9.7 has times only.
             false if fields.logics_physical_offset <= 0 => {
                 record.store_timestamp_ms <= fields.logics_msg_timestamp
@@ -92,42 +106,49 @@ impl Recovery<'_> {
 
     /// A message before which everything is in order, if one is known: no need to read the file from its start. After a
     /// clean stop the queues know it, else the checkpoint may.
-    fn start_in(&self, file: &MappedFile) -> i64 {
+    fn start_in(&self, file: &LogFile) -> Result<i64, AccessError> {
         let known = match self.clean {
-            true => self.queues.last_entry().map(|last| last.physical_offset),
+            true => self.queues.last_entry()?.map(|last| last.physical_offset),
             false => self.checkpoint.fields().durable(),
         };
-        known.filter(|&offset| self.is_in_queue(file, offset)).unwrap_or(file.start())
+        match known {
+            Some(offset) if self.is_in_queue(file, offset)? => Ok(offset),
+            _ => Ok(file.start()),
+        }
     }
 
     /// Whether a message starts at `offset` and its queue points to it: both can be damaged.
-    fn is_in_queue(&self, file: &MappedFile, offset: i64) -> bool {
-        let Ok(at) = usize::try_from(offset - file.start()) else { return false };
-        let bytes = file.read(at, file.len().saturating_sub(at));
-        let Some(Ok(Record::Message(record))) = bytes.map(Record::decode) else { return false };
+    fn is_in_queue(&self, file: &LogFile, offset: i64) -> Result<bool, AccessError> {
+        let Ok(at) = usize::try_from(offset - file.start()) else { return Ok(false) };
+        let bytes = record_at(file, at, file.len().saturating_sub(at))?;
+        let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode) else {
+            return Ok(false);
+        };
+        if record.physical_offset != offset {
+            return Ok(false);
+        }
         let message = &record.message;
-        let is_entry = |entry: QueueEntry| {
+        if !is_for_queue(message.sys_flag) {
+            return Ok(true);
+        }
+        let entry = match self.queues.queue(&message.topic, message.queue_id) {
+            Some(queue) => queue.entry(record.queue_offset)?,
+            None => None,
+        };
+        let is_its = |entry: QueueEntry| {
             entry.physical_offset == offset && usize::try_from(entry.size) == Ok(record.size)
         };
-        record.physical_offset == offset
-            && (!is_for_queue(message.sys_flag)
-                || self
-                    .queues
-                    .queue(&message.topic, message.queue_id)
-                    .and_then(|queue| queue.entry(record.queue_offset))
-                    .is_some_and(is_entry))
+        Ok(entry.is_some_and(is_its))
     }
 
-    fn walk(&self, files: &[Arc<MappedFile>], start: i64, dispatch_from: i64) -> Result<End, OpenError> {
+    fn walk(&self, files: &[Arc<LogFile>], start: i64, dispatch_from: i64) -> Result<End, OpenError> {
         let mut end = End { offset: start, last_record: None, damaged: false };
         self.log.reaches(start);
         for file in files {
             if file.start() > end.offset {
                 end.offset = file.start();
             }
-            let at = (end.offset - file.start()) as usize;
-            let bytes = file.read(at, file.len() - at).unwrap_or_default();
-            if !self.walk_file(bytes, dispatch_from, &mut end)? {
+            if !self.walk_file(file, dispatch_from, &mut end)? {
                 break;
             }
         }
@@ -135,24 +156,50 @@ impl Recovery<'_> {
     }
 
     /// Walks to the end of a file. False if the log ends in it.
-    fn walk_file(&self, bytes: &[u8], dispatch_from: i64, end: &mut End) -> Result<bool, OpenError> {
+    fn walk_file(&self, file: &Arc<LogFile>, dispatch_from: i64, end: &mut End) -> Result<bool, OpenError> {
+        let mut window = Window::default();
+        loop {
+            let at = (end.offset - file.start()) as usize;
+            window.fill(file, at, file.len() - at);
+            let before = end.offset;
+            if let Some(goes_on) = self.walk_window(file, &window, dispatch_from, end)? {
+                return Ok(goes_on);
+            }
+            if end.offset == before {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Walks to the end of a window. False if the log ends in it, true if its file is left out from somewhere on.
+    fn walk_window(
+        &self,
+        file: &LogFile,
+        window: &Window,
+        dispatch_from: i64,
+        end: &mut End,
+    ) -> Result<Option<bool>, OpenError> {
         let mut read = 0;
         loop {
-            let mut record = match Record::decode(&bytes[read..]) {
-                Ok(Record::Message(record)) => record,
-                Ok(Record::Blank) => return Ok(true),
-                Err(error) => {
-                    end.damaged = bytes[read..].iter().take(mapped_file::PAGE_BYTES).any(|&byte| byte != 0);
+            let mut record = match window.look(read)? {
+                Found::Message(record) => record,
+                Found::Blank => return Ok(Some(true)),
+                Found::End => return Ok(None),
+                Found::NoRecord(error) => {
+                    let mut bytes = Vec::new();
+                    let at = (end.offset - file.start()) as usize;
+                    file.read_to(at, (file.len() - at).min(PAGE_BYTES), &mut bytes)?;
+                    end.damaged = bytes.iter().any(|&byte| byte != 0);
                     if end.damaged {
                         warn!(%error, offset = end.offset, "the log is cut off here");
                     }
-                    return Ok(false);
+                    return Ok(Some(false));
                 }
             };
-            if !self.is_intact(&record, &bytes[read..]) {
+            if !self.is_intact(&record, window.bytes(read)) {
                 warn!(offset = end.offset, "record does not match its checksum, the log is cut off here");
                 end.damaged = true;
-                return Ok(false);
+                return Ok(Some(false));
             }
             // Where it stands counts, not what a flipped bit makes it say.
             record.physical_offset = end.offset;
@@ -185,17 +232,9 @@ impl Recovery<'_> {
             return Ok(());
         }
         // Else a record that was cut off could come back behind a new one that happens to end where it begins.
-        let path = self.log.files.path(&last);
-        if let Err(error) = mapped_file::zero(&path, at, last.len() - at, Reserve::All) {
-            error!(%error, path = %path.display(), "cannot clear the end of the log");
+        if let Err(error) = self.log.files.disk().zero(last.path(), at, last.len() - at, Reserve::All) {
+            error!(%error, path = %last.path().display(), "cannot clear the end of the log");
         }
         Ok(())
-    }
-}
-
-fn first_record(file: &MappedFile) -> Option<StoredMessage<'_>> {
-    match Record::decode(file.read(0, file.len())?) {
-        Ok(Record::Message(record)) => Some(record),
-        _ => None,
     }
 }

@@ -4,22 +4,23 @@
 //! open. One thread at a time writes, anyone reads.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use tracing::error;
 
-use super::error::OpenError;
-use super::file_queue::{entries, file_starts, sync_dir};
+use super::disk::{Disk, Reserve};
+use super::entries::Entries;
+use super::error::{AccessError, OpenError};
+use super::file_queue::file_starts;
 use super::layout;
-use super::mapped_file::{self, MappedFile, PAGE_BYTES, Reserve};
+use super::mapped_file::{MappedFile, PAGE_BYTES};
+use super::probe::Entry;
 
 /// Disk blocks are reserved in steps that grow with the file from one page to this many bytes: a full disk shows when
-/// reserving, as an error, and not when writing, as SIGBUS.
+/// reserving, and not in the middle of a write.
 const RESERVE_STEP_BYTES_MAX: i64 = 64 << 10;
 
 /// What the queues of one kind share.
@@ -28,6 +29,7 @@ pub struct SparseDir {
     /// `consumequeue` or the like under the store's root.
     pub path: PathBuf,
     pub file_bytes: i64,
+    pub disk: Disk,
     /// One for all kinds.
     pub mappings: Arc<Mappings>,
 }
@@ -60,9 +62,13 @@ impl SparseFiles {
 
     /// Finds the files there are and returns their starts, ascending.
     pub fn load(&self) -> Result<Vec<i64>, OpenError> {
-        let starts = file_starts(&self.dir_path(), self.file_bytes() as u64)?;
+        let starts = file_starts(self.disk(), &self.dir_path(), self.file_bytes() as u64)?;
         self.state.lock().starts.clone_from(&starts);
         Ok(starts)
+    }
+
+    pub fn disk(&self) -> &Disk {
+        &self.dir.disk
     }
 
     pub fn topic(&self) -> &Arc<str> {
@@ -109,18 +115,15 @@ impl SparseFiles {
             Some(file) => file,
             None => self.make_file(start)?,
         };
-        self.reserve(position, bytes.len() as i64)?;
-        match file.write((position - start) as usize, bytes) {
-            true => Ok(()),
-            false => Err(io::Error::other("queue file is shorter than it should be")),
-        }
+        self.reserve(&file, position, bytes.len() as i64)?;
+        Ok(file.write((position - start) as usize, bytes)?)
     }
 
     fn make_file(self: &Arc<Self>, start: i64) -> io::Result<Arc<MappedFile>> {
-        fs::create_dir_all(self.dir_path())?;
+        self.disk().create_dir_unsynced(&self.dir_path())?;
         let bytes = self.file_bytes() as usize;
-        let file = MappedFile::create(&self.file_path(start), start, bytes, Reserve::Nothing)?;
-        let file = Arc::new(file.without_read_ahead());
+        let file = MappedFile::create(self.disk(), &self.file_path(start), start, bytes, Reserve::Nothing)?;
+        let file = Arc::new(file);
         let mut state = self.state.lock();
         state.starts.push(start);
         state.mapped.push(Arc::clone(&file));
@@ -134,7 +137,7 @@ impl SparseFiles {
         Ok(file)
     }
 
-    fn reserve(&self, position: i64, bytes: i64) -> io::Result<()> {
+    fn reserve(&self, file: &MappedFile, position: i64, bytes: i64) -> io::Result<()> {
         let mut state = self.state.lock();
         if position + bytes <= state.reserved_to {
             return Ok(());
@@ -145,7 +148,7 @@ impl SparseFiles {
         // What is written may lie across a page's end. Whole pages, for the reason that `Tail::reserve` gives.
         let until = (from + step).max(position - start + bytes) as usize;
         let until = (until.next_multiple_of(PAGE_BYTES) as i64).min(self.file_bytes());
-        mapped_file::reserve(&self.file_path(start), from as usize, (until - from) as usize)?;
+        file.reserve(from as usize..until as usize)?;
         state.reserved_to = start + until;
         Ok(())
     }
@@ -159,23 +162,32 @@ impl SparseFiles {
         if state.starts.binary_search(&start).is_err() {
             return Ok(None);
         }
-        let file = Arc::new(MappedFile::open(&self.file_path(start), start)?.without_read_ahead());
+        let path = self.file_path(start);
+        let file = Arc::new(MappedFile::open(self.disk(), &path, start)?);
+        if file.len() as i64 != self.file_bytes() {
+            let why = format!("the file was cut behind it, of {} bytes", self.file_bytes());
+            return Err(AccessError::new(&path, file.len() as u64, why).into());
+        }
         state.mapped.push(Arc::clone(&file));
         drop(state);
         self.dir.mappings.opened(self, start);
         Ok(Some(file))
     }
 
-    /// The file that holds a position, mapped, and the place in it. `None` if there is no such file or it cannot be read.
-    pub fn locate(self: &Arc<Self>, position: i64) -> Option<(Arc<MappedFile>, usize)> {
+    /// The file that holds a position, mapped, and the place in it. `None` if there is no such file.
+    pub fn locate(self: &Arc<Self>, position: i64) -> Result<Option<(Arc<MappedFile>, usize)>, AccessError> {
         let start = self.floor(position);
+        let at = (position - start) as usize;
         match self.mapped(start) {
-            Ok(file) => Some((file?, (position - start) as usize)),
-            Err(error) => {
-                error!(%error, path = %self.file_path(start).display(), "cannot read a file of a queue");
-                None
-            }
+            Ok(file) => Ok(file.map(|file| (file, at))),
+            Err(error) => Err(AccessError::of(&self.file_path(start), at as u64, error)),
         }
+    }
+
+    /// The entry at a position. `None` if there is no such file.
+    pub fn entry<E: Entry>(self: &Arc<Self>, position: i64) -> Result<Option<E>, AccessError> {
+        let Some((file, at)) = self.locate(position)? else { return Ok(None) };
+        Entries::new(file, at, at + E::BYTES).next().transpose()
     }
 
     fn unmap(&self, start: i64) {
@@ -188,7 +200,7 @@ impl SparseFiles {
         while let Some(&last) = state.starts.last().filter(|&&start| start > end || (start == end && cleared))
         {
             let path = self.file_path(last);
-            fs::remove_file(&path).map_err(OpenError::io(path))?;
+            self.disk().remove_file(&path).map_err(OpenError::io(path))?;
             state.starts.pop();
             state.mapped.retain(|file| file.start() != last);
         }
@@ -198,7 +210,8 @@ impl SparseFiles {
         {
             let path = self.file_path(last);
             let at = (end - last) as usize;
-            mapped_file::zero(&path, at, self.file_bytes() as usize - at, Reserve::Nothing)
+            self.disk()
+                .zero(&path, at, self.file_bytes() as usize - at, Reserve::Nothing)
                 .map_err(OpenError::io(path))?;
         }
         // What lies before is reserved by having been written, but for the page at the end.
@@ -218,12 +231,10 @@ impl SparseFiles {
             state.flushed_to = state.flushed_to.max(state.starts.get(count).copied().unwrap_or(0));
             state.starts.drain(..count).collect()
         };
-        // A file that stays is nobody's until the next start, which tries again.
-        let failed = removed.iter().filter_map(|&start| fs::remove_file(self.file_path(start)).err());
-        match failed.last() {
-            Some(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(removed.len()),
-        }
+        // A file that stays is nobody's until the next start, which tries again. None behind it goes: a gap would be the
+        // queue's end for that start.
+        removed.iter().try_for_each(|start| self.disk().remove_if_there(&self.file_path(*start)))?;
+        Ok(removed.len())
     }
 
     /// Bytes of the files, holes counted.
@@ -231,18 +242,20 @@ impl SparseFiles {
         self.state.lock().starts.len() as u64 * self.file_bytes() as u64
     }
 
-    /// Reads without mapping the file: one look into each of 100,000 queues must not push out the mappings that are in
-    /// use.
-    pub fn peek(&self, position: i64, bytes: &mut [u8]) -> io::Result<()> {
+    /// Fills `bytes` without mapping the file: one look into each of 100,000 queues must not push out the mappings that are
+    /// in use. False if there is no such file.
+    pub fn peek(&self, position: i64, bytes: &mut [u8]) -> Result<bool, AccessError> {
         let start = self.floor(position);
         let at = (position - start) as usize;
         let mapped = self.state.lock().mapped.iter().find(|file| file.start() == start).cloned();
-        match mapped.as_ref().and_then(|file| file.read(at, bytes.len())) {
-            Some(there) => {
-                bytes.copy_from_slice(there);
-                Ok(())
-            }
-            None => File::open(self.file_path(start))?.read_exact_at(bytes, at as u64),
+        if let Some(file) = mapped {
+            return file.read(at, bytes).map(|()| true);
+        }
+        let path = self.file_path(start);
+        let read = self.disk().open_to_read(&path).and_then(|file| file.read_exact_at(bytes, at as u64));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other.map(|()| true).map_err(|error| AccessError::of(&path, at as u64, error)),
         }
     }
 
@@ -270,7 +283,10 @@ impl SparseFiles {
     /// After the files: a name without its content would be an empty file.
     fn sync_names(&self) -> io::Result<()> {
         let root = self.dir.path.parent().unwrap_or(&self.dir.path);
-        self.dir_path().ancestors().take_while(|dir| dir.starts_with(root)).try_for_each(sync_dir)
+        self.dir_path()
+            .ancestors()
+            .take_while(|dir| dir.starts_with(root))
+            .try_for_each(|dir| self.disk().sync_dir(dir))
     }
 
     /// Everything before `until`, and the names of the files, are on disk.
@@ -290,12 +306,9 @@ impl SparseFiles {
     /// Removes the files. Whoever reads them right now keeps what it has.
     pub fn destroy(&self) -> io::Result<()> {
         *self.state.lock() = State::default();
-        match fs::remove_dir_all(self.dir_path()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        self.disk().remove_dir_all(&self.dir_path())?;
         // The topic's directory: empty by now unless it has other queues or something foreign in it.
-        let _ = self.dir_path().parent().map(fs::remove_dir);
+        let _ = self.dir_path().parent().map(|dir| self.disk().remove_empty_dir(dir));
         Ok(())
     }
 }
@@ -326,9 +339,9 @@ impl Mappings {
 }
 
 /// Names of the directories in a directory; none if it is missing.
-fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
+fn directory_names(disk: &Disk, dir: &Path) -> Result<Vec<String>, OpenError> {
     let mut names = Vec::new();
-    for entry in entries(dir)? {
+    for entry in disk.entries(dir).map_err(OpenError::io(dir))? {
         if entry.file_type().map_err(OpenError::io(dir))?.is_dir()
             && let Ok(name) = entry.file_name().into_string()
         {
@@ -338,11 +351,11 @@ fn directory_names(dir: &Path) -> Result<Vec<String>, OpenError> {
     Ok(names)
 }
 
-/// The queues, topic and id, that have a directory under `dir`.
-pub fn queue_directories(dir: &Path) -> Result<Vec<(String, i32)>, OpenError> {
+/// The queues, topic and id, that have a directory.
+pub fn queue_directories(dir: &SparseDir) -> Result<Vec<(String, i32)>, OpenError> {
     let mut queues = Vec::new();
-    for topic in directory_names(dir)? {
-        let ids = directory_names(&dir.join(&topic))?;
+    for topic in directory_names(&dir.disk, &dir.path)? {
+        let ids = directory_names(&dir.disk, &dir.path.join(&topic))?;
         queues.extend(ids.iter().filter_map(|id| Some((topic.clone(), id.parse().ok()?))));
     }
     Ok(queues)

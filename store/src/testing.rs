@@ -134,15 +134,16 @@ pub fn derived(store: &MessageStore) {
 
 pub fn get(store: &MessageStore, topic: &str, queue_id: i32, offset: i64) -> GetMessageResult {
     let request = GetRequest { topic, queue_id, offset, count_max: 32, bytes_max: get::PULL_BYTES_MAX };
-    store.get_message(request, &Everything)
+    store.get_message(request, &Everything).unwrap()
 }
 
 /// The bodies that a read returned.
 pub fn bodies(result: GetMessageResult) -> Vec<Vec<u8>> {
     let count = result.message_count;
     let mut bodies = Vec::new();
-    for range in result.into_ranges() {
-        let mut rest = range.as_ref();
+    for range in result.into_ranges().unwrap() {
+        let bytes = range.to_vec().unwrap();
+        let mut rest = &bytes[..];
         while !rest.is_empty() {
             let Ok(Record::Message(record)) = Record::decode(rest) else { panic!("no record in a result") };
             bodies.push(record.message.body.to_vec());

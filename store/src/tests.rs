@@ -1,6 +1,8 @@
 //! The store through its public face: append, derive, read, reopen.
 
 mod cut;
+mod failing_disk;
+mod faults;
 mod flips;
 mod full_disk;
 mod golden;
@@ -114,11 +116,11 @@ fn a_batch_is_one_piece() {
     assert_eq!(appended.end_offset(), store.max_phy_offset());
     derived(&store);
     let result = get(&store, "T", 0, 1);
-    assert_eq!(result.ranges.len(), 1, "neighbours share a range");
+    assert_eq!(result.range_count(), 1, "neighbours share a range");
     assert_eq!(bodies(result), [b"hi"; 3]);
     for (index, offset) in appended.physical_offsets.iter().enumerate() {
-        let range = store.look_message_by_offset(*offset).unwrap();
-        let Ok(Record::Message(record)) = Record::decode(range.as_ref()) else { panic!() };
+        let record = store.look_message_by_offset(*offset).unwrap().unwrap();
+        let Ok(Record::Message(record)) = Record::decode(&record) else { panic!() };
         assert_eq!((record.queue_offset, record.message.flag), (index as i64 + 1, 7));
         assert_eq!(record.message.properties, "KEYS\u{1}k\u{2}");
     }

@@ -18,7 +18,8 @@ use std::collections::HashSet;
 use std::io;
 
 use super::config::MessageStoreConfig;
-use super::error::OpenError;
+use super::disk::Disk;
+use super::error::{AccessError, OpenError};
 use super::layout::{
     TIMER_CHECK_FILE, TIMER_LOG_DIR, TIMER_LOG_RECORD_BYTES, TIMER_SLOTS, TIMER_WHEEL_FILE, TimerLogRecord,
     timer_magic,
@@ -63,11 +64,11 @@ impl TimerFiles {
     /// Opens or makes the files, and mends them: records of messages that the commit log has lost are cut off, slots that
     /// point beyond the timer log's end or lack its last records are corrected, and a wheel that is missing is made from
     /// the whole log (`TimerMessageStore.recover`).
-    pub fn open(config: &MessageStoreConfig, store: StoreEnd) -> Result<TimerFiles, OpenError> {
+    pub fn open(config: &MessageStoreConfig, disk: &Disk, store: StoreEnd) -> Result<TimerFiles, OpenError> {
         let root = config.root();
-        let checkpoint = CheckpointFile::open(&root.join(TIMER_CHECK_FILE))?;
-        let (wheel, new) = Wheel::open(&root.join(TIMER_WHEEL_FILE), config)?;
-        let log = TimerLog::load(root.join(TIMER_LOG_DIR), config.mapped_file_size_timer_log_bytes)?;
+        let checkpoint = CheckpointFile::open(disk, root.join(TIMER_CHECK_FILE))?;
+        let (wheel, new) = Wheel::open(&root.join(TIMER_WHEEL_FILE), disk, config)?;
+        let log = TimerLog::load(disk, root.join(TIMER_LOG_DIR), config.mapped_file_size_timer_log_bytes)?;
         let flushed = checkpoint.fields().last_timer_log_flush_pos;
         // One file more than was flushed, as in Java: its checkpoint may be newer than its wheel.
         let mut from = match new {
@@ -78,20 +79,21 @@ impl TimerFiles {
         // Java writes the wheel as a whole and never ahead of the log.
         if !new
             && (!store.clean || log.end() < flushed)
-            && let Some(first) = wheel.forget_beyond(log.end())
+            && let Some(first) = wheel.forget_beyond(log.end())?
         {
             from = from.min(first);
         }
-        log.for_each(from, |at, record| wheel.revise(at, record));
+        log.for_each(from, |at, record| wheel.revise(at, record))?;
         Ok(TimerFiles { wheel, log, checkpoint })
     }
 
-    /// Puts a message into a slot (`TimerMessageStore.doEnqueue`). An error leaves all as it was.
+    /// Puts a message into a slot (`TimerMessageStore.doEnqueue`). After an error it may be in the log, where the next start
+    /// finds it.
     pub fn enter(&self, entry: &TimerEntry) -> io::Result<()> {
         let flag = |is_set: bool, flag: i32| if is_set { flag } else { 0 };
         let record = TimerLogRecord {
             size: TIMER_LOG_RECORD_BYTES as i32,
-            previous: self.wheel.slot(entry.slot_ms).map_or(-1, |slot| slot.last),
+            previous: self.wheel.slot(entry.slot_ms)?.map_or(-1, |slot| slot.last),
             magic: timer_magic::DEFAULT
                 | flag(entry.rolls, timer_magic::ROLL)
                 | flag(entry.deletes, timer_magic::DELETE),
@@ -103,16 +105,15 @@ impl TimerFiles {
             reserved: 0,
         };
         let at = self.log.append(&record)?;
-        self.wheel.add(at, &record);
-        Ok(())
+        Ok(self.wheel.add(at, &record)?)
     }
 
     /// Places of the records of a slot, in the order in which they were entered.
-    pub fn places(&self, slot_ms: i64) -> Vec<i64> {
+    pub fn places(&self, slot_ms: i64) -> Result<Vec<i64>, AccessError> {
         let mut places = Vec::new();
-        let mut at = self.wheel.slot(slot_ms).map_or(-1, |slot| slot.last);
+        let mut at = self.wheel.slot(slot_ms)?.map_or(-1, |slot| slot.last);
         while at >= 0 {
-            let Some(record) = self.log.record(at) else {
+            let Some(record) = self.log.record(at)? else {
                 tracing::error!("the slot of {slot_ms} misses its records at {at} and before");
                 break;
             };
@@ -121,39 +122,41 @@ impl TimerFiles {
             at = if record.previous < at { record.previous } else { -1 };
         }
         places.reverse();
-        places
+        Ok(places)
     }
 
-    pub fn record(&self, place: i64) -> Option<TimerLogRecord> {
+    pub fn record(&self, place: i64) -> Result<Option<TimerLogRecord>, AccessError> {
         self.log.record(place)
     }
 
     /// Messages in a slot, without those recalled (`TimerWheel.getNum`).
-    pub fn count(&self, slot_ms: i64) -> i64 {
-        self.wheel.slot(slot_ms).map_or(0, |slot| slot.count.into())
+    pub fn count(&self, slot_ms: i64) -> Result<i64, AccessError> {
+        Ok(self.wheel.slot(slot_ms)?.map_or(0, |slot| slot.count.into()))
     }
 
     /// The last message that was entered: its physical offset.
-    pub fn last_physical_offset(&self) -> Option<i64> {
-        self.log.last().map(|record| record.physical_offset)
+    pub fn last_physical_offset(&self) -> Result<Option<i64>, AccessError> {
+        Ok(self.log.last()?.map(|record| record.physical_offset))
     }
 
     /// Physical offsets of the messages that were entered last, back to the first one before `physical_offset`.
-    pub fn entered_since(&self, physical_offset: i64) -> HashSet<i64> {
-        self.log
-            .backwards()
-            .map(|record| record.physical_offset)
-            .take_while(|at| *at >= physical_offset)
-            .collect()
+    pub fn entered_since(&self, physical_offset: i64) -> Result<HashSet<i64>, AccessError> {
+        let offsets = self.log.backwards().map(|record| record.map(|record| record.physical_offset));
+        offsets.take_while(|at| !matches!(at, Ok(at) if *at < physical_offset)).collect()
     }
 
     /// Every record whose slot is not before `slot_ms`, rolled ones included.
-    pub fn for_each_pending(&self, slot_ms: i64, mut look: impl FnMut(&TimerLogRecord)) {
+    pub fn for_each_pending(
+        &self,
+        slot_ms: i64,
+        mut look: impl FnMut(&TimerLogRecord),
+    ) -> Result<(), AccessError> {
         self.log.for_each(0, |_, record| {
             if record.slot_ms() >= slot_ms {
                 look(record);
             }
-        });
+            Ok(())
+        })
     }
 
     pub fn checkpoint(&self) -> TimerCheckpoint {

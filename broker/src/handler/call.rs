@@ -1,10 +1,9 @@
 //! What others ask of a client, passed on to it: 223, 307 and 309. Java: `AdminBrokerProcessor`, `Broker2Client`.
 
-use super::UNSET_REMARK;
+use super::{UNSET_REMARK, unreadable};
 use crate::broker::Broker;
 use crate::calls::{CALL_TIMEOUT, version};
 use crate::clients::Client;
-use bytes::Bytes;
 use message::id;
 use remoting::body::{GetConsumerStatusBody, MessageQueue};
 use remoting::header::client::{
@@ -49,10 +48,10 @@ pub fn consume_message_directly(broker: &Arc<Broker>, call: &mut Call) -> Result
 /// The stored record, copied: where it lies it may go while the client takes its time.
 fn message(broker: &Broker, msg_id: &str) -> Result<Body, Refusal> {
     let (_, offset) = id::parse_offset_message_id(msg_id).ok_or_else(|| Refusal::missing("msgId"))?;
-    let range = broker.store.look_message_by_offset(offset).ok_or_else(|| {
+    let record = broker.store.look_message_by_offset(offset).map_err(unreadable)?;
+    record.map(Body::from).ok_or_else(|| {
         Refusal::new(ResponseCode::SYSTEM_ERROR, format!("can not find message by the offset, {offset}"))
-    })?;
-    Ok(Bytes::copy_from_slice(range.as_ref()).into())
+    })
 }
 
 /// `ext` with the fields of `changes` in place of its own.

@@ -1,6 +1,6 @@
 //! The end of a transaction. Java: `EndTransactionProcessor`.
 
-use super::{UNSET_REMARK, ok, send};
+use super::{UNSET_REMARK, ok, send, unreadable};
 use crate::broker::Broker;
 use crate::transaction::NotHalf;
 use message::{Record, StoredMessage, id, property, sys_flag};
@@ -26,8 +26,8 @@ pub fn end_transaction(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome,
         _ => return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "commitOrRollback field wrong")),
     }
     let record = broker.store.look_message_by_offset(required(header.commit_log_offset, "commitLogOffset")?);
-    let record = record.ok_or_else(not_found)?;
-    let Ok(Record::Message(half)) = Record::decode(record.as_ref()) else { return Err(not_found()) };
+    let record = record.map_err(unreadable)?.ok_or_else(not_found)?;
+    let Ok(Record::Message(half)) = Record::decode(&record) else { return Err(not_found()) };
     if !header.from_transaction_check && broker.transactions.is_immunity_over(&half) {
         tracing::warn!(
             "{} ends a transaction too late, it will be asked: {:?}",
@@ -99,13 +99,14 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
 /// Java: `AdminBrokerProcessor.resumeCheckHalfMessage`.
 pub fn resume_check_half_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ResumeCheckHalfMessageRequestHeader::decode(&call.request.ext);
-    let unreadable = || {
+    let illegible = || {
         let remark = "Exception was thrown when putting message back to RMQ_SYS_TRANS_HALF_TOPIC.";
         Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
     };
-    let (_, offset) = header.msg_id.and_then(id::parse_offset_message_id).ok_or_else(unreadable)?;
-    let record = broker.store.look_message_by_offset(offset).ok_or_else(unreadable)?;
-    let Ok(Record::Message(given_up)) = Record::decode(record.as_ref()) else { return Err(unreadable()) };
+    let (_, offset) = header.msg_id.and_then(id::parse_offset_message_id).ok_or_else(illegible)?;
+    let record = broker.store.look_message_by_offset(offset).map_err(unreadable)?;
+    let record = record.ok_or_else(illegible)?;
+    let Ok(Record::Message(given_up)) = Record::decode(&record) else { return Err(illegible()) };
     let put = broker.transactions.resume(&given_up);
     put.map_err(|error| {
         tracing::warn!("{offset} is not checked again: {error}");

@@ -1,12 +1,12 @@
 //! How far a group has consumed. Java: `ConsumerManageProcessor`.
 
-use super::{offset_reply, ok_with_header};
+use super::{offset_reply, ok_with_header, unreadable};
 use crate::broker::Broker;
 use remoting::header::offset::{QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader};
 use remoting::header::required;
 use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
-use store::{Everything, GetMessageStatus, GetRequest};
+use store::{AccessError, Everything, GetMessageStatus, GetRequest};
 
 pub fn query_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = QueryConsumerOffsetRequestHeader::decode(&call.request.ext);
@@ -21,7 +21,7 @@ pub fn query_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Ou
         return Err(not_found("Not found, do not set to zero, maybe this group boot first"));
     }
     if broker.store.min_offset_in_queue(topic, queue_id) <= 0
-        && first_message_is_in_memory(broker, topic, queue_id)
+        && first_message_is_in_memory(broker, topic, queue_id).map_err(unreadable)?
     {
         return offset_reply(0);
     }
@@ -29,10 +29,10 @@ pub fn query_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Ou
 }
 
 /// A new group starts at 0 while the whole queue is young. Java: `checkInMemByConsumeOffset(topic, queueId, 0, 1)`.
-fn first_message_is_in_memory(broker: &Broker, topic: &str, queue_id: i32) -> bool {
+fn first_message_is_in_memory(broker: &Broker, topic: &str, queue_id: i32) -> Result<bool, AccessError> {
     let first = GetRequest { topic, queue_id, offset: 0, count_max: 1, bytes_max: usize::MAX };
-    let result = broker.store.get_message(first, &Everything);
-    result.status == GetMessageStatus::Found && result.resident
+    let result = broker.store.get_message(first, &Everything)?;
+    Ok(result.status == GetMessageStatus::Found && result.resident)
 }
 
 pub fn update_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {

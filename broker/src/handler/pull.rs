@@ -5,6 +5,8 @@ mod park;
 #[cfg(test)]
 mod tests;
 
+use super::query::body;
+use super::unreadable;
 use crate::broker::Broker;
 use crate::subscription::PullFilter;
 use crate::topics::perm;
@@ -84,7 +86,7 @@ fn look(
     allowed: &Allowed,
     turn: Turn,
 ) -> Result<Looked, Refusal> {
-    let result = broker.store.get_message(wanted.get_request(), &allowed.filter);
+    let result = broker.store.get_message(wanted.get_request(), &allowed.filter).map_err(unreadable)?;
     let code = response_code(broker, &result, &allowed.group, wanted.offset);
     note_offsets(broker, peer, wanted, &result, code, turn);
     let waits = code == ResponseCode::PULL_NOT_FOUND
@@ -106,23 +108,21 @@ fn settle(
     if let Some(taken) = wait.and_then(|wait| wait.park(broker, call, &allowed.filter).ok()) {
         return Ok(Outcome::Later(taken));
     }
-    let reply = reply(broker, &allowed, code, &result);
     if code != ResponseCode::SUCCESS {
-        return Ok(Outcome::Now(reply));
+        return Ok(Outcome::Now(reply(broker, &allowed, code, &result)));
     }
     if result.resident {
-        let messages = result.into_ranges().into_iter().map(Bytes::from_owner);
-        return Ok(Outcome::Now(with_messages(reply, messages)));
+        let reply = reply(broker, &allowed, code, &result);
+        let ranges = result.into_ranges().map_err(unreadable)?;
+        return Ok(Outcome::Now(with_messages(reply, body(call.peer(), ranges)?)));
     }
+    let cold_broker = broker.clone();
     broker.disk_pool.run(call, move |_| {
-        result.load().map_err(|error| {
-            tracing::error!("cannot read the log: {error}");
-            Refusal::new(ResponseCode::SYSTEM_ERROR, format!("cannot read the log: {error}"))
-        })?;
+        let result = result.load().map_err(unreadable)?;
+        let reply = reply(&cold_broker, &allowed, code, &result);
         // Copied: by the time they are sent the pages may be gone again.
-        let ranges = result.into_ranges();
-        let messages = ranges.iter().map(|range| Bytes::copy_from_slice(range.as_ref()));
-        Ok(Outcome::Now(with_messages(reply, messages)))
+        let messages = result.into_copies().map_err(unreadable)?;
+        Ok(Outcome::Now(with_messages(reply, messages.into_iter().map(Bytes::from).collect())))
     })
 }
 
@@ -230,8 +230,7 @@ fn moved_to(broker: &Broker, wanted: &Wanted<'_>, offset: i64) -> GetMessageResu
 }
 
 /// None of the messages may have turned out to be readable: then the consumer goes on behind them.
-fn with_messages(reply: Command, messages: impl Iterator<Item = Bytes>) -> Command {
-    let body = messages.collect::<remoting::Body>();
+fn with_messages(reply: Command, body: remoting::Body) -> Command {
     if body.is_empty() {
         let mut reply = reply.with_remark(GetMessageStatus::NoMatchedMessage.name());
         reply.code = ResponseCode::PULL_RETRY_IMMEDIATELY.0;

@@ -1,12 +1,13 @@
 //! Messages by key and by where they lie: 12 and 33. Java: `QueryMessageProcessor`.
 
+use super::unreadable;
 use crate::broker::Broker;
 use bytes::Bytes;
 use remoting::header::query::{
     QueryMessageRequestHeader, QueryMessageResponseHeader, ViewMessageRequestHeader,
 };
 use remoting::header::required;
-use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
+use remoting::{Call, Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::{KeyKind, KeyQuery, MappedRange};
 
@@ -17,14 +18,14 @@ const TAG_TYPE: &str = "T";
 
 pub fn query_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = QueryMessageRequestHeader::decode(&call.request.ext);
-    let result = broker.store.query_message(key_query(broker, &header)?);
+    let result = broker.store.query_message(key_query(broker, &header)?).map_err(unreadable)?;
     let reply_header = QueryMessageResponseHeader {
         index_last_update_timestamp_ms: Some(result.index_last_update_timestamp_ms),
         index_last_update_offset: Some(result.index_last_update_offset),
         ..Default::default()
     };
     let reply = match result.ranges.is_empty() {
-        false => Command::success().with_body(body(result.ranges)),
+        false => Command::success().with_body(body(call.peer(), result.ranges)?),
         true => Command::response(ResponseCode::QUERY_NOT_FOUND)
             .with_remark("can not find message, maybe time range not correct"),
     };
@@ -57,14 +58,19 @@ fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Res
 pub fn view_message_by_id(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ViewMessageRequestHeader::decode(&call.request.ext);
     let offset = required(header.offset, "offset")?;
-    let Some(range) = broker.store.look_message_by_offset(offset) else {
+    let Some(record) = broker.store.look_message_by_offset(offset).map_err(unreadable)? else {
         let remark = format!("can not find message by the offset, {offset}");
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, remark));
     };
-    Ok(Outcome::Now(Command::success().with_body(body(vec![range]))))
+    Ok(Outcome::Now(Command::success().with_body(record)))
 }
 
-/// Sent from where they are mapped.
-fn body(ranges: Vec<MappedRange>) -> remoting::Body {
-    ranges.into_iter().map(Bytes::from_owner).collect()
+/// Messages as the body of a reply to `peer`: sent from where they are mapped, as long as nobody but the kernel reads them
+/// there, else copied.
+pub(super) fn body(peer: &Peer, ranges: Vec<MappedRange>) -> Result<remoting::Body, Refusal> {
+    let segment = |range: MappedRange| match peer.writes_in_place(range.len()) {
+        true => Ok(Bytes::from_owner(range.for_socket())),
+        false => range.to_vec().map(Bytes::from).map_err(unreadable),
+    };
+    ranges.into_iter().map(segment).collect()
 }

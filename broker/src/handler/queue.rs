@@ -1,6 +1,6 @@
 //! A queue's own offsets, and the locks on queues. Java: `AdminBrokerProcessor`.
 
-use super::{json_body, offset_reply, ok};
+use super::{json_body, offset_reply, ok, unreadable};
 use crate::broker::Broker;
 use remoting::body::{LockBatchRequestBody, LockBatchResponseBody, UnlockBatchRequestBody};
 use remoting::header::offset::{
@@ -20,7 +20,8 @@ pub fn search_offset_by_timestamp(broker: &Arc<Broker>, call: &mut Call) -> Resu
     };
     let (topic, queue_id) = (required(header.topic, "topic")?, required(header.queue_id, "queueId")?);
     let timestamp_ms = required(header.timestamp_ms, "timestamp")?;
-    offset_reply(broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, boundary))
+    let offset = broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, boundary);
+    offset_reply(offset.map_err(unreadable)?)
 }
 
 pub fn get_max_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
@@ -38,7 +39,7 @@ pub fn get_min_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, 
 
 pub fn get_earliest_msg_storetime(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let (topic, queue_id) = queue(&call.request)?;
-    let timestamp_ms = Some(broker.store.earliest_message_time(topic, queue_id));
+    let timestamp_ms = Some(broker.store.earliest_message_time(topic, queue_id).map_err(unreadable)?);
     let header = GetEarliestMsgStoretimeResponseHeader { timestamp_ms, ..Default::default() };
     Ok(Outcome::Now(Command::success().with_ext(header.encode())))
 }

@@ -1,7 +1,7 @@
 //! Setting groups to other offsets, and what admins look at before: 222, 303, 308 and 314.
 //! Java: `AdminBrokerProcessor`, `Broker2Client`.
 
-use super::{UNSET_REMARK, ok, ok_with_body};
+use super::{UNSET_REMARK, ok, ok_with_body, unreadable};
 use crate::broker::Broker;
 use crate::calls::version;
 use crate::clients::ConsumerGroup;
@@ -17,7 +17,7 @@ use remoting::header::required;
 use remoting::{Call, Command, Language, Outcome, Refusal, RequestCode, ResponseCode, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Boundary, local_time};
+use store::{AccessError, Boundary, local_time};
 
 /// An offset that is not given. Java: `ResetOffsetCommand`.
 const NO_OFFSET: i64 = -1;
@@ -70,13 +70,13 @@ fn reset_here(broker: &Broker, header: &ResetOffsetRequestHeader<'_>) -> Result<
         let remark = format!("Group {group} does not exist");
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
     }
-    let by_time = |queue_id| (queue_id, offset_by_time(broker, topic, queue_id, header.timestamp_ms));
+    let by_time = |queue_id| Ok((queue_id, offset_by_time(broker, topic, queue_id, header.timestamp_ms)?));
     let offsets = match header.queue_id.filter(|queue_id| *queue_id >= 0) {
         Some(queue_id) => match header.offset.filter(|offset| *offset != NO_OFFSET) {
             Some(offset) => Offsets::from([(queue_id, in_range(broker, topic, queue_id, offset)?)]),
-            None => Offsets::from([by_time(queue_id)]),
+            None => Offsets::from([by_time(queue_id)?]),
         },
-        None => (0..config.read_queue_nums).map(by_time).collect(),
+        None => (0..config.read_queue_nums).map(by_time).collect::<Result<_, _>>()?,
     };
     if offsets.is_empty() {
         return Err(failed("No queues to reset.".to_owned()));
@@ -97,11 +97,12 @@ fn in_range(broker: &Broker, topic: &str, queue_id: i32, offset: i64) -> Result<
     Ok(offset)
 }
 
-fn offset_by_time(broker: &Broker, topic: &str, queue_id: i32, timestamp_ms: i64) -> i64 {
-    match timestamp_ms < 0 {
-        true => broker.store.max_offset_in_queue(topic, queue_id),
-        false => broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, Boundary::Lower),
+fn offset_by_time(broker: &Broker, topic: &str, queue_id: i32, timestamp_ms: i64) -> Result<i64, Refusal> {
+    if timestamp_ms < 0 {
+        return Ok(broker.store.max_offset_in_queue(topic, queue_id));
     }
+    let offset = broker.store.offset_in_queue_by_time(topic, queue_id, timestamp_ms, Boundary::Lower);
+    offset.map_err(unreadable)
 }
 
 /// Tells the group's clients, which commit the new offsets. Java: `Broker2Client.resetOffset`.
@@ -149,7 +150,10 @@ fn offsets_for_clients(
         }
         let by_time = match header.timestamp_ms {
             TO_THE_END_MS => broker.store.max_offset_in_queue(topic, queue_id),
-            ms => broker.store.offset_in_queue_by_time(topic, queue_id, ms, Boundary::Lower),
+            ms => {
+                let offset = broker.store.offset_in_queue_by_time(topic, queue_id, ms, Boundary::Lower);
+                offset.map_err(unreadable)?
+            }
         };
         let by_time = by_time.max(0);
         Ok((queue_id, if header.is_force { by_time } else { by_time.min(committed) }))
@@ -237,23 +241,24 @@ pub fn query_consume_time_span(broker: &Arc<Broker>, call: &mut Call) -> Result<
         .ok_or_else(|| Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist")))?;
     let group = header.group.unwrap_or("null");
     let spans = |queue_id| time_span(broker, group, topic, queue_id);
-    let consume_time_span_set = (0..config.write_queue_nums).map(spans).collect();
+    let consume_time_span_set = (0..config.write_queue_nums).map(spans).collect::<Result<_, _>>();
+    let consume_time_span_set = consume_time_span_set.map_err(unreadable)?;
     ok_with_body(&QueryConsumeTimeSpanBody { consume_time_span_set })
 }
 
-fn time_span(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> QueueTimeSpan {
+fn time_span(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> Result<QueueTimeSpan, AccessError> {
     let store = &broker.store;
     let stored_ms = |offset| store.message_store_timestamp(topic, queue_id, offset);
-    let min_time_stamp = store.earliest_message_time(topic, queue_id);
+    let min_time_stamp = store.earliest_message_time(topic, queue_id)?;
     let max_offset = store.max_offset_in_queue(topic, queue_id);
-    let max_time_stamp = stored_ms(max_offset - 1);
+    let max_time_stamp = stored_ms(max_offset - 1)?;
     let next = broker.offsets.query(group, topic, queue_id);
-    let consume_time_stamp = if next > 0 { stored_ms(next - 1) } else { min_time_stamp };
-    QueueTimeSpan {
+    let consume_time_stamp = if next > 0 { stored_ms(next - 1)? } else { min_time_stamp };
+    Ok(QueueTimeSpan {
         consume_time_stamp,
         consume_time_stamp_str: time_text(consume_time_stamp),
         delay_time: if next < max_offset {
-            broker.clock.wall_ms().saturating_sub(stored_ms(next))
+            broker.clock.wall_ms().saturating_sub(stored_ms(next)?)
         } else {
             0
         },
@@ -262,7 +267,7 @@ fn time_span(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> QueueT
         message_queue: queue(broker, topic, queue_id),
         min_time_stamp,
         min_time_stamp_str: time_text(min_time_stamp),
-    }
+    })
 }
 
 /// Java: `UtilAll.YYYY_MM_DD_HH_MM_SS_SSS`, local time.

@@ -39,8 +39,8 @@ pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<O
     let record = broker.store.look_message_by_offset(offset);
     let missing =
         || Refusal::new(ResponseCode::SYSTEM_ERROR, format!("look message by offset failed, {offset}"));
-    let record = record.ok_or_else(missing)?;
-    let Ok(Record::Message(stored)) = Record::decode(record.as_ref()) else {
+    let record = record.map_err(super::unreadable)?.ok_or_else(missing)?;
+    let Ok(Record::Message(stored)) = Record::decode(&record) else {
         return Err(missing());
     };
     let delay_level = required(header.delay_level, "delayLevel")?;

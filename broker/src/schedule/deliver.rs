@@ -3,22 +3,28 @@
 use super::Schedule;
 use crate::real_place;
 use crate::topic_validator::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC_XXXX};
+use crate::unreadable::Unreadable;
 use message::{Message, StoredMessage, record};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use store::get::PULL_BYTES_MAX;
-use store::{GetMessageStatus, GetRequest, MessageFilter, PutError};
+use store::{AccessError, GetMessageStatus, GetRequest, MessageFilter, PutError};
 
 /// Messages read from the store at once.
 const BATCH_MESSAGES_MAX: usize = 32;
 /// Until a message that the store did not take is tried again. Java: `DELAY_FOR_A_WHILE`.
 const RETRY_MS: i64 = 100;
 
+/// Until a place that could not be read is tried again.
+const UNREADABLE_RETRY_MS: i64 = 1000;
+
 pub(super) struct Deliveries<'a> {
     schedule: &'a Schedule,
     /// By level from 1: when its next message is due on the wall clock. At first unknown, so now.
     due_ms: Vec<i64>,
+    /// By level from 1.
+    unreadable: Vec<Unreadable>,
 }
 
 /// Due times of a level without messages, and of one that nobody has looked at.
@@ -36,7 +42,9 @@ enum Progress {
 
 impl<'a> Deliveries<'a> {
     pub(super) fn new(schedule: &'a Schedule) -> Deliveries<'a> {
-        Deliveries { schedule, due_ms: vec![NOW; schedule.config.delay_levels_ms.len()] }
+        let levels = schedule.config.delay_levels_ms.len();
+        let unreadable = (0..levels).map(|_| Unreadable::default()).collect();
+        Deliveries { schedule, due_ms: vec![NOW; levels], unreadable }
     }
 
     /// Delivers what is due and returns when the next message will be, if there is one.
@@ -51,7 +59,7 @@ impl<'a> Deliveries<'a> {
     }
 
     /// When the level's next message is due.
-    fn deliver_level(&self, index: usize) -> i64 {
+    fn deliver_level(&mut self, index: usize) -> i64 {
         let idle = &self.schedule.idle[index];
         while !self.schedule.workers.is_stopping() {
             // Before the look, so that a message that comes during it is not overlooked.
@@ -68,7 +76,7 @@ impl<'a> Deliveries<'a> {
         NOW
     }
 
-    fn deliver_batch(&self, level: i32) -> Progress {
+    fn deliver_batch(&mut self, level: i32) -> Progress {
         let now_ms = self.now_ms();
         let filter =
             DueFilter { now_ms, delay_ms: self.schedule.delay_ms(level).unwrap_or(0), next: Cell::new(None) };
@@ -77,10 +85,13 @@ impl<'a> Deliveries<'a> {
             topic: SCHEDULE_TOPIC_XXXX,
             queue_id: level - 1,
             offset,
-            count_max: BATCH_MESSAGES_MAX,
+            count_max: self.unreadable[level as usize - 1].count_max(offset, BATCH_MESSAGES_MAX),
             bytes_max: PULL_BYTES_MAX,
         };
-        let found = self.schedule.store.get_message(request, &filter);
+        let found = match self.schedule.store.get_message(request, &filter) {
+            Ok(found) => found,
+            Err(error) => return self.skip_unreadable(level, offset, &error),
+        };
         match found.status {
             GetMessageStatus::Found => {}
             _ if offset < found.min_offset => return self.correct_offset(level, offset, found.min_offset),
@@ -97,8 +108,12 @@ impl<'a> Deliveries<'a> {
             _ => return Progress::Until(now_ms + RETRY_MS),
         }
         let goes_on_at = found.next_begin_offset;
-        for range in found.into_ranges() {
-            for stored in record::messages(range.as_ref()) {
+        let records = match found.into_copies() {
+            Ok(records) => records,
+            Err(error) => return self.skip_unreadable(level, offset, &error),
+        };
+        for bytes in records {
+            for stored in record::messages(&bytes) {
                 if let Err(error) = self.deliver(&stored) {
                     tracing::warn!(
                         "level {level}: offset {} is not delivered yet: {error}",
@@ -122,6 +137,13 @@ impl<'a> Deliveries<'a> {
                 self.schedule.update_offset(level, goes_on_at);
                 Progress::Delivered
             }
+        }
+    }
+
+    fn skip_unreadable(&mut self, level: i32, offset: i64, error: &AccessError) -> Progress {
+        match self.unreadable[level as usize - 1].failed(&format!("level {level}"), offset, error) {
+            true => self.correct_offset(level, offset, offset + 1),
+            false => Progress::Until(self.now_ms() + UNREADABLE_RETRY_MS),
         }
     }
 

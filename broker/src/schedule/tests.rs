@@ -64,10 +64,10 @@ impl Lab {
     fn delivered(&self) -> Vec<(String, String)> {
         let request =
             GetRequest { topic: "Real", queue_id: 2, offset: 0, count_max: 32, bytes_max: PULL_BYTES_MAX };
-        let found = self.store.get_message(request, &Everything);
+        let found = self.store.get_message(request, &Everything).unwrap();
         let mut delivered = Vec::new();
-        for range in found.into_ranges() {
-            for stored in record::messages(range.as_ref()) {
+        for bytes in found.into_copies().unwrap() {
+            for stored in record::messages(&bytes) {
                 let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
                 delivered.push((body, stored.message.properties.into_owned()));
             }
@@ -170,9 +170,9 @@ fn a_delivered_message_is_javas() {
     lab.delivered_bodies(1);
     let request =
         GetRequest { topic: "Real", queue_id: 2, offset: 0, count_max: 1, bytes_max: PULL_BYTES_MAX };
-    let found = lab.store.get_message(request, &Everything);
-    let ranges = found.into_ranges();
-    let Ok(Record::Message(stored)) = Record::decode(ranges[0].as_ref()) else { panic!() };
+    let found = lab.store.get_message(request, &Everything).unwrap();
+    let copies = found.into_copies().unwrap();
+    let Ok(Record::Message(stored)) = Record::decode(&copies[0]) else { panic!() };
     // As Java's golden stores hold them: what the broker added to wait is still there.
     let properties = "TAGS\u{1}T\u{2}DELAY\u{1}1\u{2}REAL_TOPIC\u{1}Real\u{2}REAL_QID\u{1}2\u{2}";
     assert_eq!(stored.message, message("body", properties));

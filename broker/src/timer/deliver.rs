@@ -5,6 +5,7 @@ use super::Timer;
 use super::enter::NEVER_ENTERED;
 use crate::real_place;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
+use crate::unreadable::Unreadable;
 use message::property::{
     self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_ROLL_TIMES, UNIQ_KEY,
 };
@@ -12,8 +13,8 @@ use message::{Message, Properties, Record, StoredMessage};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
+use store::PutError;
 use store::layout::TimerLogRecord;
-use store::{MappedRange, PutError};
 
 /// Until a message that the store did not take is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -34,7 +35,13 @@ impl Timer {
     pub(super) fn deliver_until(&self, end_ms: i64) {
         let mut slot_ms = self.progress.lock().read_ms;
         while slot_ms < end_ms && !self.workers.is_stopping() {
-            let places = self.files.places(slot_ms);
+            let places = match self.files.places(slot_ms) {
+                Ok(places) => places,
+                Err(error) => {
+                    tracing::error!("timed messages wait, the slot of {slot_ms} cannot be read: {error}");
+                    return;
+                }
+            };
             if !places.is_empty() && self.deliver_slot(&places).is_err() {
                 return;
             }
@@ -47,11 +54,17 @@ impl Timer {
     }
 
     fn deliver_slot(&self, places: &[i64]) -> Result<(), Stopped> {
-        let records = || places.iter().filter_map(|place| self.files.record(*place));
+        let mut records = Vec::with_capacity(places.len());
+        for place in places {
+            records.extend(self.files.record(*place).map_err(|error| {
+                tracing::error!("timed messages wait, the timer log cannot be read: {error}");
+                Stopped
+            })?);
+        }
         let recalls = |record: &TimerLogRecord| record.deletes() && !record.rolls();
         let mut recalled = HashSet::new();
-        for record in records().filter(recalls) {
-            self.with_message(&record, |recall| {
+        for record in records.iter().filter(|record| recalls(record)) {
+            self.with_message(record, |recall| {
                 if let Some(key) = property::find(&recall.message.properties, TIMER_DEL_UNIQKEY) {
                     // It was counted as one message less, which now shows whether there is one.
                     self.count(recall, 1);
@@ -60,8 +73,8 @@ impl Timer {
                 Ok(())
             })?;
         }
-        for record in records().filter(|record| !recalls(record)) {
-            self.with_message(&record, |stored| {
+        for record in records.iter().filter(|record| !recalls(record)) {
+            self.with_message(record, |stored| {
                 if self.is_recalled(stored, &recalled) {
                     self.count(stored, -1);
                     return Ok(());
@@ -78,9 +91,8 @@ impl Timer {
         record: &TimerLogRecord,
         use_it: impl FnOnce(&StoredMessage<'_>) -> Result<(), Stopped>,
     ) -> Result<(), Stopped> {
-        let range = self.store.look_message_by_offset(record.physical_offset);
-        let bytes = range.as_ref().map(MappedRange::as_ref);
-        match bytes.map(Record::decode) {
+        let bytes = self.message_bytes(record.physical_offset)?;
+        match bytes.as_deref().map(Record::decode) {
             Some(Ok(Record::Message(stored)))
                 if stored.message.topic == RMQ_SYS_WHEEL_TIMER
                     && stored.size == record.message_bytes as usize =>
@@ -90,6 +102,21 @@ impl Timer {
             _ => {
                 tracing::error!("the timed message at {} is gone", record.physical_offset);
                 Ok(())
+            }
+        }
+    }
+
+    /// What the store has at an offset; nothing where it cannot be read for long.
+    fn message_bytes(&self, physical_offset: i64) -> Result<Option<Vec<u8>>, Stopped> {
+        let mut unreadable = Unreadable::default();
+        loop {
+            match self.store.look_message_by_offset(physical_offset) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if unreadable.failed("timed messages", physical_offset, &error) => {
+                    return Ok(None);
+                }
+                Err(_) if self.workers.sleep(RETRY) => return Err(Stopped),
+                Err(_) => {}
             }
         }
     }

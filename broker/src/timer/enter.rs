@@ -6,7 +6,7 @@ use message::property::{self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_OUT_MS};
 use message::{StoredMessage, java_string_hash, record};
 use store::get::PULL_BYTES_MAX;
 use store::timer::TimerEntry;
-use store::{Everything, GetMessageStatus, GetRequest};
+use store::{AccessError, Everything, GetMessageStatus, GetRequest};
 
 /// Messages read from the store at once; the clock is looked at after each such batch.
 const BATCH_MESSAGES_MAX: usize = 32;
@@ -27,10 +27,13 @@ impl Timer {
             topic: RMQ_SYS_WHEEL_TIMER,
             queue_id: 0,
             offset,
-            count_max: BATCH_MESSAGES_MAX,
+            count_max: self.unreadable.lock().count_max(offset, BATCH_MESSAGES_MAX),
             bytes_max: PULL_BYTES_MAX,
         };
-        let found = self.store.get_message(request, &Everything);
+        let found = match self.store.get_message(request, &Everything) {
+            Ok(found) => found,
+            Err(error) => return self.skip_unreadable(offset, &error),
+        };
         let goes_on_at = match found.status {
             GetMessageStatus::Found => found.next_begin_offset,
             _ if offset < found.min_offset => return self.skip_to(offset, found.min_offset),
@@ -42,8 +45,12 @@ impl Timer {
             _ if found.next_begin_offset > offset => return self.skip_to(offset, found.next_begin_offset),
             _ => return false,
         };
-        for range in found.into_ranges() {
-            for stored in record::messages(range.as_ref()) {
+        let records = match found.into_copies() {
+            Ok(records) => records,
+            Err(error) => return self.skip_unreadable(offset, &error),
+        };
+        for bytes in records {
+            for stored in record::messages(&bytes) {
                 if self.enter(&stored).is_err() {
                     return false;
                 }
@@ -53,6 +60,11 @@ impl Timer {
         // Beyond what was entered, if the last ones could not be read.
         self.progress.lock().queue_offset = goes_on_at;
         true
+    }
+
+    /// False as long as the place is to be tried again.
+    fn skip_unreadable(&self, offset: i64, error: &AccessError) -> bool {
+        self.unreadable.lock().failed(RMQ_SYS_WHEEL_TIMER, offset, error) && self.skip_to(offset, offset + 1)
     }
 
     fn skip_to(&self, from: i64, to: i64) -> bool {

@@ -103,11 +103,15 @@ impl Timer {
                 .and_modify(|topics| *topics = None)
                 .or_insert(Some((topic, 0)));
         }
-        self.files.for_each_pending(read_ms, |record| {
+        let counted = self.files.for_each_pending(read_ms, |record| {
             if let Some(Some((_, count))) = by_hash.get_mut(&record.topic_hash) {
                 *count += if record.deletes() { -1 } else { 1 };
             }
         });
+        if let Err(error) = counted {
+            tracing::error!("timed messages are not counted: {error}");
+            return;
+        }
         let counted = small.filter_map(|(topic, _)| by_hash[&java_string_hash(topic)]);
         self.metrics.set(counted.map(|(topic, count)| (topic.to_owned(), count)));
     }

@@ -36,7 +36,13 @@ impl Timer {
     /// Too many messages want the slot: the more, the likelier. Java: `isReject`.
     fn refuses(&self, slot_ms: i64) -> bool {
         let limit = self.store.config().timer_congest_num_each_slot;
-        let beyond = self.files.count(slot_ms) - limit;
+        let beyond = match self.files.count(slot_ms) {
+            Ok(count) => count - limit,
+            Err(error) => {
+                tracing::error!("the slot of {slot_ms} takes no message: {error}");
+                return true;
+            }
+        };
         if beyond <= 0 || beyond >= limit {
             return beyond > 0;
         }

@@ -100,8 +100,8 @@ impl Lab {
     fn read(&self, topic: &str, queue_id: i32) -> Vec<Delivered> {
         let request = GetRequest { topic, queue_id, offset: 0, count_max: 64, bytes_max: PULL_BYTES_MAX };
         let mut delivered = Vec::new();
-        for range in self.store.get_message(request, &Everything).into_ranges() {
-            for stored in record::messages(range.as_ref()) {
+        for bytes in self.store.get_message(request, &Everything).unwrap().into_copies().unwrap() {
+            for stored in record::messages(&bytes) {
                 delivered.push(Delivered {
                     body: String::from_utf8(stored.message.body.to_vec()).unwrap(),
                     queue_id: stored.message.queue_id,
@@ -275,7 +275,7 @@ fn a_message_beyond_the_window_rolls() {
     lab.send_ok(&timer, "recalled", "TIMER_DELAY_SEC=35");
     lab.recall(&timer, "recalled", NOW_MS + 34_001);
     timer.turn();
-    let slots = |seconds: i64| timer.files.places(NOW_MS + seconds * 1000).len();
+    let slots = |seconds: i64| timer.files.places(NOW_MS + seconds * 1000).unwrap().len();
     assert_eq!((slots(5), slots(10)), (1, 3), "half a window, a whole one");
     let mut arrived = Vec::new();
     for second in 1..=36 {

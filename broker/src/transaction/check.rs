@@ -16,7 +16,7 @@ use remoting::{Command, RequestCode};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use store::get::PULL_BYTES_MAX;
-use store::{Appended, Everything, GetMessageResult, GetMessageStatus, GetRequest};
+use store::{AccessError, Appended, Everything, GetMessageResult, GetMessageStatus, GetRequest};
 
 /// Java: `MixAll.CID_SYS_RMQ_TRANS`; its offsets say how far the check has come in both topics.
 pub(super) const GROUP: &str = "CID_RMQ_SYS_TRANS";
@@ -72,7 +72,13 @@ impl Transactions {
         self.parts.offsets.commit(&self.config.store_host, GROUP, topic, queue_id, offset);
     }
 
-    fn read(&self, topic: &str, queue_id: i32, offset: i64, count_max: usize) -> GetMessageResult {
+    fn read(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+        count_max: usize,
+    ) -> Result<GetMessageResult, AccessError> {
         let request = GetRequest { topic, queue_id, offset, count_max, bytes_max: PULL_BYTES_MAX };
         self.parts.store.get_message(request, &Everything)
     }
@@ -125,7 +131,13 @@ impl<'a> Pass<'a> {
     }
 
     fn run(mut self) {
-        self.read_ops();
+        if let Err(error) = self.look_at_all() {
+            tracing::error!("the check of queue {} stops: {error}", self.queue_id);
+        }
+    }
+
+    fn look_at_all(&mut self) -> Result<(), AccessError> {
+        self.read_ops()?;
         let (mut at, mut misses) = (self.first, 0);
         while self.now_ms() - self.started_ms <= PROCESS_MS_MAX && !self.transactions.workers.is_stopping() {
             if self.take_ended(at) {
@@ -133,9 +145,11 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let found = self.transactions.read(RMQ_SYS_TRANS_HALF_TOPIC, self.queue_id, at, 1);
-            let (status, next) = (found.status, found.next_begin_offset);
-            let range = found.into_ranges().into_iter().next();
-            let record = range.as_ref().and_then(|range| Record::decode(range.as_ref()).ok());
+            let read = found.and_then(|found| {
+                Ok((found.status, found.next_begin_offset, found.into_copies()?.into_iter().next()))
+            });
+            let (status, next, bytes) = read.inspect_err(|_| self.keep_progress(at))?;
+            let record = bytes.as_deref().and_then(|bytes| Record::decode(bytes).ok());
             let Some(Record::Message(half)) = record else {
                 misses += 1;
                 if misses > MISSES_MAX || is_end(status) {
@@ -145,13 +159,14 @@ impl<'a> Pass<'a> {
                 at = next;
                 continue;
             };
-            match self.look_at(&half) {
+            match self.look_at(&half).inspect_err(|_| self.keep_progress(at))? {
                 Step::Next => at += 1,
                 Step::Again => {}
                 Step::Stop => break,
             }
         }
         self.keep_progress(at);
+        Ok(())
     }
 
     fn keep_progress(&self, at: i64) {
@@ -171,18 +186,18 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn look_at(&mut self, half: &StoredMessage<'_>) -> Step {
+    fn look_at(&mut self, half: &StoredMessage<'_>) -> Result<Step, AccessError> {
         let mut properties = Properties::parse(&half.message.properties);
         if self.has_ended_before(&properties) {
-            return Step::Next;
+            return Ok(Step::Next);
         }
         if !count_check(&mut properties, self.transactions.config.transaction_check_max)
             || self.is_too_old(half)
         {
-            return self.give_up(half, &properties);
+            return Ok(self.give_up(half, &properties));
         }
         if half.store_timestamp_ms >= self.started_ms {
-            return Step::Stop;
+            return Ok(Step::Stop);
         }
         let timeout_ms = self.transactions.config.transaction_time_out_ms;
         let age_ms = self.age_ms(half);
@@ -194,10 +209,10 @@ impl<'a> Pass<'a> {
         if own_immunity.is_some() && age_ms <= immunity_ms {
             // Out of the way, so that those behind it can be looked at.
             let renewed = half::renewed_immune(half, &properties);
-            return self.or_stop(self.transactions.put(renewed).map(drop));
+            return Ok(self.or_stop(self.transactions.put(renewed).map(drop)));
         }
         if own_immunity.is_none() && (0..=immunity_ms).contains(&age_ms) {
-            return Step::Stop;
+            return Ok(Step::Stop);
         }
         let are_all_ops_read = match self.last_op_born_ms {
             None => age_ms > immunity_ms,
@@ -206,14 +221,14 @@ impl<'a> Pass<'a> {
         // A producer whose clock is ahead is asked at once.
         if are_all_ops_read || age_ms < 0 {
             if self.transactions.ops.is_pending(self.queue_id, half.queue_offset) {
-                return Step::Next;
+                return Ok(Step::Next);
             }
-            return self.ask_for(half, &properties);
+            return Ok(self.ask_for(half, &properties));
         }
-        if !self.read_ops() {
+        if !self.read_ops()? {
             self.transactions.workers.sleep(self.transactions.config.no_op_pause);
         }
-        Step::Again
+        Ok(Step::Again)
     }
 
     /// Whether an op message has ended the half message that this one, once put out of the way, stands for. Java looks
@@ -301,9 +316,9 @@ impl<'a> Pass<'a> {
     }
 
     /// Reads on in the op messages; false if there were none. Java: `fillOpRemoveMap`.
-    fn read_ops(&mut self) -> bool {
+    fn read_ops(&mut self) -> Result<bool, AccessError> {
         let topic = RMQ_SYS_TRANS_OP_HALF_TOPIC;
-        let found = self.transactions.read(topic, self.queue_id, self.next_op, OP_MSG_PULL_NUMS);
+        let found = self.transactions.read(topic, self.queue_id, self.next_op, OP_MSG_PULL_NUMS)?;
         self.last_op_born_ms = None;
         if found.status != GetMessageStatus::Found {
             if !is_end(found.status) {
@@ -311,16 +326,18 @@ impl<'a> Pass<'a> {
                 self.transactions.set_progress(topic, self.queue_id, found.next_begin_offset);
             }
             self.next_op = found.next_begin_offset;
-            return false;
+            return Ok(false);
         }
-        self.next_op = found.next_begin_offset;
-        for range in found.into_ranges() {
-            for op in record::messages(range.as_ref()) {
+        let next_op = found.next_begin_offset;
+        let ops = found.into_copies()?;
+        self.next_op = next_op;
+        for bytes in ops {
+            for op in record::messages(&bytes) {
                 self.last_op_born_ms = Some(op.message.born_timestamp_ms);
                 self.take_op(&op);
             }
         }
-        self.last_op_born_ms.is_some()
+        Ok(self.last_op_born_ms.is_some())
     }
 
     fn take_op(&mut self, op: &StoredMessage<'_>) {

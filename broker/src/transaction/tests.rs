@@ -80,8 +80,8 @@ impl Lab {
     }
 
     fn with<T>(&self, physical_offset: i64, look: impl FnOnce(&StoredMessage<'_>) -> T) -> T {
-        let range = self.store.look_message_by_offset(physical_offset).unwrap();
-        let Ok(Record::Message(stored)) = Record::decode(range.as_ref()) else { panic!("no record") };
+        let record = self.store.look_message_by_offset(physical_offset).unwrap().unwrap();
+        let Ok(Record::Message(stored)) = Record::decode(&record) else { panic!("no record") };
         look(&stored)
     }
 
@@ -109,8 +109,8 @@ impl Lab {
         self.settle();
         let request = GetRequest { topic, queue_id, offset: 0, count_max: 32, bytes_max: PULL_BYTES_MAX };
         let mut messages = Vec::new();
-        for range in self.store.get_message(request, &Everything).into_ranges() {
-            for stored in record::messages(range.as_ref()) {
+        for bytes in self.store.get_message(request, &Everything).unwrap().into_copies().unwrap() {
+            for stored in record::messages(&bytes) {
                 let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
                 messages.push((body, stored.message.properties.replace('\u{1}', "=").replace('\u{2}', ";")));
             }
@@ -331,7 +331,7 @@ fn a_message_asked_for_too_often_is_given_up_and_can_be_resumed() {
     assert!(transactions.parts.topics.contains(TRANS_CHECK_MAX_TIME_TOPIC));
     assert_eq!(transactions.metrics.count("Real"), 0);
 
-    let at = lab.store.commit_log_offset_in_queue(TRANS_CHECK_MAX_TIME_TOPIC, 0, 0);
+    let at = lab.store.commit_log_offset_in_queue(TRANS_CHECK_MAX_TIME_TOPIC, 0, 0).unwrap();
     lab.with(at, |given_up| transactions.resume(given_up).unwrap());
     lab.check_after(&transactions, TIMEOUT * 2);
     assert_eq!(lab.asked(), ["a"]);

@@ -9,7 +9,7 @@ use std::io::IoSlice;
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// A body segment below this is copied behind its header; a longer one is written from where it lies.
-const COPY_BYTES_MAX: usize = 1024;
+pub(super) const COPY_BYTES_MAX: usize = 1024;
 
 /// Slices given to one vectored write (Linux takes up to 1,024).
 pub(super) const SLICES_MAX: usize = 64;

@@ -2,7 +2,7 @@
 //! [`Responder`](super::Responder).
 
 use super::line::{Line, ReadsTooSlowly};
-use super::outbox::OUTBOX_BYTES_MAX;
+use super::outbox::{COPY_BYTES_MAX, OUTBOX_BYTES_MAX};
 use super::responder::{Observer, Queued};
 use crate::command::{Codec, Command};
 use parking_lot::Mutex;
@@ -25,6 +25,8 @@ pub struct Peer {
     local_addr: SocketAddr,
     way: Way,
     observer: Option<Arc<dyn Observer>>,
+    /// What is written goes to the kernel from where it lies, not through a cipher.
+    is_plain_socket: AtomicBool,
     /// Our calls that the other end has not answered, by opaque.
     calls: Mutex<HashMap<i32, oneshot::Sender<Command>>>,
     closing: AtomicBool,
@@ -99,6 +101,7 @@ impl Peer {
             local_addr,
             way,
             observer,
+            is_plain_socket: AtomicBool::new(false),
             calls: Mutex::default(),
             closing: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -125,6 +128,17 @@ impl Peer {
     /// A PROXY preamble says that the client is `source`; the first one counts.
     pub(crate) fn proxied_from(&self, source: SocketAddr) {
         let _ = self.source_addr.set(source);
+    }
+
+    /// What is written goes straight to a socket.
+    pub(crate) fn set_on_plain_socket(&self) {
+        self.is_plain_socket.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a piece of so many bytes of a body is given to the kernel from where it lies, and never read by this process:
+    /// it may then lie in a mapped file whose disk has failed meanwhile.
+    pub fn writes_in_place(&self, bytes: usize) -> bool {
+        bytes >= COPY_BYTES_MAX && self.is_plain_socket.load(Ordering::Relaxed)
     }
 
     /// This end of the socket.

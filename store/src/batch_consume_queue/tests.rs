@@ -1,6 +1,7 @@
 //! One batch queue by itself.
 
 use super::*;
+use crate::disk::Disk;
 use crate::layout::QueueEntry;
 use crate::sparse_files::Mappings;
 
@@ -14,7 +15,8 @@ impl Place {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let (path, mappings) = (root.path().join("queue"), Mappings::new(100));
-        let dir = Arc::new(SparseDir { path, file_bytes: 10 * ENTRY_BYTES, mappings });
+        let disk = Disk::real();
+        let dir = Arc::new(SparseDir { path, file_bytes: 10 * ENTRY_BYTES, disk, mappings });
         Self { _root: root, dir }
     }
 
@@ -49,18 +51,25 @@ fn an_offset_is_found_in_the_record_that_holds_it() {
     let place = Place::new();
     let queue = place.reopen(Trust::All);
     assert_eq!(range(&queue), (-1, 0));
-    assert!(queue.entries(0).is_none());
+    assert!(queue.entries(0).unwrap().is_none());
     put(&queue, 0..25);
     assert!(!queue.put(entry(24)).unwrap(), "known");
     for trust in [Trust::All, Trust::UpTo(1000), Trust::UpTo(-1)] {
         let queue = place.reopen(trust);
         assert_eq!(range(&queue), (0, 75));
-        assert_eq!(queue.max_physical_end(), 2500);
+        assert_eq!(queue.max_physical_end().unwrap(), 2500);
         for offset in 0..75 {
-            assert_eq!(queue.entries(offset).unwrap().next(), Some(entry(offset / 3)), "{offset}");
+            assert_eq!(
+                queue.entries(offset).unwrap().unwrap().next().unwrap().unwrap(),
+                entry(offset / 3),
+                "{offset}"
+            );
         }
-        assert!(queue.entries(75).is_none() && queue.entries(-1).is_none());
-        assert_eq!(queue.entries(28).unwrap().map(|entry| entry.base_offset).collect::<Vec<_>>(), [27]);
+        assert!(queue.entries(75).unwrap().is_none() && queue.entries(-1).unwrap().is_none());
+        assert_eq!(
+            queue.entries(28).unwrap().unwrap().map(|entry| entry.unwrap().base_offset).collect::<Vec<_>>(),
+            [27]
+        );
     }
     let queue = place.reopen(Trust::All);
     put(&queue, 25..26);
@@ -88,10 +97,10 @@ fn truncation_goes_over_files() {
 fn the_min_offset_follows_the_log() {
     let place = Place::new();
     let queue = place.reopen(Trust::All);
-    queue.correct_min_offset(100);
+    queue.correct_min_offset(100).unwrap();
     put(&queue, 0..25);
     for (log_begin, min) in [(0, 0), (1, 3), (100, 3), (350, 12), (5000, 30)] {
-        queue.correct_min_offset(log_begin);
+        queue.correct_min_offset(log_begin).unwrap();
         assert_eq!(queue.min_offset(), min, "log begins at {log_begin}");
     }
 }
@@ -100,12 +109,16 @@ fn the_min_offset_follows_the_log() {
 fn offsets_by_time_go_over_files() {
     let place = Place::new();
     let queue = place.reopen(Trust::All);
-    assert_eq!(queue.offset_by_time(5, Boundary::Lower), -1, "as Java says of a queue without messages");
+    assert_eq!(
+        queue.offset_by_time(5, Boundary::Lower).unwrap(),
+        -1,
+        "as Java says of a queue without messages"
+    );
     put(&queue, 0..25);
     let lower =
         [(-1, 0), (0, 0), (1, 3), (40, 12), (85, 27), (95, 27), (100, 30), (235, 72), (240, 72), (999, 72)];
     for (time, offset) in lower {
-        assert_eq!(queue.offset_by_time(time, Boundary::Lower), offset, "{time}");
+        assert_eq!(queue.offset_by_time(time, Boundary::Lower).unwrap(), offset, "{time}");
     }
 }
 
@@ -124,7 +137,7 @@ fn times_within_a_file_as_java_finds_them() {
     }
     for (boundary, expected) in [(Boundary::Lower, LOWER), (Boundary::Upper, UPPER)] {
         for (time, index) in expected {
-            let found = queue.search_file_by_time(0..7, time, boundary).unwrap_or(-1);
+            let found = queue.search_file_by_time(0..7, time, boundary).unwrap().unwrap_or(-1);
             assert_eq!(found, index, "{boundary:?} {time}");
         }
     }

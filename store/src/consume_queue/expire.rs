@@ -4,6 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 
 use super::{ConsumeQueue, ENTRY_BYTES};
+use crate::error::AccessError;
 use crate::layout::{QUEUE_ENTRY_BYTES, QueueEntry};
 
 /// What [`ConsumeQueue::next_offset`] says once the queue is removed: no append may count on it any more.
@@ -13,13 +14,13 @@ impl ConsumeQueue {
     /// Removes the files that hold only entries of messages before `min_physical_offset`, never the last, and says how
     /// many it removed. The min offset must have been corrected, so that nobody looks for them.
     pub fn remove_expired_files(&self, min_physical_offset: i64) -> io::Result<usize> {
-        let (expired, kept_start) = self.expired_files(min_physical_offset);
+        let (expired, kept_start) = self.expired_files(min_physical_offset)?;
         if expired == 0 {
             return Ok(0);
         }
         let removed = self.files.remove_before(kept_start)?;
         if let Some(ext) = &self.ext
-            && let Some(first) = self.entry(self.min_offset())
+            && let Some(first) = self.entry(self.min_offset())?
         {
             ext.remove_before(first.tags_code)?;
         }
@@ -28,24 +29,27 @@ impl ConsumeQueue {
 
     /// How many files from the first on hold only entries of messages before `min_physical_offset`, and the start of the
     /// one behind them. The last file is never among them (`deleteExpiredFileByOffset`).
-    pub(super) fn expired_files(&self, min_physical_offset: i64) -> (usize, i64) {
+    pub(super) fn expired_files(&self, min_physical_offset: i64) -> Result<(usize, i64), AccessError> {
         let starts = self.files.starts();
-        let Some((&last, others)) = starts.split_last() else { return (0, 0) };
+        let Some((&last, others)) = starts.split_last() else { return Ok((0, 0)) };
         let nothing_left = self.max_physical_offset() <= min_physical_offset;
-        let is_expired = |start: &&i64| {
-            let last_entry = **start + self.files.file_bytes() - ENTRY_BYTES;
-            nothing_left
-                || self.peek(last_entry).is_some_and(|entry| entry.physical_offset < min_physical_offset)
-        };
-        let expired = others.iter().take_while(is_expired).count();
-        (expired, others.get(expired).copied().unwrap_or(last))
+        let mut expired = 0;
+        for start in others {
+            let last_entry = start + self.files.file_bytes() - ENTRY_BYTES;
+            let is_before = |entry: QueueEntry| entry.physical_offset < min_physical_offset;
+            if !nothing_left && !self.peek(last_entry)?.is_some_and(is_before) {
+                break;
+            }
+            expired += 1;
+        }
+        Ok((expired, others.get(expired).copied().unwrap_or(last)))
     }
 
-    /// The entry at a position in bytes, read without mapping its file.
-    fn peek(&self, position: i64) -> Option<QueueEntry> {
+    /// The entry at a position in bytes, if one is written there, read without mapping its file.
+    fn peek(&self, position: i64) -> Result<Option<QueueEntry>, AccessError> {
         let mut bytes = [0; QUEUE_ENTRY_BYTES];
-        self.files.peek(position, &mut bytes).ok()?;
-        QueueEntry::decode(&bytes)
+        let there = self.files.peek(position, &mut bytes)?;
+        Ok(QueueEntry::decode(&bytes).filter(|entry| there && entry.is_written()))
     }
 
     /// Whether every message of the queue lies before `min_physical_offset`, and none is on its way from the log

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use tracing::{error, warn};
 
-use crate::error::OpenError;
+use crate::error::{AccessError, OpenError};
 use crate::layout::ext::{
     ADDRESS_BASE, ADDRESS_MAX, END_BLANK_BYTES, END_MARK, UNIT_BYTES_MAX, UNIT_BYTES_MIN, UnitHead,
 };
+use crate::mapped_file::MappedFile;
 use crate::sparse_files::{SparseDir, SparseFiles};
 
 /// What a unit says of its message (`ConsumeQueueExt.CqExtUnit`).
@@ -46,7 +47,7 @@ impl<'a> ExtUnit<'a> {
 
     /// The unit at the start of `bytes`, which may run on behind it, and its size in bytes.
     fn decode(bytes: &'a [u8]) -> Option<(Self, usize)> {
-        let size = size_of_unit(bytes)?;
+        let size = size_of_unit(*bytes.first_chunk()?, bytes.len())?;
         let head = UnitHead::decode(&bytes[..size])?;
         let bit_map_bytes = usize::try_from(head.bit_map_bytes).unwrap_or(0);
         let bit_map = bytes[UNIT_BYTES_MIN..size].get(..bit_map_bytes)?;
@@ -55,10 +56,17 @@ impl<'a> ExtUnit<'a> {
     }
 }
 
-/// `None` where no unit begins.
-fn size_of_unit(bytes: &[u8]) -> Option<usize> {
-    let size = usize::try_from(i16::from_be_bytes(*bytes.first_chunk()?)).ok()?;
-    (size >= UNIT_BYTES_MIN && size <= bytes.len()).then_some(size)
+/// Bytes of the unit at the start of `bytes`, which has `left` bytes; `None` where none begins.
+fn size_of_unit(bytes: [u8; 2], left: usize) -> Option<usize> {
+    let size = usize::try_from(i16::from_be_bytes(bytes)).ok()?;
+    (UNIT_BYTES_MIN..=left).contains(&size).then_some(size)
+}
+
+fn unit_size_at(file: &MappedFile, at: usize) -> Result<Option<usize>, AccessError> {
+    match file.len().checked_sub(at) {
+        Some(left) if left >= UNIT_BYTES_MIN => Ok(size_of_unit(file.read_array(at)?, left)),
+        _ => Ok(None),
+    }
 }
 
 /// The extension of one queue. Written by whoever writes the queue.
@@ -119,35 +127,59 @@ impl ConsumeQueueExt {
     }
 
     /// Looks at the unit behind an address, if there is one.
-    pub fn look<T>(&self, address: i64, look: impl FnOnce(ExtUnit<'_>) -> T) -> Option<T> {
-        let position = position_of(address)?;
-        // What lies behind may be written right now.
-        let written = usize::try_from(self.end() - position).ok()?;
-        let (file, at) = self.files.locate(position)?;
-        let (unit, _) = ExtUnit::decode(file.read(at, written.min(file.len() - at))?)?;
-        Some(look(unit))
+    pub fn look<T>(
+        &self,
+        address: i64,
+        look: impl FnOnce(ExtUnit<'_>) -> T,
+    ) -> Result<Option<T>, AccessError> {
+        // What lies behind the end may be written right now.
+        let Some(position) = position_of(address).filter(|position| *position < self.end()) else {
+            return Ok(None);
+        };
+        let bytes = self.unit(position)?.filter(|bytes| position + bytes.len() as i64 <= self.end());
+        Ok(bytes.as_deref().and_then(ExtUnit::decode).map(|(unit, _)| look(unit)))
     }
 
     /// Whether all of a unit stands behind an address: for entries that a power cut may have separated from it.
-    pub fn is_written(&self, address: i64) -> bool {
-        position_of(address).and_then(|position| self.unit_end(position)).is_some()
+    pub fn is_written(&self, address: i64) -> Result<bool, AccessError> {
+        match position_of(address) {
+            Some(position) => Ok(self.unit_end(position)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     /// Where the unit at a position ends, even before the end is known.
-    fn unit_end(&self, position: i64) -> Option<i64> {
-        let (file, at) = self.files.locate(position)?;
-        let (unit, size) = ExtUnit::decode(file.read(at, file.len() - at)?)?;
-        (unit.store_timestamp_ms > 0).then_some(position + size as i64)
+    fn unit_end(&self, position: i64) -> Result<Option<i64>, AccessError> {
+        let bytes = self.unit(position)?;
+        let unit = bytes.as_deref().and_then(ExtUnit::decode);
+        Ok(unit.filter(|(unit, _)| unit.store_timestamp_ms > 0).map(|(_, size)| position + size as i64))
+    }
+
+    /// The bytes of the unit at a position; `None` where none begins.
+    fn unit(&self, position: i64) -> Result<Option<Vec<u8>>, AccessError> {
+        let Some((file, at)) = self.files.locate(position)? else { return Ok(None) };
+        let Some(size) = unit_size_at(&file, at)? else {
+            // Or the place was cut off.
+            return file.check_length().map(|()| None);
+        };
+        let mut bytes = Vec::with_capacity(size);
+        file.check_record(at, size)?;
+        file.read_to(at, size, &mut bytes)?;
+        Ok(Some(bytes))
     }
 
     /// Makes the unit of the queue's last address the last one (`recover`, `truncateByMaxAddress`). With `None` no entry
     /// has an address.
     pub fn end_behind(&self, last_address: Option<i64>, cleared: bool) -> Result<(), OpenError> {
         let last = last_address.and_then(position_of);
-        let end = match last.and_then(|position| self.unit_end(position)) {
+        let last_end = match last {
+            Some(position) => self.unit_end(position)?,
+            None => None,
+        };
+        let end = match last_end {
             Some(end) => end,
             // No address that is in use may be given to another unit.
-            None => self.walked_end().max(last.map_or(0, |position| position + UNIT_BYTES_MIN as i64)),
+            None => self.walked_end()?.max(last.map_or(0, |position| position + UNIT_BYTES_MIN as i64)),
         };
         self.files.end_at(end, cleared)?;
         self.end.store(end, Ordering::Release);
@@ -155,14 +187,14 @@ impl ConsumeQueueExt {
     }
 
     /// Behind the last unit of the last file.
-    fn walked_end(&self) -> i64 {
-        let Some(&last) = self.files.starts().last() else { return 0 };
-        let Some((file, _)) = self.files.locate(last) else { return last };
+    fn walked_end(&self) -> Result<i64, AccessError> {
+        let Some(&last) = self.files.starts().last() else { return Ok(0) };
+        let Some((file, _)) = self.files.locate(last)? else { return Ok(last) };
         let mut at = 0;
-        while let Some(size) = file.read(at, file.len() - at).and_then(size_of_unit) {
+        while let Some(size) = unit_size_at(&file, at)? {
             at += size;
         }
-        last + at as i64
+        Ok(last + at as i64)
     }
 
     /// Removes files whose units all lie before an address (`truncateByMinAddress`, which leaves the one that ends there).

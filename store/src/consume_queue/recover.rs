@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tracing::warn;
 
 use super::{ConsumeQueue, ENTRY_BYTES, Trust};
-use crate::error::OpenError;
+use crate::error::{AccessError, OpenError};
 use crate::layout::{QueueEntry, ext};
 use crate::probe::{RECOVERED_FILES_MAX, load_entries};
 
@@ -15,7 +15,7 @@ impl ConsumeQueue {
         if let Some(ext) = &self.ext {
             ext.files().load()?;
         }
-        let is_whole = |entry: &QueueEntry| self.has_its_ext(entry);
+        let is_whole = |entry: &QueueEntry| Ok(self.has_its_ext(entry)?);
         let (end, last) = load_entries(&self.files, trust, is_whole)?;
         self.max_physical_offset.store(last.map_or(-1, |last| last.physical_end()), Ordering::Release);
         self.end_at(end, trust != Trust::All)
@@ -26,17 +26,22 @@ impl ConsumeQueue {
         self.files.end_at(end, cleared)?;
         self.max_offset.store(end / ENTRY_BYTES, Ordering::Release);
         match &self.ext {
-            Some(ext) => ext.end_behind(self.last_ext_address(), cleared),
+            Some(ext) => ext.end_behind(self.last_ext_address()?, cleared),
             None => Ok(()),
         }
     }
 
     /// Of the entries that `ConsumeQueue.recover` reads, the last that stands in one.
-    fn last_ext_address(&self) -> Option<i64> {
+    fn last_ext_address(&self) -> Result<Option<i64>, AccessError> {
         let starts = self.files.starts();
-        let from = starts.get(starts.len().saturating_sub(RECOVERED_FILES_MAX))? / ENTRY_BYTES;
-        let entries = (from..self.max_offset()).rev().filter_map(|offset| self.raw_entry(offset));
-        entries.map(|entry| entry.tags_code).find(|code| *code <= ext::ADDRESS_MAX)
+        let from = starts.get(starts.len().saturating_sub(RECOVERED_FILES_MAX)).copied().unwrap_or(0);
+        for offset in (from / ENTRY_BYTES..self.max_offset()).rev() {
+            match self.raw_entry(offset)? {
+                Some(entry) if entry.tags_code <= ext::ADDRESS_MAX => return Ok(Some(entry.tags_code)),
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Cuts off the entries of messages at `physical_offset` and behind it (`truncateDirtyLogicFiles`).
@@ -46,27 +51,28 @@ impl ConsumeQueue {
         }
         let first = self.files.first().map_or(0, |start| start / ENTRY_BYTES);
         let mut end = self.max_offset();
-        while end > first && self.physical(end - 1) >= physical_offset {
+        while end > first && self.physical(end - 1)? >= physical_offset {
             end -= 1;
         }
         let (topic, queue_id) = (&**self.topic(), self.queue_id());
         warn!(topic, queue_id, from = self.max_offset(), to = end, "queue cut off");
         self.end_at(end * ENTRY_BYTES, true)?;
-        let last = if end > first { self.raw_entry(end - 1) } else { None };
+        let last = if end > first { self.raw_entry(end - 1)? } else { None };
         self.max_physical_offset.store(last.map_or(-1, |entry| entry.physical_end()), Ordering::Release);
         Ok(())
     }
 
-    fn physical(&self, offset: i64) -> i64 {
-        self.raw_entry(offset).map_or(i64::MAX, |entry| entry.physical_offset)
+    /// Where the message of an entry lies; the end of all things for an entry that is not there.
+    pub(super) fn physical(&self, offset: i64) -> Result<i64, AccessError> {
+        Ok(self.raw_entry(offset)?.map_or(i64::MAX, |entry| entry.physical_offset))
     }
 
     /// Whether an entry that may be newer than what is on disk points to a unit that is there. One that does not is made
     /// again from the log.
-    fn has_its_ext(&self, entry: &QueueEntry) -> bool {
+    fn has_its_ext(&self, entry: &QueueEntry) -> Result<bool, AccessError> {
         match (&self.ext, entry.tags_hash()) {
             (Some(ext), None) => ext.is_written(entry.tags_code),
-            _ => true,
+            _ => Ok(true),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::disk::Disk;
 use crate::sparse_files::Mappings;
 
 struct Place {
@@ -15,7 +16,8 @@ impl Place {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("consumequeue");
         let mappings = Mappings::new(100);
-        let entries = Arc::new(SparseDir { path, file_bytes: 10 * ENTRY_BYTES, mappings });
+        let entries =
+            Arc::new(SparseDir { path, file_bytes: 10 * ENTRY_BYTES, disk: Disk::real(), mappings });
         Self { _dir: root, dirs: QueueDirs { entries, ext: None } }
     }
 
@@ -51,13 +53,13 @@ fn begins_where_the_log_begins() {
     let queue = place.queue();
     put(&queue, 13..25);
     assert_eq!(range(&queue), (13, 25));
-    assert_eq!(queue.entry(12), None);
+    assert_eq!(queue.entry(12).unwrap(), None);
     assert_eq!(
-        queue.entries(13).unwrap().map(|(offset, _)| offset).collect::<Vec<_>>(),
-        (13..20).collect::<Vec<_>>()
+        queue.entries(13).unwrap().unwrap().map(Result::unwrap).collect::<Vec<_>>(),
+        (13..20).map(entry).collect::<Vec<_>>()
     );
-    assert_eq!(queue.entry(24), Some(entry(24)));
-    assert_eq!(queue.entry(25), None);
+    assert_eq!(queue.entry(24).unwrap(), Some(entry(24)));
+    assert_eq!(queue.entry(25).unwrap(), None);
     let file = fs::read(queue.files.file_path(10 * ENTRY_BYTES)).unwrap();
     assert_eq!(file[..20], QueueEntry::PRE_BLANK.encode(), "as Java fills it");
     assert_eq!(file.len(), 200);
@@ -67,11 +69,11 @@ fn begins_where_the_log_begins() {
 
     let queue = place.reopen(Trust::All);
     assert_eq!(range(&queue), (0, 25));
-    queue.correct_min_offset(1300);
+    queue.correct_min_offset(1300).unwrap();
     assert_eq!(range(&queue), (13, 25));
     assert_eq!(queue.max_physical_offset(), 2500);
     put(&queue, 25..31);
-    assert_eq!(queue.entry(30), Some(entry(30)));
+    assert_eq!(queue.entry(30).unwrap(), Some(entry(30)));
 }
 
 #[test]
@@ -82,10 +84,10 @@ fn repetition_and_gaps() {
     assert!(!queue.put(4, entry(4), None).unwrap());
     assert!(!queue.put(2, entry(50), None).unwrap(), "an offset that is taken");
     put(&queue, 8..9);
-    assert_eq!((queue.max_offset(), queue.entry(6)), (9, Some(QueueEntry::PRE_BLANK)));
+    assert_eq!((queue.max_offset(), queue.entry(6).unwrap()), (9, Some(QueueEntry::PRE_BLANK)));
     queue.put(1 << 50, entry(60), None).unwrap();
     assert_eq!(
-        (queue.max_offset(), queue.entry(9)),
+        (queue.max_offset(), queue.entry(9).unwrap()),
         (10, Some(entry(60))),
         "a damaged offset goes to the end"
     );
@@ -126,7 +128,7 @@ fn the_min_offset_follows_the_log() {
     let queue = place.queue();
     put(&queue, 0..10);
     for (log_begin, min) in [(0, 0), (1, 1), (100, 1), (350, 4), (900, 9), (901, 10), (5000, 10)] {
-        queue.correct_min_offset(log_begin);
+        queue.correct_min_offset(log_begin).unwrap();
         assert_eq!(queue.min_offset(), min, "log begins at {log_begin}");
     }
 }

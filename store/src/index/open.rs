@@ -1,6 +1,5 @@
 //! Loading the files, and finding from where on the log has to be told again.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{error, info, warn};
 
 use super::super::derive::{self, Line};
-use super::super::file_queue::entries;
+use super::super::disk::Disk;
+use super::super::error::AccessError;
 use super::file::{Geometry, IndexFile};
 use process::clock::Clock;
 
@@ -34,7 +34,12 @@ pub struct Before {
 impl Index {
     /// Loads the files that are what they say. What is not, and what comes behind it, is removed: [`catch_up`](Self::catch_up)
     /// makes it anew.
-    pub fn load(config: &MessageStoreConfig, clock: Clock, before: &Before) -> Result<Self, OpenError> {
+    pub fn load(
+        config: &MessageStoreConfig,
+        disk: &Disk,
+        clock: Clock,
+        before: &Before,
+    ) -> Result<Self, OpenError> {
         let geometry =
             Geometry::new(config.max_hash_slot_num, config.max_index_num).ok_or(OpenError::FileSize {
                 property: "maxHashSlotNum and maxIndexNum: an index file of them",
@@ -43,6 +48,7 @@ impl Index {
                     .saturating_add((config.max_index_num as u64).saturating_mul(at::ENTRY_BYTES as u64)),
             })?;
         let index = Self {
+            disk: disk.clone(),
             dir: config.index_dir(),
             geometry,
             clock,
@@ -50,60 +56,71 @@ impl Index {
             progress: Mutex::new(Progress { last: None, known_to: -1, begun: (-1, 0) }),
         };
         let mut sound = true;
-        for name in names(&index.dir)? {
+        for name in names(&index.disk, &index.dir)? {
             let path = index.path(name);
-            let file =
-                if sound { index.load_file(&path, before).map_err(OpenError::io(&path))? } else { None };
+            let file = if sound { index.load_file(&path, before) } else { Ok(None) };
+            let file = match file {
+                Err(error) if is_of_medium(&error) => {
+                    error!(%error, "an index file cannot be read");
+                    None
+                }
+                file => file.map_err(OpenError::io(&path))?,
+            };
             match file {
                 Some(file) => index.files.write().push(Named { name, file: Arc::new(file) }),
                 None => {
                     warn!(path = %path.display(), "index file removed, to be rebuilt from the log");
-                    fs::remove_file(&path).map_err(OpenError::io(&path))?;
+                    index.disk.remove_file(&path).map_err(OpenError::io(&path))?;
                     sound = false;
                 }
             }
         }
-        index.settle();
+        index.settle()?;
         Ok(index)
     }
 
     /// `None` for a file that is not what it says.
     fn load_file(&self, path: &Path, before: &Before) -> io::Result<Option<IndexFile>> {
-        let (bytes, expected) = (fs::metadata(path)?.len(), self.geometry.file_bytes());
+        let (bytes, expected) = (self.disk.metadata(path)?.len(), self.geometry.file_bytes());
         if bytes != expected as u64 {
             error!(path = %path.display(), bytes, expected, "index file of another size than configured");
             return Ok(None);
         }
-        let file = IndexFile::open(path, self.geometry)?;
-        let flushed = before.clean || file.header().end_timestamp_ms <= before.flushed_until_ms;
-        if !flushed && !file.repair()? || !file.is_sound() {
+        let file = IndexFile::open(&self.disk, path, self.geometry)?;
+        let flushed = before.clean || file.header()?.end_timestamp_ms <= before.flushed_until_ms;
+        if !flushed && !file.repair()? || !file.is_sound()? {
             error!(path = %path.display(), "index file with a damaged header");
             return Ok(None);
         }
-        let follows = self
-            .files
-            .read()
-            .last()
-            .is_none_or(|before| file.header().begin_offset >= before.file.header().end_offset);
+        let follows = match self.files.read().last() {
+            Some(before) => file.header()?.begin_offset >= before.file.header()?.end_offset,
+            None => true,
+        };
         Ok(follows.then_some(file))
     }
 
     /// After the list of files has changed: the next entry goes to the last.
-    fn settle(&self) {
+    fn settle(&self) -> Result<(), AccessError> {
         let mut progress = self.progress.lock();
         let files = self.files.read();
         progress.last = files.last().map(|named| Arc::clone(&named.file));
-        let headers = files.iter().rev().map(|named| named.file.header());
-        let known_to = headers.filter(|header| header.count > 1).map(|header| header.end_offset).next();
-        progress.known_to = known_to.unwrap_or(-1);
+        progress.known_to = -1;
         progress.begun = (-1, 0);
+        for named in files.iter().rev() {
+            let header = named.file.header()?;
+            if header.count > 1 {
+                progress.known_to = header.end_offset;
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Takes back what is told of messages at `physical_offset` and behind it.
     fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
         loop {
             let Some(last) = self.files.read().last().cloned() else { break };
-            let (header, path) = (last.file.header(), last.file.path());
+            let (header, path) = (last.file.header()?, last.file.path());
             if header.end_offset < physical_offset || header.count == 1 && header.end_offset == 0 {
                 break;
             }
@@ -111,11 +128,10 @@ impl Index {
                 last.file.truncate(physical_offset).map_err(OpenError::io(path))?;
                 break;
             }
-            fs::remove_file(path).map_err(OpenError::io(path))?;
+            self.disk.remove_file(path).map_err(OpenError::io(path))?;
             self.files.write().pop();
         }
-        self.settle();
-        Ok(())
+        Ok(self.settle()?)
     }
 
     /// Goes through the log behind a recovery that is looking for its end, until that `is_over`. What stands before where
@@ -173,7 +189,8 @@ impl Index {
         let begin = line.log.min_offset();
         let (known_to, has_room) = {
             let progress = self.progress.lock();
-            (progress.known_to, progress.last.as_ref().is_some_and(|last| !last.is_full()))
+            let is_full = progress.last.as_ref().map(|last| last.is_full()).transpose()?;
+            (progress.known_to, is_full == Some(false))
         };
         // Java makes the next file with the next message, whether that has a key or not: where there is none, it is missing.
         let complete = before.clean && has_room;
@@ -185,16 +202,21 @@ impl Index {
         let queued_to = before.queued_to.filter(|_| complete).unwrap_or(-1);
         Ok(match known_to.max(queued_to) {
             from if from < begin => begin,
-            from if line.log.is_record(from) => from,
+            from if line.log.is_record(from)? => from,
             from => line.log.floor(from),
         })
     }
 }
 
+/// Whether a file would do where this one cannot be read.
+fn is_of_medium(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EIO) || error.get_ref().is_some_and(|error| error.is::<AccessError>())
+}
+
 /// The names of index files in a directory, ascending; none if it is missing.
-fn names(dir: &Path) -> Result<Vec<u64>, OpenError> {
+fn names(disk: &Disk, dir: &Path) -> Result<Vec<u64>, OpenError> {
     let mut names = Vec::new();
-    for entry in entries(dir)? {
+    for entry in disk.entries(dir).map_err(OpenError::io(dir))? {
         let name = entry.file_name();
         let digits = name
             .to_str()

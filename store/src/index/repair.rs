@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 
 use tracing::warn;
 
+use super::super::error::AccessError;
 use super::super::layout::{IndexEntry, IndexHeader, index as at};
 use super::file::{IndexFile, seconds_between};
 
@@ -14,20 +15,22 @@ const READ_BYTES: usize = 1 << 20;
 
 impl IndexFile {
     /// Whether the header can be true and fits the first and the last entry. Cheap: reads two entries.
-    pub fn is_sound(&self) -> bool {
-        let header = self.header();
+    pub fn is_sound(&self) -> Result<bool, AccessError> {
+        let header = self.header()?;
         if !self.has_possible_header(&header) {
-            return false;
+            return Ok(false);
         }
         if header.count == 1 {
-            return true;
+            return Ok(true);
         }
-        let (Some(first), Some(last)) = (self.entry(1), self.entry(header.count - 1)) else { return false };
+        let (Some(first), Some(last)) = (self.entry(1)?, self.entry(header.count - 1)?) else {
+            return Ok(false);
+        };
         // The first entry's seconds count from the file before.
         let seconds = seconds_between(header.begin_timestamp_ms, header.end_timestamp_ms);
-        first.physical_offset == header.begin_offset
+        Ok(first.physical_offset == header.begin_offset
             && last.physical_offset == header.end_offset
-            && (header.count == 2 || last.seconds == seconds)
+            && (header.count == 2 || last.seconds == seconds))
     }
 
     fn has_possible_header(&self, header: &IndexHeader) -> bool {
@@ -41,12 +44,12 @@ impl IndexFile {
     /// Brings slots and header in line with the entries, which are written only once. For a file that may have come to disk
     /// in part; nobody may be reading it. False if nothing of it can be kept.
     pub fn repair(&self) -> io::Result<bool> {
-        let header = self.header();
+        let header = self.header()?;
         if !self.has_possible_header(&header) {
             return Ok(false);
         }
         let mut replay = Replay { slots: vec![0; self.geometry.slots], last: None, count: 1 };
-        let file = File::open(self.path())?;
+        let file = self.disk.open_to_read(self.path())?;
         let end = self.geometry.entries_at() + header.count as usize * at::ENTRY_BYTES;
         read_in_pieces::<{ at::ENTRY_BYTES }>(
             &file,
@@ -60,14 +63,14 @@ impl IndexFile {
             warn!(path = %self.path().display(), kept, said, "index file is not all there");
         }
         self.write_slots(&file, &replay.slots)?;
-        let Some(first) = self.entry(1) else { return Ok(false) };
+        let Some(first) = self.entry(1)? else { return Ok(false) };
         let repaired = IndexHeader {
             begin_offset: first.physical_offset,
             used_slots: replay.slots.iter().filter(|&&newest| newest != 0).count() as i32,
             ..self.ending_with(&header, replay.count, &last)
         };
         self.reserve_up_to(self.geometry.entries_at())?;
-        self.write_header(repaired);
+        self.write_header(repaired)?;
         Ok(true)
     }
 
@@ -98,26 +101,29 @@ impl IndexFile {
             warn!(path = %self.path().display(), slots = wrong.len(), "slots of an index file put right");
             self.reserve_up_to(self.geometry.entries_at())?;
         }
-        wrong.into_iter().for_each(|slot| self.map.store_i32(self.geometry.slot_at(slot), slots[slot]));
+        for slot in wrong {
+            self.map.store_i32(self.geometry.slot_at(slot), slots[slot])?;
+        }
         Ok(())
     }
 
     /// Takes back the entries of messages at `physical_offset` and behind it, the newest first. Nobody may be reading.
     pub fn truncate(&self, physical_offset: i64) -> io::Result<()> {
         self.reserve_up_to(self.geometry.entries_at())?;
-        let header = self.header();
+        let header = self.header()?;
         let (mut count, mut used_slots) = (header.count, header.used_slots);
-        while let Some(entry) = self.entry(count - 1).filter(|entry| entry.physical_offset >= physical_offset)
+        while let Some(entry) =
+            self.entry(count - 1)?.filter(|entry| entry.physical_offset >= physical_offset)
         {
             if entry.key_hash >= 0 {
                 let slot_at = self.geometry.slot_at(self.geometry.slot_of(entry.key_hash));
-                self.map.store_i32(slot_at, entry.previous);
+                self.map.store_i32(slot_at, entry.previous)?;
             }
             used_slots -= i32::from(entry.previous == 0);
             count -= 1;
         }
-        if let Some(last) = self.entry(count - 1) {
-            self.write_header(IndexHeader { used_slots, ..self.ending_with(&header, count, &last) });
+        if let Some(last) = self.entry(count - 1)? {
+            self.write_header(IndexHeader { used_slots, ..self.ending_with(&header, count, &last) })?;
         }
         Ok(())
     }

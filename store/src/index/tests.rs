@@ -25,12 +25,12 @@ fn keyed<'a>(unique: &str, keys: &str, tags: &str, body: &'a [u8]) -> Message<'a
 
 fn query(store: &MessageStore, key: &str, kind: KeyKind, begin_ms: i64, end_ms: i64) -> Vec<String> {
     let query = KeyQuery { topic: "T", key, kind, count_max: 64, begin_ms, end_ms };
-    let ranges = store.query_message(query).ranges;
+    let ranges = store.query_message(query).unwrap().ranges;
     let body = |bytes: &[u8]| match Record::decode(bytes) {
         Ok(Record::Message(record)) => String::from_utf8(record.message.body.to_vec()).unwrap(),
         other => panic!("{other:?}"),
     };
-    ranges.iter().map(|range| body(range.as_ref())).collect()
+    ranges.iter().map(|range| body(&range.to_vec().unwrap())).collect()
 }
 
 fn find(store: &MessageStore, key: &str) -> Vec<String> {
@@ -106,14 +106,14 @@ fn the_newest_count_and_the_time_count() {
     assert!(files(&scratch).len() > 3);
     let all = |begin_ms, end_ms, count_max| {
         let query = KeyQuery { topic: "T", key: "k", kind: KeyKind::Key, count_max, begin_ms, end_ms };
-        let result = store.query_message(query);
+        let result = store.query_message(query).unwrap();
         let body = |bytes: &[u8]| match Record::decode(bytes) {
             Ok(Record::Message(record)) => {
                 str::from_utf8(record.message.body).unwrap().parse::<i64>().unwrap()
             }
             other => panic!("{other:?}"),
         };
-        let bodies: Vec<_> = result.ranges.iter().map(|range| body(range.as_ref())).collect();
+        let bodies: Vec<_> = result.ranges.iter().map(|range| body(&range.to_vec().unwrap())).collect();
         (bodies, result.index_last_update_timestamp_ms)
     };
     let last_ms = NOW_MS + 199_000;
@@ -278,7 +278,7 @@ fn files_without_a_message_left_expire() {
     let index = &store.parts.index;
     index.expire(0);
     assert_eq!(files(&scratch).len(), 4);
-    let second = index.files.read()[1].file.header();
+    let second = index.files.read()[1].file.header().unwrap();
     index.expire(second.end_offset);
     assert_eq!(files(&scratch).len(), 3, "the second has one message left");
     index.expire(i64::MAX);

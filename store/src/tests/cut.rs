@@ -132,13 +132,13 @@ fn damaged_before_the_checkpoint(scratch: &mut Scratch) {
     let end = store.max_phy_offset();
     wait_until("the checkpoint knows them", || {
         let durable = store.parts.checkpoint.fields().durable();
-        durable.and_then(|at| store.look_message_by_offset(at).map(|last| at + last.len() as i64))
+        durable.and_then(|at| store.look_message_by_offset(at).unwrap().map(|last| at + last.len() as i64))
             == Some(end)
     });
     scratch.config.flush_consume_queue_thorough_interval_ms = 60_000;
     fill(&store, 30, 10);
     derived(&store);
-    let tenth = store.commit_log_offset_in_queue("T", 0, 10) as u64;
+    let tenth = store.commit_log_offset_in_queue("T", 0, 10).unwrap() as u64;
     drop(store);
     let file = OpenOptions::new().write(true).open(log_path(scratch)).unwrap();
     file.write_all_at(b"?", tenth + 90).unwrap();

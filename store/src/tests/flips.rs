@@ -54,8 +54,9 @@ fn look_at_all(store: &MessageStore, sent: &HashSet<Vec<u8>>, what: &str) {
             let result = get(store, "T", queue_id, offset);
             assert!(result.next_begin_offset > offset, "{what}: stuck at {offset} of {end}");
             offset = result.next_begin_offset;
-            for range in result.into_ranges() {
-                let mut rest = range.as_ref();
+            for range in result.into_ranges().unwrap() {
+                let bytes = range.to_vec().unwrap();
+                let mut rest = &bytes[..];
                 while let Ok(Record::Message(record)) = Record::decode(rest) {
                     assert!(sent.contains(record.message.body), "{what}: wrong bytes in queue {queue_id}");
                     rest = &rest[record.size..];
@@ -73,8 +74,9 @@ fn look_at_all(store: &MessageStore, sent: &HashSet<Vec<u8>>, what: &str) {
             end_ms: i64::MAX,
             count_max: 8,
         };
-        for range in store.query_message(query).ranges {
-            let Ok(Record::Message(record)) = Record::decode(range.as_ref()) else { panic!("{what}") };
+        for range in store.query_message(query).unwrap().ranges {
+            let bytes = range.to_vec().unwrap();
+            let Ok(Record::Message(record)) = Record::decode(&bytes) else { panic!("{what}") };
             assert!(sent.contains(record.message.body), "{what}: wrong bytes for a key");
         }
     }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::mapped_file::{self, Reserve};
+use super::disk::{Disk, Reserve};
 use super::*;
 
 /// Everybody writes again so soon after there is space.
@@ -65,12 +65,12 @@ impl SmallDisk {
 
     /// Fills the disk with a foreign file up to the last `left` bytes.
     fn fill(&self, left: u64) {
-        let free = disk::Disk::real().space(&self.path()).unwrap().free;
+        let free = Disk::real().space(&self.path()).unwrap().free;
         let path = self.path().join("foreign");
-        File::create(&path).unwrap();
+        let file = File::create(&path).unwrap();
         // Whatever the file system takes for itself is taken from what is left.
         for bytes in (0..free.saturating_sub(left)).rev().step_by(4096) {
-            if mapped_file::reserve(&path, 0, bytes as usize).is_ok() {
+            if Disk::real().reserve(&file, &path, 0, bytes as usize).is_ok() {
                 return;
             }
         }
@@ -184,7 +184,7 @@ fn a_full_ext4_refuses_and_takes_again() {
 /// As Java leaves them: the ends of its files are holes.
 fn punch(path: &Path, from: usize) {
     let len = fs::metadata(path).unwrap().len() as usize;
-    mapped_file::zero(path, from, len - from, Reserve::Nothing).unwrap();
+    Disk::real().zero(path, from, len - from, Reserve::Nothing).unwrap();
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_file_that_is_cut_behind_our_back_is_an_error_for_who_loads_it() {
     stop(store);
     let store = scratch.start();
     let result = get(&store, "T", 0, 0);
-    result.load().unwrap();
+    let result = result.load().unwrap();
     assert!(!bodies(result).is_empty());
     let first = File::options().write(true).open(scratch.config.commit_log_dir().join(layout::file_name(0)));
     first.unwrap().set_len(0).unwrap();

@@ -49,8 +49,8 @@ fn expected(
 
 fn offsets(store: &MessageStore, topic: &str, key: &str, kind: KeyKind, count_max: usize) -> Vec<i64> {
     let query = KeyQuery { topic, key, kind, count_max, begin_ms: 0, end_ms: i64::MAX };
-    let result = store.query_message(query);
-    let offset = |range: &MappedRange| match Record::decode(range.as_ref()) {
+    let result = store.query_message(query).unwrap();
+    let offset = |range: &MappedRange| match Record::decode(&range.to_vec().unwrap()) {
         Ok(Record::Message(record)) => record.physical_offset,
         other => panic!("{other:?}"),
     };
@@ -62,7 +62,7 @@ pub fn check_found_before(store: &MessageStore, version: &str, scenario: &str, w
     for ((topic, key, is_tag), messages) in expected(version, scenario, version == "5.5.0") {
         let kind = if is_tag { KeyKind::Tag } else { KeyKind::Key };
         let found = offsets(store, &topic, &key, kind, usize::MAX);
-        let is_there = |offset: &&i64| store.look_message_by_offset(**offset).is_some();
+        let is_there = |offset: &&i64| store.look_message_by_offset(**offset).unwrap().is_some();
         let missing: Vec<_> =
             messages.range(..end).filter(|offset| !found.contains(offset)).filter(is_there).collect();
         assert!(missing.is_empty(), "{what}: {topic}#{key}: {missing:?} found {found:?} before {end}");

@@ -23,8 +23,8 @@ fn inner_batch(num: usize, body: &[u8]) -> Message<'_> {
 }
 
 fn inner_base(store: &MessageStore, appended: &Appended) -> String {
-    let range = store.look_message_by_offset(appended.physical_offset).unwrap();
-    let properties = message::record::properties(range.as_ref()).unwrap();
+    let record = store.look_message_by_offset(appended.physical_offset).unwrap().unwrap();
+    let properties = message::record::properties(&record).unwrap();
     property::find(&properties, property::INNER_BASE).unwrap().to_owned()
 }
 
@@ -35,11 +35,11 @@ fn range(store: &MessageStore) -> (i64, i64) {
 /// Next offset, messages and records of a read.
 fn read(store: &MessageStore, offset: i64, count_max: usize) -> (i64, usize, usize) {
     let request = GetRequest { topic: "B", queue_id: 1, offset, count_max, bytes_max: get::PULL_BYTES_MAX };
-    let result = store.get_message(request, &Everything);
+    let result = store.get_message(request, &Everything).unwrap();
     let mut records = 0;
     let (next, messages) = (result.next_begin_offset, result.message_count);
-    for range in result.into_ranges() {
-        records += record::messages(range.as_ref()).count();
+    for record in result.into_copies().unwrap() {
+        records += record::messages(&record).count();
     }
     (next, messages, records)
 }

@@ -24,8 +24,8 @@ fn to_lmqs<'a>(lmqs: &str, body: &'a [u8]) -> Message<'a> {
 }
 
 fn stored_offsets(store: &MessageStore, appended: Appended) -> String {
-    let range = store.look_message_by_offset(appended.physical_offset).unwrap();
-    let properties = message::record::properties(range.as_ref()).unwrap();
+    let record = store.look_message_by_offset(appended.physical_offset).unwrap().unwrap();
+    let properties = message::record::properties(&record).unwrap();
     property::find(&properties, property::INNER_MULTI_QUEUE_OFFSET).unwrap().to_owned()
 }
 

@@ -58,15 +58,15 @@ fn filters_move_on_past_what_they_leave_out() {
     let scratch = Scratch::default();
     let store = store_of(&scratch, 10);
     let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
-    let tagged = store.get_message(request, &Tag(i64::from(b'B')));
+    let tagged = store.get_message(request, &Tag(i64::from(b'B'))).unwrap();
     assert_eq!(
         (tagged.status, tagged.message_count, tagged.next_begin_offset),
         (GetMessageStatus::Found, 5, 10)
     );
-    assert_eq!(tagged.ranges.len(), 5, "no neighbours");
-    let none = store.get_message(request, &Tag(7));
+    assert_eq!(tagged.range_count(), 5, "no neighbours");
+    let none = store.get_message(request, &Tag(7)).unwrap();
     assert_eq!((none.status, none.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 10));
-    let by_record = store.get_message(request, &LastByte(9));
+    let by_record = store.get_message(request, &LastByte(9)).unwrap();
     assert_eq!(bodies(by_record), [[9; 100]]);
 }
 
@@ -75,10 +75,10 @@ fn limits_of_count_bytes_and_scanning() {
     let mut scratch = Scratch::default();
     scratch.config.max_filter_message_size_bytes = 20 * 40;
     let store = store_of(&scratch, 50);
-    let record_bytes = store.look_message_by_offset(0).unwrap().len();
+    let record_bytes = store.look_message_by_offset(0).unwrap().unwrap().len();
     let ask = |count_max, bytes_max| {
         let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max, bytes_max };
-        let result = store.get_message(request, &Everything);
+        let result = store.get_message(request, &Everything).unwrap();
         (result.message_count, result.next_begin_offset)
     };
     assert_eq!(ask(3, 1 << 20), (3, 3));
@@ -87,10 +87,10 @@ fn limits_of_count_bytes_and_scanning() {
     assert_eq!(ask(100, 1), (1, 1), "never less than one");
     assert_eq!(ask(0, 1 << 20), (1, 1));
     let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 32, bytes_max: 1 << 20 };
-    let scanned = store.get_message(request, &Tag(7));
+    let scanned = store.get_message(request, &Tag(7)).unwrap();
     assert_eq!((scanned.status, scanned.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 40));
     let beyond_reason = GetRequest { count_max: i32::MAX as usize, ..request };
-    assert_eq!(store.get_message(beyond_reason, &Tag(7)).next_begin_offset, 40);
+    assert_eq!(store.get_message(beyond_reason, &Tag(7)).unwrap().next_begin_offset, 40);
 }
 
 #[test]
@@ -108,9 +108,9 @@ struct Expiring<'a>(&'a MessageStore, i64);
 
 impl MessageFilter for Expiring<'_> {
     fn matches_queue_entry(&self, _: i64) -> bool {
-        let min_physical_offset = self.0.commit_log_offset_in_queue("T", 0, self.1);
+        let min_physical_offset = self.0.commit_log_offset_in_queue("T", 0, self.1).unwrap();
         let Some(Queue::Simple(queue)) = self.0.parts.queues.queue("T", 0) else { panic!("no such queue") };
-        queue.correct_min_offset(min_physical_offset);
+        queue.correct_min_offset(min_physical_offset).unwrap();
         false
     }
 }
@@ -121,7 +121,7 @@ fn a_read_that_expiry_overtakes_goes_on_where_messages_are_left() {
     scratch.config.travel_cq_file_num_when_get_message = 2;
     let store = store_of(&scratch, 140);
     let request = GetRequest { topic: "T", queue_id: 0, offset: 0, count_max: 140, bytes_max: 1 << 20 };
-    let overtaken = store.get_message(request, &Expiring(&store, 70));
+    let overtaken = store.get_message(request, &Expiring(&store, 70)).unwrap();
     assert_eq!((overtaken.status, overtaken.next_begin_offset), (GetMessageStatus::OffsetTooSmall, 70));
     assert_eq!((overtaken.min_offset, overtaken.max_offset), (70, 140));
 }
@@ -165,17 +165,18 @@ fn offsets_by_time() {
         }
     }
     derived(&store);
-    let ask = |time, boundary| store.offset_in_queue_by_time("T", 0, time, boundary);
+    let ask = |time, boundary| store.offset_in_queue_by_time("T", 0, time, boundary).unwrap();
     let lower = [0, 1000, 2000, 3000, 4000].map(|time| ask(time, Boundary::Lower));
     assert_eq!(lower, [0, 0, 60, 60, 120]);
     // As Java: the search stays in one queue file, and behind the last message answers with it.
     let upper = [0, 1000, 2000, 3000, 4000].map(|time| ask(time, Boundary::Upper));
     assert_eq!(upper, [0, 59, 59, 119, 119]);
-    assert_eq!(store.message_store_timestamp("T", 0, 60), 3000);
-    assert_eq!(store.message_store_timestamp("T", 0, 120), -1);
-    assert_eq!((store.earliest_message_time("T", 0), store.earliest_message_time_of_store()), (1000, 1000));
-    assert_eq!(store.earliest_message_time("T", 1), -1);
-    assert_eq!(store.offset_in_queue_by_time("U", 0, 1000, Boundary::Lower), 0);
+    assert_eq!(store.message_store_timestamp("T", 0, 60).unwrap(), 3000);
+    assert_eq!(store.message_store_timestamp("T", 0, 120).unwrap(), -1);
+    assert_eq!(store.earliest_message_time("T", 0).unwrap(), 1000);
+    assert_eq!(store.earliest_message_time_of_store().unwrap(), 1000);
+    assert_eq!(store.earliest_message_time("T", 1).unwrap(), -1);
+    assert_eq!(store.offset_in_queue_by_time("U", 0, 1000, Boundary::Lower).unwrap(), 0);
 }
 
 #[test]
@@ -195,7 +196,7 @@ fn what_an_earlier_process_wrote_is_looked_at_before_it_is_served() {
     store.append(&message("Other", 0, b"of another queue", "A")).unwrap();
     fill(&store, 0, 10);
     derived(&store);
-    let damaged = store.commit_log_offset_in_queue("T", 0, 4);
+    let damaged = store.commit_log_offset_in_queue("T", 0, 4).unwrap();
     stop(store);
     let log = scratch.config.commit_log_dir().join(layout::file_name(0));
     let overwrite = |path: &std::path::Path, bytes: &[u8], at: i64| {
@@ -210,12 +211,12 @@ fn what_an_earlier_process_wrote_is_looked_at_before_it_is_served() {
     fill(&store, 10, 2);
     derived(&store);
     let mut found = Vec::new();
-    for range in get(&store, "T", 0, 0).into_ranges() {
-        for record in record::messages(range.as_ref()) {
+    for bytes in get(&store, "T", 0, 0).into_copies().unwrap() {
+        for record in record::messages(&bytes) {
             found.push((record.queue_offset, record.message.body.to_vec()));
         }
     }
     let sound = (0..12).filter(|index| ![4, 7].contains(index));
     assert_eq!(found, sound.map(|index| (index as i64, body(index))).collect::<Vec<_>>());
-    assert!(store.look_message_by_offset(damaged).is_none());
+    assert!(store.look_message_by_offset(damaged).unwrap().is_none());
 }

@@ -1,14 +1,14 @@
 //! `config/timercheck` (`TimerCheckpoint`).
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
+use crate::disk::Disk;
 use crate::error::OpenError;
-use crate::file_queue::{create_dir, sync_dir};
 use crate::layout::timer_checkpoint as at;
 
 /// The fields of the file, in order.
@@ -64,29 +64,32 @@ impl TimerCheckpoint {
 }
 
 pub(super) struct CheckpointFile {
+    disk: Disk,
+    path: PathBuf,
     file: File,
     fields: Mutex<TimerCheckpoint>,
 }
 
 impl CheckpointFile {
     /// Opens or makes the file.
-    pub(super) fn open(path: &Path) -> Result<CheckpointFile, OpenError> {
+    pub(super) fn open(disk: &Disk, path: PathBuf) -> Result<CheckpointFile, OpenError> {
         if let Some(dir) = path.parent() {
-            create_dir(dir).map_err(OpenError::io(dir))?;
+            disk.create_dir(dir).map_err(OpenError::io(dir))?;
         }
-        Self::open_or_make(path).map_err(OpenError::io(path))
+        Self::open_or_make(disk, path.clone()).map_err(OpenError::io(path))
     }
 
-    fn open_or_make(path: &Path) -> io::Result<CheckpointFile> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    fn open_or_make(disk: &Disk, path: PathBuf) -> io::Result<CheckpointFile> {
+        let file = disk.open_or_create(&path)?;
         if file.metadata()?.len() < at::FILE_BYTES as u64 {
-            file.set_len(at::FILE_BYTES as u64)?;
-            file.sync_all()?;
-            path.parent().map_or(Ok(()), sync_dir)?;
+            disk.resize(&file, &path, at::FILE_BYTES as u64)?;
+            disk.sync(&file, &path)?;
+            path.parent().map_or(Ok(()), |dir| disk.sync_dir(dir))?;
         }
         let mut bytes = [0; at::BYTES];
         file.read_exact_at(&mut bytes, 0)?;
-        Ok(CheckpointFile { file, fields: Mutex::new(TimerCheckpoint::decode(&bytes)) })
+        let fields = Mutex::new(TimerCheckpoint::decode(&bytes));
+        Ok(CheckpointFile { disk: disk.clone(), path, file, fields })
     }
 
     /// As they are on disk.
@@ -96,8 +99,8 @@ impl CheckpointFile {
 
     /// Writes and syncs.
     pub(super) fn write(&self, fields: TimerCheckpoint) -> io::Result<()> {
-        self.file.write_all_at(&fields.encode(), 0)?;
-        self.file.sync_data()?;
+        self.disk.write(&self.file, &self.path, &fields.encode(), 0)?;
+        self.disk.sync(&self.file, &self.path)?;
         *self.fields.lock() = fields;
         Ok(())
     }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use message::record::MAGIC_BLANK;
+use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::error::OpenError;
+use crate::disk::{Disk, Reserve};
+use crate::error::{AccessError, OpenError};
 use crate::file_queue::FileQueue;
 use crate::layout::{TIMER_LOG_RECORD_BYTES, TimerLogRecord, timer_blank};
-use crate::mapped_file::{self, MappedFile, Reserve};
+use crate::mapped_file::{Appender, LogFile};
 use crate::roots::Roots;
 
 /// Bytes behind a record that must be free for it to be put there: those of itself and of the blank.
@@ -18,6 +20,8 @@ const ROOM_BYTES: usize = TIMER_LOG_RECORD_BYTES + timer_blank::BYTES;
 
 pub(super) struct TimerLog {
     files: FileQueue,
+    /// Where the next record goes, if that is not a new file.
+    tail: Mutex<Option<Appender>>,
     /// Behind the last record.
     end: AtomicI64,
     /// Up to where the files are known to be on disk; 0 until the first sync of this process.
@@ -32,23 +36,30 @@ enum Found {
     Nothing,
 }
 
-fn found(file: &MappedFile, at: usize) -> Found {
-    let blank = file.read(at + timer_blank::MAGIC_AT, 4).and_then(|bytes| bytes.first_chunk().copied());
-    if blank.is_some_and(|magic| u32::from_be_bytes(magic) == MAGIC_BLANK) {
-        return Found::Blank;
+fn found(file: &LogFile, at: usize) -> Result<Found, AccessError> {
+    let mut bytes = [0; TIMER_LOG_RECORD_BYTES];
+    let left = file.len().saturating_sub(at).min(bytes.len());
+    file.read(at, &mut bytes[..left])?;
+    let magic = bytes[timer_blank::MAGIC_AT..].first_chunk().copied();
+    if magic.is_some_and(|magic| u32::from_be_bytes(magic) == MAGIC_BLANK) {
+        return Ok(Found::Blank);
     }
-    let record = file.read(at, TIMER_LOG_RECORD_BYTES).and_then(TimerLogRecord::decode);
-    record.filter(TimerLogRecord::is_record).map_or(Found::Nothing, Found::Record)
+    let record = TimerLogRecord::decode(&bytes[..left]).filter(TimerLogRecord::is_record);
+    Ok(record.map_or(Found::Nothing, Found::Record))
 }
 
 impl TimerLog {
     /// Maps the files; [`find_end`](Self::find_end) is to follow.
-    pub(super) fn load(dir: PathBuf, file_bytes: usize) -> Result<TimerLog, OpenError> {
+    pub(super) fn load(disk: &Disk, dir: PathBuf, file_bytes: usize) -> Result<TimerLog, OpenError> {
         if file_bytes < ROOM_BYTES {
             return Err(OpenError::FileSize { property: "mappedFileSizeTimerLog", bytes: file_bytes as u64 });
         }
-        let files = FileQueue::load(Roots::new(&[dir], &[]), file_bytes)?;
-        Ok(TimerLog { files, end: AtomicI64::new(0), synced: AtomicI64::new(0) })
+        Ok(TimerLog {
+            files: FileQueue::load(disk, Roots::new(&[dir], &[]), file_bytes)?,
+            tail: Mutex::default(),
+            end: AtomicI64::new(0),
+            synced: AtomicI64::new(0),
+        })
     }
 
     pub(super) fn end(&self) -> i64 {
@@ -72,7 +83,7 @@ impl TimerLog {
         while let Some(file) = self.files.find(start) {
             let mut at = 0;
             let is_full = loop {
-                match found(&file, at) {
+                match found(&file, at)? {
                     Found::Record(record) if record.physical_offset < log_end => at += TIMER_LOG_RECORD_BYTES,
                     Found::Blank => break true,
                     _ => break false,
@@ -80,8 +91,9 @@ impl TimerLog {
             };
             if !is_full {
                 self.end.store(start + at as i64, Ordering::Release);
-                let path = self.files.path(&file);
-                return self.cut(&file, at).map_err(OpenError::io(path));
+                self.cut(&file, at).map_err(OpenError::io(file.path()))?;
+                *self.tail.lock() = file.appender(at);
+                return Ok(());
             }
             start += self.file_bytes();
         }
@@ -90,48 +102,51 @@ impl TimerLog {
     }
 
     /// Makes sure that nothing that looks like a record lies behind the end, and that it can be written there.
-    fn cut(&self, file: &MappedFile, at: usize) -> io::Result<()> {
+    fn cut(&self, file: &LogFile, at: usize) -> io::Result<()> {
         self.files.truncate(file.start())?;
-        let path = self.files.path(file);
         let rest = file.len() - at;
-        let is_blank = file
-            .read(at, TIMER_LOG_RECORD_BYTES.min(rest))
-            .is_some_and(|bytes| bytes.iter().all(|b| *b == 0));
-        if !is_blank {
+        let mut next = vec![0; TIMER_LOG_RECORD_BYTES.min(rest)];
+        file.read(at, &mut next)?;
+        if next.iter().any(|byte| *byte != 0) {
             warn!(
                 "{} is cut at {at}: what follows is no record, or of a message that is lost",
-                path.display()
+                file.path().display()
             );
-            return mapped_file::zero(&path, at, rest, Reserve::All);
+            return self.files.disk().zero(file.path(), at, rest, Reserve::All);
         }
-        mapped_file::reserve(&path, at, rest)
+        file.reserve(at..file.len())
     }
 
     /// Calls back with every record from the file of `from` on, and its place.
-    pub(super) fn for_each(&self, from: i64, mut look: impl FnMut(i64, &TimerLogRecord)) {
+    pub(super) fn for_each(
+        &self,
+        from: i64,
+        mut look: impl FnMut(i64, &TimerLogRecord) -> Result<(), AccessError>,
+    ) -> Result<(), AccessError> {
         let end = self.end();
-        let Some(mut start) = self.file_of(from) else { return };
+        let Some(mut start) = self.file_of(from) else { return Ok(()) };
         while let Some(file) = self.files.find(start) {
             let mut at = 0;
             while start + (at as i64) < end
-                && let Found::Record(record) = found(&file, at)
+                && let Found::Record(record) = found(&file, at)?
             {
-                look(start + at as i64, &record);
+                look(start + at as i64, &record)?;
                 at += TIMER_LOG_RECORD_BYTES;
             }
             start += self.file_bytes();
         }
+        Ok(())
     }
 
-    /// The record at a place where one was found or appended.
-    pub(super) fn record(&self, place: i64) -> Option<TimerLogRecord> {
+    /// The record at a place where one was found or appended; `None` where there is none.
+    pub(super) fn record(&self, place: i64) -> Result<Option<TimerLogRecord>, AccessError> {
         if place < 0 || place >= self.end() {
-            return None;
+            return Ok(None);
         }
-        let file = self.files.find(place)?;
-        match found(&file, (place - file.start()) as usize) {
-            Found::Record(record) => Some(record),
-            _ => None,
+        let Some(file) = self.files.find(place) else { return Ok(None) };
+        match found(&file, (place - file.start()) as usize)? {
+            Found::Record(record) => Ok(Some(record)),
+            _ => file.check_length().map(|()| None),
         }
     }
 
@@ -148,48 +163,55 @@ impl TimerLog {
     }
 
     /// The records, the last one first.
-    pub(super) fn backwards(&self) -> impl Iterator<Item = TimerLogRecord> {
+    pub(super) fn backwards(&self) -> impl Iterator<Item = Result<TimerLogRecord, AccessError>> {
         let mut place = self.end();
         std::iter::from_fn(move || {
             place = self.before(place);
-            self.record(place)
+            self.record(place).transpose()
         })
     }
 
-    pub(super) fn last(&self) -> Option<TimerLogRecord> {
-        self.backwards().next()
+    pub(super) fn last(&self) -> Result<Option<TimerLogRecord>, AccessError> {
+        self.backwards().next().transpose()
     }
 
-    /// Appends a record and returns its place. One thread at a time.
+    /// Appends a record and returns its place.
     pub(super) fn append(&self, record: &TimerLogRecord) -> io::Result<i64> {
-        let (file, at) = self.place_for_record()?;
-        if !file.write(at, &record.encode()) {
-            return Err(io::Error::other("the timer log's file ends too early"));
+        let mut tail = self.tail.lock();
+        if let Some(appender) = &mut *tail
+            && !self.has_room(appender)?
+        {
+            *tail = None;
         }
-        let place = file.start() + at as i64;
-        self.end.store(place + TIMER_LOG_RECORD_BYTES as i64, Ordering::Release);
-        Ok(place)
+        let appender = match &mut *tail {
+            Some(appender) => appender,
+            none => none.insert(self.next_file()?),
+        };
+        appender.append(&record.encode())?;
+        Ok(self.end.fetch_add(TIMER_LOG_RECORD_BYTES as i64, Ordering::AcqRel))
     }
 
-    fn place_for_record(&self) -> io::Result<(std::sync::Arc<MappedFile>, usize)> {
-        let end = self.end();
-        if let Some(file) = self.files.find(end) {
-            let at = (end - file.start()) as usize;
-            let room = file.len() - at;
-            if room >= ROOM_BYTES {
-                return Ok((file, at));
-            }
-            let mut blank = [0; timer_blank::BYTES];
-            blank[..4].copy_from_slice(&(room as i32).to_be_bytes());
-            blank[timer_blank::MAGIC_AT..].copy_from_slice(&MAGIC_BLANK.to_be_bytes());
-            if !file.write(at, &blank) {
-                return Err(io::Error::other("no room for the timer log's blank"));
-            }
-            self.end.store(file.start() + file.len() as i64, Ordering::Release);
+    /// Whether the file has room for a record; closes it with a blank if not.
+    fn has_room(&self, appender: &mut Appender) -> Result<bool, AccessError> {
+        let file = appender.file();
+        let file_end = file.start() + file.len() as i64;
+        let room = file_end - self.end();
+        if room as usize >= ROOM_BYTES {
+            return Ok(true);
         }
+        let mut blank = [0; timer_blank::BYTES];
+        blank[..4].copy_from_slice(&(room as i32).to_be_bytes());
+        blank[timer_blank::MAGIC_AT..].copy_from_slice(&MAGIC_BLANK.to_be_bytes());
+        appender.append(&blank)?;
+        self.end.store(file_end, Ordering::Release);
+        Ok(false)
+    }
+
+    fn next_file(&self) -> io::Result<Appender> {
         let file = self.files.create(self.end())?;
-        self.files.push(file.clone());
-        Ok((file, 0))
+        let appender = file.appender(0);
+        self.files.push(file);
+        appender.ok_or_else(|| io::Error::other("a new file of the timer log has an owner"))
     }
 
     /// Puts all files on disk that may not be, and returns up to where. Waits for the disk.
@@ -208,9 +230,8 @@ impl TimerLog {
     pub(super) fn remove_expired(&self, min_physical_offset: i64) -> io::Result<()> {
         while self.files.len() > 1
             && let Some(first) = self.files.first()
-            && self
-                .record(self.before(first.start() + self.file_bytes()))
-                .is_some_and(|record| record.physical_offset < min_physical_offset)
+            && let Some(last) = self.record(self.before(first.start() + self.file_bytes()))?
+            && last.physical_offset < min_physical_offset
         {
             self.files.remove_first()?;
         }

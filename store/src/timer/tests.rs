@@ -1,4 +1,5 @@
 use super::*;
+use crate::disk::Disk;
 use crate::layout::{TIMER_SLOT_BYTES, TimerSlot, file_name, timer_blank};
 use crate::testing::golden::unpack;
 use std::fs;
@@ -18,7 +19,7 @@ fn config(root: &Path) -> MessageStoreConfig {
 }
 
 fn open(root: &Path, log_end: i64, clean: bool) -> TimerFiles {
-    TimerFiles::open(&config(root), StoreEnd { log_end, clean }).unwrap()
+    TimerFiles::open(&config(root), &Disk::real(), StoreEnd { log_end, clean }).unwrap()
 }
 
 /// Enters a message of a number that is also its physical offset.
@@ -37,8 +38,8 @@ fn enter(files: &TimerFiles, number: i64, in_seconds: i64) {
 
 /// Numbers of the messages of a slot.
 fn numbers(files: &TimerFiles, in_seconds: i64) -> Vec<i64> {
-    let places = files.places(NOW_MS + in_seconds * 1000);
-    places.iter().map(|place| files.record(*place).unwrap().physical_offset).collect()
+    let places = files.places(NOW_MS + in_seconds * 1000).unwrap();
+    places.iter().map(|place| files.record(*place).unwrap().unwrap().physical_offset).collect()
 }
 
 fn first_ten(files: &TimerFiles) {
@@ -52,7 +53,7 @@ fn assert_first_ten(files: &TimerFiles) {
     assert_eq!(numbers(files, 1), [1, 4, 7]);
     assert_eq!(numbers(files, 2), [2, 5, 8]);
     assert_eq!(numbers(files, 3), [0; 0]);
-    assert_eq!([0, 1, 2, 3].map(|seconds| files.count(NOW_MS + seconds * 1000)), [4, 3, 3, 0]);
+    assert_eq!([0, 1, 2, 3].map(|seconds| files.count(NOW_MS + seconds * 1000).unwrap()), [4, 3, 3, 0]);
 }
 
 #[test]
@@ -62,8 +63,8 @@ fn slots_keep_their_messages_over_several_files_and_restarts() {
     first_ten(&files);
     assert_first_ten(&files);
     assert_eq!(fs::read_dir(dir.path().join("timerlog")).unwrap().count(), 4);
-    assert_eq!(files.last_physical_offset(), Some(9));
-    assert_eq!(files.entered_since(7), HashSet::from([7, 8, 9]));
+    assert_eq!(files.last_physical_offset().unwrap(), Some(9));
+    assert_eq!(files.entered_since(7).unwrap(), HashSet::from([7, 8, 9]));
     let checkpoint = TimerCheckpoint { last_read_time_ms: NOW_MS, counter: 3, ..TimerCheckpoint::default() };
     files.flush(checkpoint).unwrap();
     drop(files);
@@ -90,7 +91,7 @@ fn a_missing_wheel_is_made_from_the_log() {
     assert_first_ten(&open(dir.path(), LOG_END, true));
     let copies = MessageStoreConfig { timer_wheel_snapshot_flush: true, ..config(dir.path()) };
     let store = StoreEnd { log_end: LOG_END, clean: true };
-    let files = TimerFiles::open(&copies, store).unwrap();
+    let files = TimerFiles::open(&copies, &Disk::real(), store).unwrap();
     assert_first_ten(&files);
     files.flush(TimerCheckpoint::default()).unwrap();
     let names =
@@ -133,7 +134,7 @@ fn records_of_lost_messages_go_and_their_slots_with_them() {
     let files = open(dir.path(), LOG_END, false);
     assert_first_ten(&files);
     assert_eq!(numbers(&files, 4), [20], "and nothing of the old ones behind it");
-    assert_eq!(files.last_physical_offset(), Some(20));
+    assert_eq!(files.last_physical_offset().unwrap(), Some(20));
 }
 
 #[test]
@@ -174,7 +175,9 @@ fn files_of_messages_that_are_gone_are_removed() {
 fn another_size_of_the_wheel_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("timerwheel"), [0; 320]).unwrap();
-    let error = TimerFiles::open(&config(dir.path()), StoreEnd { log_end: 0, clean: true }).err().unwrap();
+    let error = TimerFiles::open(&config(dir.path()), &Disk::real(), StoreEnd { log_end: 0, clean: true })
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::WrongFileSize { bytes: 320, .. }), "{error}");
 }
 
@@ -197,18 +200,18 @@ fn java_s_wheel_is_read_and_made_anew_as_it_was() {
     let store = StoreEnd { log_end: LOG_END, clean: true };
     let java = slots(root);
     assert!(java.len() > 3);
-    let files = TimerFiles::open(&config, store).unwrap();
+    let files = TimerFiles::open(&config, &Disk::real(), store).unwrap();
     assert!(files.checkpoint().last_timer_queue_offset > 0);
     let mut entered = 0;
     for slot in &java {
-        let places = files.places(slot.time * 1000);
+        let places = files.places(slot.time * 1000).unwrap();
         assert_eq!((places.first(), places.last()), (Some(&slot.first), Some(&slot.last)));
         entered += places.len();
     }
-    assert_eq!(files.entered_since(0).len(), entered);
+    assert_eq!(files.entered_since(0).unwrap().len(), entered);
     drop(files);
     assert_eq!(slots(root), java);
     fs::remove_file(root.join("timerwheel")).unwrap();
-    TimerFiles::open(&config, store).unwrap();
+    TimerFiles::open(&config, &Disk::real(), store).unwrap();
     assert_eq!(slots(root), java);
 }

@@ -102,7 +102,10 @@ impl Search {
             count_max: 1,
             bytes_max: PULL_BYTES_MAX,
         };
-        let result = broker.store.get_message(request, &self.filter);
+        // What cannot be read is said by who answers.
+        let Ok(result) = broker.store.get_message(request, &self.filter) else {
+            return resume(broker, call, woken);
+        };
         let checked_to = result.next_begin_offset;
         let waits_on = match result.status {
             GetMessageStatus::NoMatchedMessage => checked_to > self.checked_to,

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::consume_queue::{ConsumeQueue, QueueDirs, Trust};
+use crate::disk::Disk;
 use crate::layout::QueueEntry;
 use crate::sparse_files::Mappings;
 
@@ -21,7 +22,7 @@ impl Place {
         let mappings = Mappings::new(100);
         let dir = |name: &str, file_bytes| {
             let path = root.path().join(name);
-            Arc::new(SparseDir { path, file_bytes, mappings: Arc::clone(&mappings) })
+            Arc::new(SparseDir { path, file_bytes, disk: Disk::real(), mappings: Arc::clone(&mappings) })
         };
         let dirs = QueueDirs { entries: dir("queue", 400), ext: Some(dir("ext", FILE_BYTES)) };
         Self { root, dirs }
@@ -52,12 +53,12 @@ fn put(queue: &ConsumeQueue, offsets: std::ops::Range<i64>) {
 }
 
 fn address(queue: &ConsumeQueue, offset: i64) -> i64 {
-    queue.entry(offset).unwrap().tags_code
+    queue.entry(offset).unwrap().unwrap().tags_code
 }
 
 fn tags_codes(queue: &ConsumeQueue) -> Vec<Option<i64>> {
-    let entries = (0..queue.max_offset()).map(|offset| queue.entry(offset).unwrap());
-    entries.map(|entry| queue.look_ext(&entry, |unit| unit.tags_code)).collect()
+    let entries = (0..queue.max_offset()).map(|offset| queue.entry(offset).unwrap().unwrap());
+    entries.map(|entry| queue.look_ext(&entry, |unit| unit.tags_code).unwrap()).collect()
 }
 
 fn all(count: i64) -> Vec<Option<i64>> {
@@ -76,14 +77,14 @@ fn units_lie_as_java_puts_them() {
     assert_eq!(place.ext_file(100)[44..], [0; 56]);
     assert_eq!([0, 3, 4, 5].map(|offset| address(&queue, offset) - i64::MIN), [0, 66, 100, 122]);
     assert_eq!(tags_codes(&queue), all(6));
-    let entry = queue.entry(5).unwrap();
+    let entry = queue.entry(5).unwrap().unwrap();
     assert_eq!(
-        queue.look_ext(&entry, |unit| (unit.store_timestamp_ms, unit.bit_map.to_vec())),
+        queue.look_ext(&entry, |unit| (unit.store_timestamp_ms, unit.bit_map.to_vec())).unwrap(),
         Some((1005, vec![7, 8]))
     );
-    assert_eq!(queue.look_ext(&QueueEntry { tags_code: i64::MIN + 144, ..entry }, |_| ()), None);
-    assert_eq!(queue.look_ext(&QueueEntry { tags_code: i64::MIN + 1, ..entry }, |_| ()), None);
-    assert_eq!(queue.look_ext(&QueueEntry { tags_code: 5, ..entry }, |_| ()), None);
+    assert_eq!(queue.look_ext(&QueueEntry { tags_code: i64::MIN + 144, ..entry }, |_| ()).unwrap(), None);
+    assert_eq!(queue.look_ext(&QueueEntry { tags_code: i64::MIN + 1, ..entry }, |_| ()).unwrap(), None);
+    assert_eq!(queue.look_ext(&QueueEntry { tags_code: 5, ..entry }, |_| ()).unwrap(), None);
     queue.flush().unwrap();
     assert_eq!(queue.dirty_pages(), 0);
 }
@@ -155,15 +156,15 @@ fn old_files_go_with_the_log() {
     let place = Place::new();
     let queue = place.reopen(Trust::All);
     put(&queue, 0..14);
-    queue.correct_min_offset(450);
+    queue.correct_min_offset(450).unwrap();
     assert_eq!(queue.min_offset(), 5);
     assert!(!place.ext_path(0).exists() && place.ext_path(100).exists());
     assert_eq!(tags_codes_from(&queue, 5), (5..14).map(Some).collect::<Vec<_>>());
 }
 
 fn tags_codes_from(queue: &ConsumeQueue, first: i64) -> Vec<Option<i64>> {
-    let entries = (first..queue.max_offset()).map(|offset| queue.entry(offset).unwrap());
-    entries.map(|entry| queue.look_ext(&entry, |unit| unit.tags_code)).collect()
+    let entries = (first..queue.max_offset()).map(|offset| queue.entry(offset).unwrap().unwrap());
+    entries.map(|entry| queue.look_ext(&entry, |unit| unit.tags_code).unwrap()).collect()
 }
 
 #[test]
@@ -174,7 +175,7 @@ fn what_does_not_fit_stays_in_the_entry() {
     let bit_map = vec![1; 200];
     let unit = ExtUnit { tags_code: 5, store_timestamp_ms: 1, bit_map: &bit_map };
     assert!(queue.put(0, entry, Some(&unit)).unwrap());
-    assert_eq!(queue.entry(0), Some(entry));
+    assert_eq!(queue.entry(0).unwrap(), Some(entry));
     let bit_map = vec![1; UNIT_BYTES_MAX];
     assert_eq!(ExtUnit { bit_map: &bit_map, ..unit }.encode(), None);
 }

@@ -1,6 +1,8 @@
 //! Start and stop. Java: `BrokerStartup`, `BrokerController.start` and `shutdown`.
 
 mod parts;
+#[cfg(test)]
+mod tests;
 
 use crate::arrivals;
 use crate::broadcast_offsets::BroadcastOffsets;
@@ -27,6 +29,7 @@ use process::clock::Clock;
 use process::config::Live;
 use process::files::LoadError;
 use process::logs;
+use process::threads::caught;
 use remoting::netty::{client_config, host_addr, listen_addr, server_config};
 use remoting::server::{Listener, Server};
 use remoting::table::Port;
@@ -308,7 +311,9 @@ fn every(
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            work(&broker);
+            if let Err(panic) = caught(|| work(&broker)) {
+                tracing::error!("housekeeping has panicked, it goes on: {panic}");
+            }
         }
     })
 }

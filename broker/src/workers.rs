@@ -1,7 +1,7 @@
 //! The threads of one part of the broker: they sleep, are woken, and are stopped together.
 
 use parking_lot::{Condvar, Mutex};
-use process::threads::{self, Work};
+use process::threads;
 use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,20 +11,6 @@ pub struct Workers {
     signal: Mutex<Signal>,
     signaled: Condvar,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// Is run again after any number of panics.
-struct Untiring<F>(F);
-
-impl<F: Fn() + Send + 'static> Work for Untiring<F> {
-    fn run(&mut self) -> bool {
-        (self.0)();
-        true
-    }
-
-    fn give_up(&mut self, _why: &str) -> bool {
-        true
-    }
 }
 
 #[derive(Default)]
@@ -38,7 +24,7 @@ impl Workers {
     /// panics: timed messages and transactions must not stand still until the next start.
     pub fn start(&self, name: &str, work: impl Fn() + Send + 'static) -> io::Result<()> {
         self.signal.lock().stopping = false;
-        let thread = threads::spawn(name, Untiring(work))?;
+        let thread = threads::spawn_untiring(name, work)?;
         self.threads.lock().push(thread);
         Ok(())
     }

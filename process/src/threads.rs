@@ -52,6 +52,22 @@ pub fn spawn(name: &str, mut work: impl Work) -> io::Result<JoinHandle<()>> {
     })
 }
 
+/// As [`spawn`], and however often `work` panics it is run again. It is told to stop by other means.
+pub fn spawn_untiring(name: &str, work: impl FnMut() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    struct Untiring<F>(F);
+    impl<F: FnMut() + Send + 'static> Work for Untiring<F> {
+        fn run(&mut self) -> bool {
+            (self.0)();
+            true
+        }
+
+        fn give_up(&mut self, _why: &str) -> bool {
+            true
+        }
+    }
+    spawn(name, Untiring(work))
+}
+
 /// Runs `work`; the error is what it panicked with.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| text_of(&*payload))

@@ -193,6 +193,11 @@ impl MessageStore {
         self.parts.running.when_failed(hook);
     }
 
+    /// Why the store has given up, if it has: one line.
+    pub fn failure(&self) -> Option<&str> {
+        self.parts.running.failure()
+    }
+
     /// Flushes and derives everything, removes `abort` and unlocks. Reads go on, appends are refused.
     pub fn shutdown(&self) {
         let was_started = self.parts.running.stop();

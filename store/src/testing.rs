@@ -27,8 +27,16 @@ pub const THREADS: [(&str, PointOf); 6] = [
 
 /// Has a thread panic again and again from its next turn on.
 pub fn break_thread(store: &MessageStore, name: &str) {
-    let (_, point) = THREADS.into_iter().find(|(known, _)| *known == name).unwrap();
-    point(store).arm(u32::MAX);
+    point_of(name)(store).arm(u32::MAX);
+}
+
+/// Has a thread panic once at its next turn.
+pub fn disturb_thread(store: &MessageStore, name: &str) {
+    point_of(name)(store).arm(1);
+}
+
+fn point_of(name: &str) -> PointOf {
+    THREADS.into_iter().find(|(known, _)| *known == name).unwrap().1
 }
 
 /// Waits until `done`, and fails if it takes too long.

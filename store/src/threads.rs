@@ -34,7 +34,11 @@ impl Running {
     }
 
     pub fn why_not(&self) -> &str {
-        self.failure.get().map_or("not running", String::as_str)
+        self.failure().unwrap_or("not running")
+    }
+
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     pub fn switch_on(&self) {

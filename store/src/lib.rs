@@ -39,6 +39,7 @@ mod query;
 mod queue;
 mod read;
 mod recover;
+mod replica;
 mod roots;
 mod safety;
 mod sparse_files;
@@ -84,6 +85,7 @@ pub use mapped_file::{MappedRange, SocketBytes, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;
+pub use replica::ReplicaError;
 pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
 };

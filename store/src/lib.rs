@@ -51,6 +51,7 @@ mod tests;
 mod threads;
 pub mod timer;
 pub mod topic_name;
+mod transitions;
 mod window;
 
 use std::sync::Arc;
@@ -90,6 +91,7 @@ pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
 };
 pub use threads::OnFailed;
+pub use transitions::HaConnectionState;
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -102,10 +102,7 @@ impl CommitLog {
             tail.reserve_for_append(needed)?;
         }
         let mut next_file = self.next.lock();
-        let next = match next_file.ready.take() {
-            Some(next) if next.start() == start => next,
-            _ => next_file.make(&self.files, start).map_err(PutError::CreateMappedFileFailed)?,
-        };
+        let next = next_file.take(&self.files, start)?;
         if end < start {
             let mut blank = [0; BLANK_BYTES];
             blank[..4].copy_from_slice(&((start - end) as i32).to_be_bytes());

@@ -39,6 +39,7 @@ mod query;
 mod queue;
 mod read;
 mod recover;
+mod replica;
 mod roots;
 mod safety;
 mod sparse_files;
@@ -50,6 +51,7 @@ mod tests;
 mod threads;
 pub mod timer;
 pub mod topic_name;
+mod transitions;
 mod window;
 
 use std::sync::Arc;
@@ -84,10 +86,12 @@ pub use mapped_file::{MappedRange, SocketBytes, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;
+pub use replica::ReplicaError;
 pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
 };
 pub use threads::OnFailed;
+pub use transitions::HaConnectionState;
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -216,7 +216,7 @@ impl MessageStore {
         let Shared { log, queues, index, checkpoint, flusher, derive, .. } = &*self.parts;
         let indexed = index.flush_all();
         let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
-        let derived = derive.from() >= log.max_offset() && !derive.has_left_out();
+        let derived = derive.is_done(log.max_offset()) && !derive.has_left_out();
         let (true, Ok(index_until_ms)) = (flushed && derived, indexed) else {
             error!("not everything came to disk: the next start will recover");
             return;

@@ -139,7 +139,7 @@ impl MessageStore {
 
     /// Bytes of the log that no queue knows yet.
     pub fn dispatch_behind_bytes(&self) -> i64 {
-        self.parts.log.max_offset() - self.parts.derive.from()
+        (self.parts.log.max_offset() - self.parts.derive.from()).max(0)
     }
 
     /// Every queue that has messages, or had: topic and queue ids.

@@ -11,6 +11,7 @@ mod inner_batch;
 mod lmq;
 mod prop_crc;
 mod reads;
+mod replica;
 mod space;
 
 use std::fs;

@@ -247,7 +247,9 @@ impl Expire {
 pub struct UsedRatios {
     /// Of the emptiest of the log's disks.
     pub log: f64,
+    /// Of the disk with the consume queues.
     pub queues: f64,
+    /// Of the disk with the index files.
     pub index: f64,
 }
 

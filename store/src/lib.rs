@@ -8,6 +8,7 @@
 //!              |                                      |                             |
 //!            flush (own thread)                  get_message -> MappedRange <- query_message
 //! ```
+#![warn(missing_docs)]
 
 mod append;
 mod batch_consume_queue;
@@ -96,12 +97,17 @@ pub use transitions::HaConnectionState;
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrived<'a> {
+    /// The queue's topic.
     pub topic: &'a str,
+    /// The queue within the topic.
     pub queue_id: i32,
     /// The queue's max offset now: the message's own plus one.
     pub max_offset: i64,
+    /// Hash of the tags; the deliver time in SCHEDULE_TOPIC_XXXX.
     pub tags_code: i64,
+    /// When it was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
+    /// The text of its properties, as in the record.
     pub properties: &'a str,
 }
 

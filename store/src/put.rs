@@ -14,10 +14,13 @@ use super::{MessageStore, Shared, dispatch_request};
 /// Where an appended message lies (`AppendMessageResult`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
+    /// Where the record begins in the log.
     pub physical_offset: i64,
     /// Bytes of the record.
     pub size: usize,
+    /// The message's offset in its queue; of a batch in one record, that of its first message.
     pub queue_offset: i64,
+    /// When it was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
 }
 
@@ -42,10 +45,12 @@ pub struct AppendedBatch {
     pub size: usize,
     /// Of the first message.
     pub queue_offset: i64,
+    /// When they were stored, all at one time, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
 }
 
 impl AppendedBatch {
+    /// First byte of the log behind the batch.
     pub fn end_offset(&self) -> i64 {
         self.physical_offsets[0] + self.size as i64
     }

@@ -14,6 +14,7 @@ pub struct QueryMessageResult {
     pub ranges: Vec<MappedRange>,
     /// Store time and place of the last message in the index; 0 if none was found.
     pub index_last_update_timestamp_ms: i64,
+    /// Where that message begins in the log.
     pub index_last_update_offset: i64,
 }
 

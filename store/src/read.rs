@@ -12,7 +12,9 @@ use super::queue::Queue;
 /// Which end of the messages stored at one moment (`BoundaryType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundary {
+    /// The first message of that moment, or after it.
     Lower,
+    /// The last message of that moment, or before it.
     Upper,
 }
 
@@ -124,6 +126,7 @@ impl MessageStore {
         self.parts.log.min_offset()
     }
 
+    /// Where the log ends, and the next record begins.
     pub fn max_phy_offset(&self) -> i64 {
         self.parts.log.max_offset()
     }
@@ -133,6 +136,7 @@ impl MessageStore {
         self.parts.log.confirm_offset()
     }
 
+    /// Up to where the log is on disk.
     pub fn flushed_where(&self) -> i64 {
         self.parts.log.flushed_where()
     }

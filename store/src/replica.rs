@@ -21,10 +21,16 @@ pub enum ReplicaError {
     NotTheEnd {
         /// Where they begin.
         at: i64,
+        /// Where the log ends.
         end: i64,
     },
     /// An empty log begins where one of its files would.
-    NoFileStart { at: i64, file_bytes: usize },
+    NoFileStart {
+        /// Where they begin.
+        at: i64,
+        /// Of one log file: each begins at a multiple.
+        file_bytes: usize,
+    },
     /// Not started, shutting down, or the disk takes nothing.
     Put(PutError),
 }

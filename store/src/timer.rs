@@ -43,9 +43,13 @@ pub struct StoreEnd {
 pub struct TimerEntry {
     /// Of its slot, in milliseconds since the epoch.
     pub slot_ms: i64,
+    /// The timer's time as the message is entered, in milliseconds since the epoch; delays count from it.
     pub write_time_ms: i64,
+    /// Its time lies beyond the wheel: the slot enters it once more ([`timer_magic::ROLL`]).
     pub rolls: bool,
+    /// It recalls another message, instead of being one ([`timer_magic::DELETE`]).
     pub deletes: bool,
+    /// Where the message begins in the commit log.
     pub physical_offset: i64,
     /// Bytes of the message in the commit log.
     pub message_bytes: i32,
@@ -125,6 +129,7 @@ impl TimerFiles {
         Ok(places)
     }
 
+    /// The record at a place of the timer log; `None` if none stands there.
     pub fn record(&self, place: i64) -> Result<Option<TimerLogRecord>, AccessError> {
         self.log.record(place)
     }
@@ -159,6 +164,7 @@ impl TimerFiles {
         })
     }
 
+    /// As it was read or [flushed](Self::flush) last.
     pub fn checkpoint(&self) -> TimerCheckpoint {
         self.checkpoint.fields()
     }

@@ -113,10 +113,12 @@ pub struct MappedRange {
 }
 
 impl MappedRange {
+    /// Bytes of the range.
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether it has been [shortened](Self::shorten) to nothing.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -156,6 +158,7 @@ impl MappedRange {
         Ok(())
     }
 
+    /// A copy of the bytes; an error if the disk cannot be read or the file was cut.
     pub fn to_vec(&self) -> Result<Vec<u8>, AccessError> {
         let mut bytes = Vec::new();
         self.copy_to(&mut bytes).map(|()| bytes)

@@ -10,6 +10,7 @@ use store::{Appended, MessageStore, PutError, WheelTimerError};
 /// What sends a message to the topic where it waits.
 #[derive(Clone)]
 pub struct Delays {
+    /// For delay levels.
     pub schedule: Arc<Schedule>,
     /// None with `timerWheelEnable=false`.
     pub timer: Option<Arc<Timer>>,

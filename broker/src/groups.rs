@@ -31,6 +31,7 @@ const SYSTEM_GROUPS: [&str; 8] = [
     "CID_RMQ_SYS_TRANS",
 ];
 
+/// The consumer groups, kept in `subscriptionGroup.json`. Java: `SubscriptionGroupManager`.
 pub struct Groups {
     settings: Live<BrokerSettings>,
     /// Every LMQ is a group too, without being in the table.
@@ -121,10 +122,12 @@ impl Groups {
         self.is_lmq(group) || self.table.read().groups.contains_key(group)
     }
 
+    /// Groups in the table.
     pub fn len(&self) -> usize {
         self.table.read().groups.len()
     }
 
+    /// Whether the table has no group.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -204,6 +207,7 @@ impl Groups {
         self.persist_soon();
     }
 
+    /// Which version of the table this is: it grows with each change.
     pub fn data_version(&self) -> DataVersion {
         self.table.read().data_version
     }

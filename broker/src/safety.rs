@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
     reason = "nearly all are replies, and a box each would cost more than it saves"
 )]
 pub enum Waiting {
+    /// An answer, made when the wait ends.
     Reply(LateReply),
     /// A task that goes on, however the wait ends.
     Task(oneshot::Sender<()>),
@@ -19,7 +20,9 @@ pub enum Waiting {
 
 /// A reply that is ready but for its code.
 pub struct LateReply {
+    /// Whom to answer.
     pub responder: Responder,
+    /// The answer; see `tells_outcome` for its code.
     pub reply: Command,
     /// Whether the code says how the wait ended; else it stays as it is.
     pub tells_outcome: bool,

@@ -45,7 +45,9 @@ const BLANK_SLOTS: i64 = 60;
 /// Why the timer does not open.
 #[derive(Debug)]
 pub enum TimerError {
+    /// Wheel, log or checkpoint do not open.
     Files(OpenError),
+    /// `timermetrics` cannot be read, nor its backup.
     Metrics(LoadError),
 }
 
@@ -60,6 +62,7 @@ impl fmt::Display for TimerError {
 
 impl std::error::Error for TimerError {}
 
+/// Messages that wait for a time of their own, and the threads that enter and deliver them. Java: `TimerMessageStore`.
 pub struct Timer {
     /// Length of a slot.
     tick_ms: i64,

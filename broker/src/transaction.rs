@@ -52,12 +52,17 @@ pub type Ask = Box<dyn Fn(&str, Command) + Send>;
 /// What the transactions work on.
 #[derive(Clone)]
 pub struct Collaborators {
+    /// Where half messages and their ends are read.
     pub store: Arc<MessageStore>,
+    /// By way of this every message is stored; one that is to wait for a time does so.
     pub delays: Delays,
+    /// The settings of the topic of half messages, and of what is given up.
     pub topics: Arc<Topics>,
+    /// How far the check is in its own topics.
     pub offsets: Arc<ConsumerOffsets>,
 }
 
+/// Half messages, what becomes of them, and the threads that see to it. Java: `TransactionalMessageServiceImpl`.
 pub struct Transactions {
     settings: Live<BrokerSettings>,
     store_host: SocketAddr,
@@ -115,6 +120,7 @@ impl Transactions {
         Ok(put)
     }
 
+    /// Ends a half message, whose message nobody gets. Java: `deletePrepareMessage`.
     pub fn rollback(&self, half: &StoredMessage<'_>) {
         self.end(half);
         if let Some(topic) = property::find(&half.message.properties, property::REAL_TOPIC) {

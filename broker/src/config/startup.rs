@@ -35,6 +35,7 @@ pub const PRINTED: &[&str] = &["BrokerConfig", "NettyServerConfig", "NettyClient
 /// Why a broker cannot start with its configuration; its text is one line for a human.
 #[derive(Debug)]
 pub enum BrokerConfigError {
+    /// A file that cannot be read, or a key whose value does not fit.
     Config(ConfigError),
     /// Not `host:port;host:port`.
     NamesrvAddr(String),

@@ -10,6 +10,8 @@ use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::PutError;
 
+/// Commits or rolls back a half message. Refused on a slave, too late, where no such half message is stored, and where
+/// the message cannot be. Java: `EndTransactionProcessor`.
 pub fn end_transaction(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = EndTransactionRequestHeader::decode(&call.request.ext);
     let end = required(header.commit_or_rollback, "commitOrRollback")?;

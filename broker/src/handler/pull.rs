@@ -26,10 +26,13 @@ use store::{GetMessageResult, GetMessageStatus, GetRequest};
 
 const MASTER_ID: i64 = 0;
 
+/// Messages of a queue from an offset on. If there are none the request may wait for some. Refused where the broker, the
+/// topic or the group may not be read, and for a filter that is no good. Java: `PullMessageProcessor`.
 pub fn pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     pull(broker, call, Turn::First)
 }
 
+/// As [`pull_message`], which consumers call that are not pushed to; `litePullMessageEnable` can forbid it.
 pub fn lite_pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let settings = broker.settings();
     if !settings.broker.lite_pull_message_enable && perm::is_readable(settings.broker.broker_permission) {

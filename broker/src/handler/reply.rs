@@ -15,10 +15,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use store::Appended;
 
+/// Sends a reply on to the producer that waits for it, and stores it if `storeReplyMessageEnable` says so. Refused as a
+/// send is; SYSTEM_ERROR if the producer cannot be reached. Java: `ReplyMessageProcessor`.
 pub fn send_reply_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     reply(broker, call, header_v1)
 }
 
+/// As [`send_reply_message`], with the one-letter header.
 pub fn send_reply_message_v2(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     reply(broker, call, header_v2)
 }

@@ -29,10 +29,13 @@ use store::{Appended, PutError};
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
 
+/// Stores a message, or a batch if the header says so; answers once it is as safe as it has to be. Each refusal has the
+/// code and text of Java's `SendMessageProcessor`.
 pub fn send_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     send(broker, call, header_v1)
 }
 
+/// As [`send_message`], with the one-letter header.
 pub fn send_message_v2(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     send(broker, call, header_v2)
 }

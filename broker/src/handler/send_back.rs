@@ -21,6 +21,8 @@ use store::{PutError, WheelTimerError};
 /// Delay level of the first retry where the consumer leaves it to the broker.
 const FIRST_RETRY_LEVEL: i32 = 3;
 
+/// Stores a message once more that a consumer could not consume: for later, or as a dead letter. Refused if group or
+/// message does not exist, or the message cannot be stored. Java: `SendMessageProcessor.consumerSendMsgBack`.
 pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ConsumerSendMsgBackRequestHeader::decode(&call.request.ext);
     refuse_if_busy(broker)?;

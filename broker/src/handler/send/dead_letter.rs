@@ -52,6 +52,7 @@ pub fn reconsume_times_max(request: &Command, said: Option<i32>, group: &Subscri
     }
 }
 
+/// For a group that does not exist: SUBSCRIPTION_GROUP_NOT_EXIST.
 pub fn no_group(group: &str) -> Refusal {
     let remark = format!("subscription group not exist, {group} {FAQ}");
     Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark)

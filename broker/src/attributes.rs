@@ -176,7 +176,8 @@ impl Attribute {
     }
 }
 
-/// The attributes of CREATE_TOPIC's header: `+key=value,-key`. Java: `AttributeParser.parseToMap`.
+/// The attributes of CREATE_TOPIC's header: `+key=value,-key`. Java: `AttributeParser.parseToMap`. An error for a
+/// part that is neither, or a key that is there twice.
 pub fn parse(text: &str) -> Result<BTreeMap<String, String>, AttributeError> {
     let mut parsed = BTreeMap::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {

@@ -63,7 +63,8 @@ impl Table {
 }
 
 impl Groups {
-    /// Reads `path` on top of the system groups, so that settings an operator gave those are kept.
+    /// Reads `path` on top of the system groups, so that settings an operator gave those are kept. An error if
+    /// neither it nor its backup can be read.
     pub fn load(path: &Path, settings: Live<BrokerSettings>, clock: Clock) -> Result<Groups, LoadError> {
         let (file, stored) = TableFile::open::<SubscriptionGroupWrapper>(path)?;
         let mut table = Table::default();
@@ -133,7 +134,7 @@ impl Groups {
     }
 
     /// Makes or replaces a group; its attributes are a request in the form of [`attributes::alter`].
-    /// Java: `updateSubscriptionGroupConfig`.
+    /// Java: `updateSubscriptionGroupConfig`. An error for attributes that `alter` refuses.
     pub fn update(&self, group: SubscriptionGroupConfig) -> Result<(), AttributeError> {
         self.update_list(vec![group])
     }

@@ -210,7 +210,8 @@ impl<S: Send + Sync + 'static> LongPoll<S> {
     }
 
     /// Parks a request for `wait_ms`, and returns its id. The caller looks again afterwards whether a message came meanwhile,
-    /// which woke nobody, and [wakes](Self::wake_one) the request then.
+    /// which woke nobody, and [wakes](Self::wake_one) the request then. Full where a limit is reached: the call is as
+    /// it was.
     pub fn park(
         &self,
         call: &mut Call,
@@ -224,7 +225,8 @@ impl<S: Send + Sync + 'static> LongPoll<S> {
         self.insert(call, spot, waiting, ticket)
     }
 
-    /// Parks a request for the rest of its time. As with [`park`](Self::park) the caller looks again.
+    /// Parks a request for the rest of its time. As with [`park`](Self::park) the caller looks again. Full if no time
+    /// is left, or no room.
     pub fn park_again(
         &self,
         call: &mut Call,

@@ -117,7 +117,7 @@ impl Schedule {
         true
     }
 
-    /// Starts to deliver, from the stored offsets on. A master's task.
+    /// Starts to deliver, from the stored offsets on. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         let schedule = self.clone();
         self.workers.start("schedule", move || schedule.deliver_until_stopped())

@@ -118,7 +118,8 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does.
+/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does. An error names what
+/// keeps it from starting.
 pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, StartError> {
     let listeners = bind(&settings)?;
     let broker = build(settings, clock)?;

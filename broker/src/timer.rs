@@ -98,7 +98,7 @@ struct Progress {
 }
 
 impl Timer {
-    /// Opens the files under the store's directory; starts nothing.
+    /// Opens the files under the store's directory; starts nothing. An error if one of them cannot be read or made.
     pub fn load(metrics_path: &Path, store: Arc<MessageStore>, clock: Clock) -> Result<Timer, TimerError> {
         let config = store.config();
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
@@ -158,7 +158,7 @@ impl Timer {
         ms - ms.rem_euclid(self.tick_ms)
     }
 
-    /// Starts to deliver. A master's task.
+    /// Starts to deliver. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         let timer = self.clone();
         self.workers.start("timer", move || timer.turn_until_stopped())?;

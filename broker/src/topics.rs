@@ -94,7 +94,8 @@ impl Table {
 }
 
 impl Topics {
-    /// Reads `path` on top of the broker's own topics, so that settings an operator gave those are kept.
+    /// Reads `path` on top of the broker's own topics, so that settings an operator gave those are kept. An error if
+    /// neither it nor its backup can be read.
     pub fn load(path: &Path, settings: Live<BrokerSettings>, clock: Clock) -> Result<Topics, LoadError> {
         let (file, stored) = TableFile::open::<TopicConfigSerializeWrapper>(path)?;
         let mut table = Table::default();
@@ -252,7 +253,8 @@ impl Topics {
     }
 
     /// Makes or replaces a topic; its attributes are a request in the form of [`attributes::alter`]. One that is as it
-    /// should be stays untouched. Java: `updateTopicConfig`, `AdminBrokerProcessor.updateAndCreateTopic`.
+    /// should be stays untouched. Java: `updateTopicConfig`, `AdminBrokerProcessor.updateAndCreateTopic`. An error
+    /// for attributes that `alter` refuses.
     pub fn update(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
         if let Some(existing) = self.find(&topic.topic_name).filter(|existing| **existing == topic) {
             return Ok(existing);

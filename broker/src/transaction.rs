@@ -78,7 +78,8 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages.
+    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages. An error if
+    /// neither the metrics nor their backup can be read.
     pub fn load(
         metrics_path: &Path,
         settings: Live<BrokerSettings>,
@@ -99,7 +100,8 @@ impl Transactions {
         })
     }
 
-    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`.
+    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`. Errors are those of
+    /// [`Delays::append`].
     pub fn prepare(&self, message: Message<'_>) -> Result<Appended, PutError> {
         let topic = message.topic.clone().into_owned();
         let appended = self.put(half::of(message))?;
@@ -108,7 +110,8 @@ impl Transactions {
     }
 
     /// Stores the message that a half message stands for, and ends the half message.
-    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`.
+    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`. [`NotHalf`] if it stands for
+    /// none; an error of the store leaves the half message as it is.
     pub fn commit(&self, half: &StoredMessage<'_>) -> Result<Result<Appended, PutError>, NotHalf> {
         let message = half::committed(half)?;
         let topic = message.topic.clone();
@@ -128,7 +131,8 @@ impl Transactions {
         }
     }
 
-    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`.
+    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`. Errors are
+    /// those of [`Delays::append`].
     pub fn resume(&self, given_up: &StoredMessage<'_>) -> Result<Appended, PutError> {
         self.put(half::resumed(given_up))
     }
@@ -185,7 +189,7 @@ impl Transactions {
         self.parts.delays.append(&self.parts.store, message)
     }
 
-    /// Starts to check and to write ops. A master's task.
+    /// Starts to check and to write ops. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>, ask: Ask) -> io::Result<()> {
         let transactions = self.clone();
         self.workers.start("transaction-check", move || transactions.check_until_stopped(&ask))?;

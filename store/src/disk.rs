@@ -80,7 +80,7 @@ impl Disk {
     }
 }
 
-/// Files.
+/// Files. Each call is an error where the system refuses it. `path` is where the file lies, for tests that make faults.
 impl Disk {
     /// Makes a file that must not be there.
     pub fn create_new(&self, path: &Path) -> io::Result<File> {
@@ -199,7 +199,7 @@ impl Disk {
     }
 }
 
-/// Directories.
+/// Directories. Each call is an error where the system refuses it.
 impl Disk {
     /// Makes a directory and its parents where they are missing; they survive a power cut.
     pub fn create_dir(&self, dir: &Path) -> io::Result<()> {

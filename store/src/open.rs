@@ -71,7 +71,7 @@ fn recover(
 
 impl MessageStore {
     /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
-    /// sizes is left as it was.
+    /// sizes is left as it was. An error for a file that cannot be read or made, too.
     pub fn open(
         config: MessageStoreConfig,
         surroundings: Surroundings,
@@ -139,7 +139,8 @@ impl MessageStore {
         }))
     }
 
-    /// Marks the store as in use (`abort`) and starts its threads.
+    /// Marks the store as in use (`abort`) and starts its threads. An error if the file cannot be made, or the system
+    /// has no thread left.
     pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
         let config = self.config();
         let (root, disk) = (config.root(), self.disk());

@@ -87,7 +87,8 @@ pub(super) fn with_buffer<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 }
 
 impl MessageStore {
-    /// Appends one message. Never waits for the disk: see [`WaitingRoom`](super::WaitingRoom).
+    /// Appends one message. Never waits for the disk: see [`WaitingRoom`](super::WaitingRoom). An error says why the
+    /// log does not take it.
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         let config = self.config();
         self.check(&config, message)?;
@@ -121,7 +122,8 @@ impl MessageStore {
         })
     }
 
-    /// Appends the messages of a `SEND_BATCH_MESSAGE` body as one piece.
+    /// Appends the messages of a `SEND_BATCH_MESSAGE` body as one piece. Errors are those of
+    /// [`append`](Self::append), and [`PutError::BatchIllegal`] for a body that is no batch.
     pub fn append_batch(&self, message: &Message<'_>) -> Result<AppendedBatch, PutError> {
         let config = self.config();
         self.check(&config, message)?;

@@ -20,7 +20,7 @@ pub struct QueryMessageResult {
 
 impl MessageStore {
     /// The newest messages of a key. Messages of other keys with the same hash are among them. Reads from the disk what is
-    /// not in memory.
+    /// not in memory. An error if the disk cannot be read.
     pub fn query_message(&self, query: KeyQuery<'_>) -> Result<QueryMessageResult, AccessError> {
         let config = self.config();
         if !config.index_file_read_enable {

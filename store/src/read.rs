@@ -18,6 +18,7 @@ pub enum Boundary {
     Upper,
 }
 
+/// Each read is an [`AccessError`] where the disk does not give the bytes, or a file was cut.
 impl MessageStore {
     /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
     /// is an empty queue.

@@ -184,7 +184,8 @@ impl MessageStore {
         self.parts.safety.replicas.lock().leave(connection);
     }
 
-    /// A slave says that it has everything before `offset` (`notifyTransferSome`). Ends the waits for that.
+    /// A slave says that it has everything before `offset` (`notifyTransferSome`). Ends the waits for that. An error
+    /// if the report does not count.
     pub fn replicated(&self, connection: SlaveConnection, offset: i64) -> Result<(), ReportError> {
         let log_end = self.parts.log.max_offset();
         self.parts.safety.replicas.lock().replicated(connection, offset, log_end)?;

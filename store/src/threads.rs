@@ -117,6 +117,7 @@ pub struct PanicCounts {
 }
 
 impl PanicPoint {
+    /// The place: panics if a test wants it to.
     pub fn pass(&self) {
         #[cfg(any(test, feature = "testing"))]
         {
@@ -138,6 +139,7 @@ impl PanicPoint {
         *self.counts.lock() = PanicCounts { to_come: panics, passed: 0 };
     }
 
+    /// What there is to come, and what has passed.
     #[cfg(test)]
     pub fn counts(&self) -> PanicCounts {
         *self.counts.lock()

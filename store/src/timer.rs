@@ -64,10 +64,12 @@ pub struct TimerFiles {
     checkpoint: CheckpointFile,
 }
 
+/// Reads and writes are errors where the disk fails, or a file was cut.
 impl TimerFiles {
     /// Opens or makes the files, and mends them: records of messages that the commit log has lost are cut off, slots that
     /// point beyond the timer log's end or lack its last records are corrected, and a wheel that is missing is made from
-    /// the whole log (`TimerMessageStore.recover`).
+    /// the whole log (`TimerMessageStore.recover`). An error if a file cannot be read or made, or has another size
+    /// than is configured.
     pub fn open(config: &MessageStoreConfig, disk: &Disk, store: StoreEnd) -> Result<TimerFiles, OpenError> {
         let root = config.root();
         let checkpoint = CheckpointFile::open(disk, root.join(TIMER_CHECK_FILE))?;

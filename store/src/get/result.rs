@@ -142,7 +142,8 @@ impl GetMessageResult {
     }
 
     /// The records of a result that is in memory, in order; neighbours in the log share a range. Of those that an earlier
-    /// process wrote, one that is damaged, or of another queue, is left out and reported.
+    /// process wrote, one that is damaged, or of another queue, is left out and reported. An error if one of those
+    /// cannot be read.
     pub fn into_ranges(self) -> Result<Vec<MappedRange>, AccessError> {
         let Some(unverified) = self.unverified else { return Ok(self.ranges) };
         let mut taken = self.taken.iter().enumerate();

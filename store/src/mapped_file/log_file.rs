@@ -164,7 +164,7 @@ impl MappedRange {
         self.copy_to(&mut bytes).map(|()| bytes)
     }
 
-    /// Appends the bytes to `buffer`.
+    /// Appends the bytes to `buffer`. Errors are those of [`to_vec`](Self::to_vec).
     pub fn copy_to(&self, buffer: &mut Vec<u8>) -> Result<(), AccessError> {
         self.file.read_to(self.offset, self.len, buffer)
     }

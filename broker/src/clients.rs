@@ -25,7 +25,7 @@ pub const PRODUCER_IDLE_MS_MAX: u64 = 120_000;
 pub struct Client {
     /// The connection.
     pub peer: Arc<Peer>,
-    /// As the client calls itself; one client has one id on all its connections.
+    /// As the client calls itself.
     pub client_id: String,
     /// Of the client, as its heartbeat's header says.
     pub language: Language,

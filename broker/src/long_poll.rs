@@ -32,18 +32,18 @@ use tokio::runtime::Handle;
 /// Requests that may wait at a time; one more is answered at once. Bytes are what they hold, about.
 #[derive(Clone, Copy, Debug)]
 pub struct LongPollLimits {
-    /// At all queues together.
+    /// Requests at all queues together.
     pub requests_max: usize,
-    /// At all queues together.
+    /// Bytes of all requests together.
     pub bytes_max: usize,
     /// A client has one pull for each queue of each of its groups.
     pub requests_of_connection_max: usize,
-    /// Of these, those of one connection.
+    /// Bytes of one connection's requests.
     pub bytes_of_connection_max: usize,
     /// A queue has one pull for each group, or for each client of one that broadcasts. A message that comes may wake all of
     /// them at once.
     pub requests_at_queue_max: usize,
-    /// Of these, those at one queue.
+    /// Bytes of the requests at one queue.
     pub bytes_at_queue_max: usize,
 }
 

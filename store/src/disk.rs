@@ -30,6 +30,7 @@ pub enum DiskCall {
     /// Reading a directory, or what it says of a file.
     List,
     Remove,
+    Rename,
 }
 
 type Look = dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync;
@@ -180,6 +181,12 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+
+    /// Gives a file the name of another one, which is gone then, in one step.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.may(DiskCall::Rename, to)?;
+        fs::rename(from, to)
     }
 
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {

@@ -301,6 +301,43 @@ fn on_a_disk_that_fails_or_a_process_that_is_killed() {
     });
 }
 
+/// More queues than are brought to disk one by one, and the log flushed before it is derived.
+#[test]
+fn many_queues() {
+    const QUEUES: i32 = 40;
+    let mut master = small();
+    master.config.mapped_file_size_commit_log_bytes = FILE_BYTES as u64;
+    let store = master.start();
+    let mut half = 0;
+    for round in 0..10 {
+        for queue_id in 0..QUEUES {
+            store.append(&message("T", queue_id, b"x", "A")).unwrap();
+        }
+        half = if round == 4 { store.max_phy_offset() } else { half };
+    }
+    let log: Vec<_> = store.parts.log.files.snapshot();
+    let bytes: Vec<u8> = log.iter().flat_map(|file| std::fs::read(file.path()).unwrap()).collect();
+    let bytes = &bytes[..store.max_phy_offset() as usize];
+    let mut scratch = lively_slave();
+    scratch.config.flush_disk_type = FlushDiskType::SyncFlush;
+    let store = scratch.start();
+    for round in 0..3 {
+        let at = store.max_phy_offset();
+        store.append_to_commit_log(at, &bytes[at as usize..]).unwrap();
+        if round > 0 {
+            derived(&store);
+        }
+        store.truncate(half).unwrap();
+        derived(&store);
+        assert_eq!((store.max_phy_offset(), store.flushed_where()), (half, half));
+        let max_offsets = (0..QUEUES).map(|queue_id| store.max_offset_in_queue("T", queue_id));
+        assert!(max_offsets.eq((0..QUEUES).map(|_| 5)));
+    }
+    drop(store);
+    let store = scratch.start();
+    assert!((0..QUEUES).all(|queue_id| drain(&store, "T", queue_id).len() == 5));
+}
+
 #[test]
 fn who_waits_for_what_is_cut_off_is_told() {
     struct Told(mpsc::Sender<WaitOutcome>);

@@ -226,6 +226,46 @@ fn readers_see_one_log_or_the_other() {
     check_has(&store, &old, MESSAGES, "in the end");
 }
 
+/// Between a look at the queue and the one at the log, which then has other bytes at that place.
+#[test]
+fn a_read_under_way_finds_nothing() {
+    struct Switching<'a> {
+        store: &'a MessageStore,
+        new: &'a Log,
+        cut: i64,
+        is_done: AtomicBool,
+    }
+
+    impl MessageFilter for Switching<'_> {
+        fn matches_queue_entry(&self, _tags_code: i64) -> bool {
+            if !self.is_done.swap(true, Ordering::Relaxed) {
+                self.store.truncate(self.cut).unwrap();
+                self.new.send(self.store);
+            }
+            true
+        }
+
+        fn looks_at_records(&self) -> bool {
+            false
+        }
+    }
+
+    let (old, new) = (Log::new(30, "old"), Log::new(30, "newer"));
+    let cut = old.parts_at(&new);
+    let scratch = lively_slave();
+    let store = scratch.start();
+    old.send(&store);
+    derived(&store);
+    let request =
+        GetRequest { topic: "T", queue_id: 0, offset: 40, count_max: 32, bytes_max: get::PULL_BYTES_MAX };
+    let filter = Switching { store: &store, new: &new, cut, is_done: AtomicBool::new(false) };
+    let found = store.get_message(request, &filter).unwrap();
+    assert_eq!((found.status, found.message_count), (GetMessageStatus::NoMatchedMessage, 0));
+    assert_eq!(found.next_begin_offset, 40, "to be asked again");
+    derived(&store);
+    check_has(&store, &new, MESSAGES, "in the end");
+}
+
 /// Has the disk fail from the `nth` call of a truncation on, for `times` calls. Whether there were so many.
 fn fails_at(log: &Log, cut: i64, nth: usize, times: usize) -> bool {
     let what = format!("cut at {cut}, call {nth} of the disk fails {times} times");

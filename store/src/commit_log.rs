@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 use message::{Record, record};
 use parking_lot::Mutex;
@@ -37,7 +37,9 @@ pub struct CommitLog {
     /// Since when the append lock is held; 0: it is not.
     pub(super) locked_since_ms: AtomicI64,
     /// One flush at a time.
-    flushing: Mutex<()>,
+    pub(super) flushing: Mutex<()>,
+    /// Odd while the log is being cut off; see [`undisturbed`](Self::undisturbed).
+    pub(super) cuts: AtomicU64,
     /// Consumers see nothing that is not on disk.
     confirms_flushed: bool,
     /// What is in it comes from a master, in any pieces.
@@ -64,6 +66,7 @@ impl CommitLog {
             store_timestamp_ms: AtomicI64::new(0),
             locked_since_ms: AtomicI64::new(0),
             flushing: Mutex::new(()),
+            cuts: AtomicU64::new(0),
             confirms_flushed: config.flush_disk_type == FlushDiskType::SyncFlush,
             is_slave: config.is_slave(),
         })
@@ -107,6 +110,15 @@ impl CommitLog {
     /// else the log. As in Java it says nothing of slaves: consumers see what no slave has.
     pub fn confirm_offset(&self) -> i64 {
         if self.confirms_flushed { self.flushed_where() } else { self.max_offset() }
+    }
+
+    /// What `read` makes of queues and log together; `None` if the log was cut meanwhile: places that a queue told may hold other
+    /// bytes since.
+    pub fn undisturbed<T>(&self, read: impl FnOnce() -> T) -> Option<T> {
+        let before = self.cuts.load(Ordering::Acquire);
+        let read = read();
+        fence(Ordering::Acquire);
+        (before.is_multiple_of(2) && self.cuts.load(Ordering::Relaxed) == before).then_some(read)
     }
 
     /// Whether the `len` bytes at `offset`, the last that are written and beginning with `head`, may be the begin of a record

@@ -166,6 +166,19 @@ impl Derive {
         self.cut_at.store(0, Ordering::Release);
     }
 
+    /// The log was cut: behind `records_end` there is nothing to tell, and what was told last is `known` at most. While the
+    /// thread is held.
+    pub fn cut(&self, records_end: i64, known: Option<(i64, i64)>) {
+        self.from.fetch_min(records_end, Ordering::AcqRel);
+        self.index_from.fetch_min(records_end, Ordering::AcqRel);
+        self.cut_at.store(0, Ordering::Release);
+        if self.last_offset.load(Ordering::Acquire) >= records_end {
+            let (offset, timestamp_ms) = known.unwrap_or((0, 0));
+            self.last_offset.store(offset, Ordering::Release);
+            self.last_timestamp_ms.store(timestamp_ms, Ordering::Release);
+        }
+    }
+
     /// Keeps the thread from its next turn, once the present one is over. Begins with a wait for that.
     pub fn hold(&self) -> MutexGuard<'_, ()> {
         self.turning.lock()

@@ -33,6 +33,7 @@ pub enum DiskCall {
     List,
     /// Removing a file or a directory.
     Remove,
+    Rename,
 }
 
 type Look = dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync;
@@ -190,6 +191,12 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
+    }
+
+    /// Gives a file the name of another one, which is gone then, in one step.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.may(DiskCall::Rename, to)?;
+        fs::rename(from, to)
     }
 
     /// Length and times of a file or directory; an error if it is missing.

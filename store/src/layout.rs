@@ -18,6 +18,9 @@ pub fn file_name(offset: i64) -> String {
     format!("{offset:020}")
 }
 
+/// Ours: a directory beside log files, with the copy of the last one while the log is being cut. 5.5.0 skips directories.
+pub const TRUNCATING_DIR: &str = "truncating";
+
 /// The start offset that a file's name says, if it is such a name.
 pub fn parse_file_name(name: &str) -> Option<i64> {
     (name.len() == FILE_NAME_DIGITS && name.bytes().all(|byte| byte.is_ascii_digit()))

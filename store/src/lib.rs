@@ -53,6 +53,7 @@ mod threads;
 pub mod timer;
 pub mod topic_name;
 mod transitions;
+mod truncate;
 mod window;
 
 use std::sync::Arc;
@@ -141,6 +142,8 @@ struct Shared {
     flusher: Flusher,
     safety: Safety,
     derive: Derive,
+    /// Held while files of log, queues or index are removed, brought to disk or cut, in pieces that take a moment.
+    upkeep: Mutex<()>,
     /// See [`MessageStore::append_with_lmqs`].
     lmq_order: Mutex<()>,
     queue_flush: open::QueueFlush,

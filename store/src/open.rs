@@ -124,6 +124,7 @@ impl MessageStore {
             flusher: Flusher::default(),
             safety: Safety::default(),
             derive,
+            upkeep: Mutex::default(),
             lmq_order: Mutex::default(),
             queue_flush: QueueFlush::default(),
             expire: Expire::default(),
@@ -214,7 +215,12 @@ impl MessageStore {
     }
 
     fn close_clean(&self) {
-        let Shared { log, queues, index, checkpoint, flusher, derive, .. } = &*self.parts;
+        let Shared { log, queues, index, checkpoint, flusher, derive, upkeep, running, .. } = &*self.parts;
+        let _upkeep = upkeep.lock();
+        if let Some(why) = running.failure() {
+            error!("the next start will recover: {why}");
+            return;
+        }
         let indexed = index.flush_all();
         let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
         let derived = derive.is_done(log.max_offset()) && !derive.has_left_out();
@@ -402,7 +408,8 @@ impl QueueFlush {
 
 fn flush_queues(parts: &Shared, config: &MessageStoreConfig, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let Shared { queues, index, checkpoint, flusher, derive, .. } = parts;
+    let Shared { queues, index, checkpoint, flusher, derive, upkeep, .. } = parts;
+    let _upkeep = upkeep.lock();
     let last = derive.last();
     // Java flushes full files only; a file that grows for days would be read through after a power cut.
     match if thorough { index.flush_all() } else { index.flush_full() } {

@@ -22,6 +22,13 @@ impl MessageStore {
     /// The newest messages of a key. Messages of other keys with the same hash are among them. Reads from the disk what is
     /// not in memory. An error if the disk cannot be read.
     pub fn query_message(&self, query: KeyQuery<'_>) -> Result<QueryMessageResult, AccessError> {
+        self.parts
+            .log
+            .undisturbed(|| self.query_log(query))
+            .unwrap_or_else(|| Ok(QueryMessageResult::default()))
+    }
+
+    fn query_log(&self, query: KeyQuery<'_>) -> Result<QueryMessageResult, AccessError> {
         let config = self.config();
         if !config.index_file_read_enable {
             return Ok(QueryMessageResult::default());

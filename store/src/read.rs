@@ -36,7 +36,12 @@ impl MessageStore {
         let memory_bytes = (self.physical_memory_bytes / 100).saturating_mul(memory_percent);
         let (log, memory_bytes) = (&self.parts.log, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
         let opened_at = self.opened_at;
-        Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
+        let get = Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at };
+        log.undisturbed(|| get.run()).unwrap_or_else(|| {
+            // Only a slave's log is cut. Whoever asks again is told what is there then.
+            let status = GetMessageStatus::NoMatchedMessage;
+            Ok(GetMessageResult::empty(status, request.offset, queue.min_offset(), queue.max_offset()))
+        })
     }
 
     fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {

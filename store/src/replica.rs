@@ -12,7 +12,8 @@ use super::error::PutError;
 use super::tail::Tail;
 use super::{MessageStore, Shared};
 
-/// Why bytes of a master were not taken, or not all of them: [`MessageStore::max_phy_offset`] says how many were.
+/// Why bytes of a master were not taken, or not all of them: [`MessageStore::max_phy_offset`] says how many were. Or why the log
+/// was not cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplicaError {
     /// This broker is no slave: its log is its own.
@@ -31,8 +32,12 @@ pub enum ReplicaError {
         /// Of one log file: each begins at a multiple.
         file_bytes: usize,
     },
+    /// There is nothing to cut off there.
+    OutOfLog { at: i64, begin: i64, end: i64 },
     /// Not started, shutting down, or the disk takes nothing.
     Put(PutError),
+    /// What the disk has to do for a truncation has failed.
+    Disk(String),
 }
 
 impl fmt::Display for ReplicaError {
@@ -46,7 +51,11 @@ impl fmt::Display for ReplicaError {
                     "no file of {file_bytes} bytes begins at {at}: has the master files of another size?"
                 )
             }
+            Self::OutOfLog { at, begin, end } => {
+                write!(f, "the log from {begin} to {end} cannot be cut at {at}")
+            }
             Self::Put(error) => error.fmt(f),
+            Self::Disk(why) => f.write_str(why),
         }
     }
 }
@@ -77,7 +86,7 @@ impl MessageStore {
         appended
     }
 
-    fn check_slave(&self) -> Result<(), ReplicaError> {
+    pub(super) fn check_slave(&self) -> Result<(), ReplicaError> {
         let Shared { log, running, flusher, .. } = &*self.parts;
         let refuse = |why: &str| Err(PutError::ServiceNotAvailable(why.to_owned()).into());
         if !log.is_slave {
@@ -134,7 +143,9 @@ impl CommitLog {
 
     /// Goes on in a new file that starts where the log ends, or where its first one is to start.
     fn begin_file(&self, tail: &mut Tail, start: i64) -> Result<(), PutError> {
-        let next = self.next.lock().take(&self.files, start)?;
+        // Until the file is on the list: else another would be made of the same name.
+        let mut next_file = self.next.lock();
+        let next = next_file.take(&self.files, start)?;
         if tail.file().is_none() {
             self.flushed_where.store(start, Ordering::Release);
             self.max_offset.store(start, Ordering::Release);

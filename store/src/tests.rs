@@ -13,6 +13,7 @@ mod prop_crc;
 mod reads;
 mod replica;
 mod space;
+mod truncate;
 
 use std::fs;
 use std::sync::Arc;

@@ -93,11 +93,18 @@ impl<F: FnMut(&Shared) + Send + 'static> Work for StoreWork<F> {
     }
 
     fn give_up(&mut self, why: &str) -> bool {
-        error!("no more appends: {why}");
-        self.store.running.fail(why);
-        // Whoever waits for a thread that is gone would wait in vain.
-        self.store.safety.close();
+        self.store.give_up(why);
         false
+    }
+}
+
+impl Shared {
+    /// Takes no more messages, and tells whoever runs the store why: only a start can put things right.
+    pub fn give_up(&self, why: &str) {
+        error!("no more appends: {why}");
+        self.running.fail(why);
+        // Whoever waits for a thread that is gone would wait in vain.
+        self.safety.close();
     }
 }
 

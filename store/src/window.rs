@@ -117,6 +117,15 @@ fn head(bytes: &[u8]) -> Option<(usize, u32)> {
     Some((usize::try_from(i32::from_be_bytes(*size)).ok()?, magic))
 }
 
+/// Whether a record or a blank seems to begin at `at`, or the file ends there.
+pub fn begins_at(file: &LogFile, at: usize) -> Result<bool, AccessError> {
+    if file.len() - at < HEAD_BYTES {
+        return Ok(true);
+    }
+    let head = head(&file.read_array::<HEAD_BYTES>(at)?);
+    Ok(matches!(head, Some((_, MAGIC_V1 | MAGIC_V2 | MAGIC_BLANK))))
+}
+
 /// The bytes of the record at `at`, which has at most `len`; `None` if none can begin there.
 pub fn record_at(file: &LogFile, at: usize, len: usize) -> Result<Option<Vec<u8>>, AccessError> {
     if len < HEAD_BYTES {

@@ -4,7 +4,7 @@ use super::*;
 use crate::ReplicaError;
 
 /// A master's log of several files, byte for byte, and where its records begin and end.
-fn masters_log(scratch: &Scratch) -> (Vec<u8>, Vec<usize>) {
+pub(super) fn masters_log(scratch: &Scratch) -> (Vec<u8>, Vec<usize>) {
     let store = scratch.start();
     fill(&store, 0, 60);
     let end = store.max_phy_offset();
@@ -28,13 +28,13 @@ fn masters_log(scratch: &Scratch) -> (Vec<u8>, Vec<usize>) {
     (bytes, boundaries)
 }
 
-fn small() -> Scratch {
+pub(super) fn small() -> Scratch {
     let mut scratch = Scratch::default();
     scratch.config.mapped_file_size_commit_log_bytes = 8 << 10;
     scratch
 }
 
-fn slave() -> Scratch {
+pub(super) fn slave() -> Scratch {
     let mut scratch = small();
     scratch.config.broker_role = BrokerRole::Slave;
     scratch

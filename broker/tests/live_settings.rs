@@ -170,7 +170,15 @@ async fn file_reserved_time_and_delete_when() {
 async fn a_bad_update_changes_nothing_and_some_keys_wait_for_the_next_start() {
     let mut lab = Lab::new("").await;
     let update = |text: &str| config::updated(&lab.config, &Properties::parse(text.as_bytes()).unwrap());
-    for bad in ["maxMessageSize=7\ndeleteWhen=at night", "messageDelayLevel=1x", "namesrvAddr=nowhere"] {
+    for bad in [
+        "maxMessageSize=7\ndeleteWhen=at night",
+        "maxMessageSize=-1",
+        "flushIntervalCommitLog=4294967296",
+        "longPollingEnable=yes",
+        "messageDelayLevel=1x",
+        "namesrvAddr=nowhere",
+        "maxErrorRateOfBloomFilter=100",
+    ] {
         assert!(update(bad).is_err(), "{bad}");
     }
     let before = lab.running.broker().settings().store.clone();

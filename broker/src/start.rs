@@ -1,6 +1,8 @@
 //! Start and stop. Java: `BrokerStartup`, `BrokerController.start` and `shutdown`.
 
 mod parts;
+#[cfg(test)]
+mod tests;
 
 use crate::arrivals;
 use crate::broadcast_offsets::BroadcastOffsets;
@@ -27,6 +29,7 @@ use process::clock::Clock;
 use process::config::Live;
 use process::files::LoadError;
 use process::logs;
+use process::threads::caught;
 use remoting::netty::{client_config, host_addr, listen_addr, server_config};
 use remoting::server::{Listener, Server};
 use remoting::table::Port;
@@ -37,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{self, BatchTopics, FilterBits, MessageStore, OpenError, WaitingRoom};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Clients connect here for sends alone: this many ports below `listenPort`. Java: `BrokerController.initialize`.
@@ -61,6 +65,7 @@ const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 /// A broker at work. Dropping it leaves it at work: [`Running::shutdown`] ends it.
 pub struct Running {
     broker: Arc<Broker>,
+    failed: oneshot::Receiver<String>,
     servers: Vec<Server>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -117,6 +122,8 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
             arrivals::messages_arrived(&broker, arrived);
         }
     };
+    let (tell_failure, failed) = oneshot::channel();
+    broker.store.when_failed(Box::new(move |why| drop(tell_failure.send(why.to_owned()))));
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
     if !broker.is_slave() {
         broker.delays.schedule.start().map_err(StartError::Thread)?;
@@ -136,7 +143,7 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
     broker.registration.start();
     broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
     announce(&broker.settings());
-    Ok(Running { broker, servers, tasks })
+    Ok(Running { broker, failed, servers, tasks })
 }
 
 /// The main port, then the fast one.
@@ -307,7 +314,9 @@ fn every(
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            work(&broker);
+            if let Err(panic) = caught(|| work(&broker)) {
+                tracing::error!("housekeeping has panicked, it goes on: {panic}");
+            }
         }
     })
 }
@@ -332,6 +341,15 @@ impl Running {
     /// The main port's address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.servers.first().map(Server::local_addr)
+    }
+
+    /// Waits until the broker cannot go on, which is for ever as a rule; why, in one line. Messages are refused from then on, and
+    /// what there is to do is [`shutdown`](Self::shutdown), and not to take it for a good end.
+    pub async fn failed(&mut self) -> String {
+        match (&mut self.failed).await {
+            Ok(why) => why,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Leaves the name servers, ends all connections, and puts everything on the disk.

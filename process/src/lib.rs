@@ -1,5 +1,5 @@
 //! What both server processes need and is not the wire: configuration, the command line, log files, safe replacement
-//! of small files, the clock and signals. Knows nothing about topics, sockets or stores.
+//! of small files, the clock, threads and signals. Knows nothing about topics, sockets or stores.
 #![warn(missing_docs)]
 
 pub mod clock;
@@ -9,3 +9,4 @@ pub mod flags;
 pub mod logs;
 pub mod properties;
 pub mod signals;
+pub mod threads;

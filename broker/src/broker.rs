@@ -22,7 +22,7 @@ use remoting::DiskPool;
 use remoting::body::TopicConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{BrokerRole, FlushDiskType, MessageStore, WaitingRoom};
+use store::{BrokerRole, MessageStore, WaitingRoom};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
@@ -79,11 +79,6 @@ impl Broker {
     /// Whether `brokerRole` is SLAVE: it takes no messages but its master's.
     pub fn is_slave(&self) -> bool {
         self.settings().store.broker_role == BrokerRole::Slave
-    }
-
-    /// Whether `flushDiskType` is SYNC_FLUSH: a send waits until its message is on disk.
-    pub fn flushes_synchronously(&self) -> bool {
-        self.settings().store.flush_disk_type == FlushDiskType::SyncFlush
     }
 
     /// A group's retry or dead-letter topic, made if it is missing. Java: `createTopicInSendMessageBackMethod`.

@@ -284,7 +284,8 @@ impl ConsumerFilters {
     }
 
     fn clean(&self) {
-        let long_ago = self.clock.wall_ms() - self.settings.load().broker.filter_data_clean_time_span_ms;
+        let span_ms = self.settings.load().broker.filter_data_clean_time_span_ms;
+        let long_ago = self.clock.wall_ms().saturating_sub(span_ms);
         let is_over = |known: &Registered| known.is_dead() && known.dead_ms <= long_ago;
         let has_over = self.table.read().values().any(|g| g.is_empty() || g.values().any(is_over));
         if !has_over {

@@ -205,7 +205,7 @@ impl Transactions {
     }
 
     fn check_until_stopped(&self, ask: &Ask) {
-        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms;
+        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms.max(1);
         while !self.workers.sleep(Duration::from_millis(interval_ms())) {
             self.check(ask);
         }

@@ -384,9 +384,10 @@ impl QueueFlush {
         let mut thorough_at = Instant::now();
         loop {
             {
-                let interval = parts.config.load().flush_interval_consume_queue();
                 let mut stop = self.stop.lock();
                 if !*stop {
+                    // Under the lock, so that no change of it comes between the look and the sleep.
+                    let interval = parts.config.load().flush_interval_consume_queue();
                     self.wake.wait_for(&mut stop, interval);
                 }
                 if *stop {

@@ -181,7 +181,7 @@ impl MessageStore {
         if message.topic.len() > topic_bytes_max {
             return Err(PutError::MessageIllegal(format!("topic of {} bytes", message.topic.len())));
         }
-        if self.is_busy(config) {
+        if self.is_os_page_cache_busy(config) {
             return Err(PutError::OsPageCacheBusy);
         }
         Ok(())
@@ -223,11 +223,7 @@ impl MessageStore {
     }
 
     /// Whether an append has been holding the lock for long (`isOSPageCacheBusy`).
-    pub fn is_os_page_cache_busy(&self) -> bool {
-        self.is_busy(&self.config())
-    }
-
-    fn is_busy(&self, config: &MessageStoreConfig) -> bool {
+    pub fn is_os_page_cache_busy(&self, config: &MessageStoreConfig) -> bool {
         self.parts.log.lock_time_ms() > config.os_page_cache_busy_timeout_ms as i64
     }
 

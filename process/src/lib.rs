@@ -7,5 +7,6 @@ pub mod config;
 pub mod files;
 pub mod flags;
 pub mod logs;
+pub mod printable;
 pub mod properties;
 pub mod signals;

@@ -1,31 +1,14 @@
 //! How far the clients of broadcasting groups have pulled, each for itself. The least of a group is committed for the group
 //! `<group>@broadcast`, where a client would begin that comes back by way of a proxy. Java: `BroadcastOffsetManager`.
 
+use crate::config::BrokerSettings;
 use parking_lot::Mutex;
 use process::clock::Clock;
+use process::config::Live;
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// What a group's name has behind it where the least offset is committed.
 const BROADCAST_SUFFIX: &str = "@broadcast";
-
-/// Names and defaults are Java's.
-#[derive(Clone, Copy, Debug)]
-pub struct BroadcastConfig {
-    /// A client that has left counts for so long after its last pull.
-    pub broadcast_offset_expire: Duration,
-    /// So does one that is there and does not pull.
-    pub broadcast_offset_expire_max: Duration,
-}
-
-impl Default for BroadcastConfig {
-    fn default() -> BroadcastConfig {
-        BroadcastConfig {
-            broadcast_offset_expire: Duration::from_secs(120),
-            broadcast_offset_expire_max: Duration::from_secs(300),
-        }
-    }
-}
 
 /// The least offset of a group's clients in one queue.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +22,7 @@ pub struct LeastOffset {
 
 pub struct BroadcastOffsets {
     clock: Clock,
-    config: BroadcastConfig,
+    settings: Live<BrokerSettings>,
     /// By topic and group, then by client id.
     pulled: Mutex<HashMap<(String, String), HashMap<String, Pulled>>>,
 }
@@ -52,8 +35,8 @@ struct Pulled {
 }
 
 impl BroadcastOffsets {
-    pub fn new(clock: Clock, config: BroadcastConfig) -> BroadcastOffsets {
-        BroadcastOffsets { clock, config, pulled: Mutex::default() }
+    pub fn new(settings: Live<BrokerSettings>, clock: Clock) -> BroadcastOffsets {
+        BroadcastOffsets { clock, settings, pulled: Mutex::default() }
     }
 
     /// A client pulls at this offset; it counts if it is beyond the last one. Java: `updateOffset`.
@@ -72,8 +55,11 @@ impl BroadcastOffsets {
     /// Java: `scanOffsetData`.
     pub fn scan(&self, is_online: impl Fn(&str, &str) -> bool) -> Vec<LeastOffset> {
         let now_ms = self.clock.monotonic_ms();
-        let expire_ms = self.config.broadcast_offset_expire.as_millis() as u64;
-        let expire_max_ms = self.config.broadcast_offset_expire_max.as_millis() as u64;
+        let (expire_ms, expire_max_ms) = {
+            let broker = &self.settings.load().broker;
+            let ms = |seconds: u64| seconds.saturating_mul(1000);
+            (ms(broker.broadcast_offset_expire_s), ms(broker.broadcast_offset_expire_max_s))
+        };
         let mut least = Vec::new();
         self.pulled.lock().retain(|(topic, group), clients| {
             let mut of_queue = HashMap::new();
@@ -103,11 +89,12 @@ impl BroadcastOffsets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_slowest_client_counts_until_it_is_gone_for_long() {
         let clock = Clock::test(0);
-        let offsets = BroadcastOffsets::new(clock.clone(), BroadcastConfig::default());
+        let offsets = BroadcastOffsets::new(Live::new(BrokerSettings::of_defaults()), clock.clone());
         let update =
             |client: &str, queue_id, offset| offsets.update("t", "g", client.into(), queue_id, offset);
         let scan = |online: &[&str]| {

@@ -4,11 +4,13 @@ mod notice;
 #[cfg(test)]
 mod tests;
 
-pub use notice::{Notice, NoticeConfig};
+pub use notice::Notice;
 
+use crate::config::BrokerSettings;
 use notice::Rounds;
 use parking_lot::RwLock;
 use process::clock::Clock;
+use process::config::Live;
 use remoting::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use remoting::{Language, Peer};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -60,7 +62,7 @@ pub struct ConsumerHeartbeat<'a> {
 
 pub struct Clients {
     clock: Clock,
-    notice_config: NoticeConfig,
+    settings: Live<BrokerSettings>,
     rounds: Rounds,
     tables: RwLock<Tables>,
     /// Which producer of a group is asked next.
@@ -87,10 +89,10 @@ struct PeerGroups {
 }
 
 impl Clients {
-    pub fn new(clock: Clock, notice_config: NoticeConfig) -> Clients {
+    pub fn new(settings: Live<BrokerSettings>, clock: Clock) -> Clients {
         let rounds = Rounds::new(clock.monotonic_ms());
         let (tables, producer_turn) = (RwLock::default(), AtomicUsize::new(0));
-        Clients { clock, notice_config, rounds, tables, producer_turn }
+        Clients { clock, settings, rounds, tables, producer_turn }
     }
 
     /// A client of now, to register.
@@ -277,10 +279,11 @@ impl Clients {
 
     /// The notice to send now; a round tells it later if there are rounds.
     fn changed(&self, group_name: &str, group: &ConsumerGroup) -> Option<Notice> {
-        let config = &self.notice_config;
+        let config = &self.settings.load().broker;
         if !config.notify_consumer_ids_changed_enable || group.is_broadcasting() {
             return None;
         }
+        // In rounds, a group that changes often is told once.
         if !config.real_time_notify_consumer_change {
             self.rounds.note(group_name);
             return None;

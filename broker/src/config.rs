@@ -9,7 +9,7 @@ mod startup;
 pub use auth_config::{AuthConfig, BrokerStartup};
 pub use broker_config::{BrokerConfig, BrokerIdentity};
 pub use settings::BrokerSettings;
-pub use startup::{BrokerConfigError, CLASSES, Overrides, PRINTED, load, values, warnings};
+pub use startup::{BrokerConfigError, CLASSES, Overrides, PRINTED, load, updated, values, warnings};
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod tests;
 
 pub use matching::{PropertyText, SqlFilter};
 
+use crate::config::{BrokerConfig, BrokerSettings};
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use file::{FilterDataByTopic, StoredFilters};
@@ -16,6 +17,7 @@ use filter::bloom::{BloomError, BloomFilter, BloomFilterData};
 use filter::{CompileError, Expression};
 use parking_lot::RwLock;
 use process::clock::Clock;
+use process::config::Live;
 use process::files::{FileError, LoadError};
 use recent::RecentExpressions;
 use remoting::body::{SubscriptionData, is_tag_type};
@@ -29,32 +31,6 @@ use std::sync::Arc;
 pub const SQL92: &str = "SQL92";
 /// A group of the file that was alive counts as dead for so long already. Java: `ConsumerFilterManager.decode`.
 const DEAD_BEFORE_LOAD_MS: i64 = 30_000;
-
-/// Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct FiltersConfig {
-    /// In a hundred.
-    pub max_error_rate_of_bloom_filter: i32,
-    pub expect_consumer_num_use_filter: i32,
-    /// A group that left so long ago is forgotten.
-    pub filter_data_clean_time_span_ms: i64,
-}
-
-impl FiltersConfig {
-    pub fn bloom(&self) -> Result<BloomFilter, BloomError> {
-        BloomFilter::new(self.max_error_rate_of_bloom_filter, self.expect_consumer_num_use_filter)
-    }
-}
-
-impl Default for FiltersConfig {
-    fn default() -> FiltersConfig {
-        FiltersConfig {
-            max_error_rate_of_bloom_filter: 20,
-            expect_consumer_num_use_filter: 32,
-            filter_data_clean_time_span_ms: 24 * 3600 * 1000,
-        }
-    }
-}
 
 /// What one group wants of one topic, for as long as its expression is this one.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,8 +102,13 @@ enum Step {
 /// By topic, then by group.
 type Table = HashMap<String, HashMap<String, Registered>>;
 
+/// The Bloom filter that `maxErrorRateOfBloomFilter` and `expectConsumerNumUseFilter` ask for.
+pub fn bloom(broker: &BrokerConfig) -> Result<BloomFilter, BloomError> {
+    BloomFilter::new(broker.max_error_rate_of_bloom_filter, broker.expect_consumer_num_use_filter)
+}
+
 pub struct ConsumerFilters {
-    config: FiltersConfig,
+    settings: Live<BrokerSettings>,
     bloom: BloomFilter,
     clock: Clock,
     table: RwLock<Table>,
@@ -138,14 +119,14 @@ pub struct ConsumerFilters {
 impl ConsumerFilters {
     pub fn load(
         path: &Path,
-        config: FiltersConfig,
+        settings: Live<BrokerSettings>,
         bloom: BloomFilter,
         clock: Clock,
     ) -> Result<ConsumerFilters, LoadError> {
         let (file, stored) = TableFile::open::<StoredFilters>(path)?;
         let table = stored.and_then(|stored| loaded(stored, &bloom, clock.wall_ms())).unwrap_or_default();
         let (table, recent) = (RwLock::new(table), RecentExpressions::default());
-        Ok(ConsumerFilters { config, bloom, clock, table, recent, file })
+        Ok(ConsumerFilters { settings, bloom, clock, table, recent, file })
     }
 
     pub fn bloom(&self) -> &BloomFilter {
@@ -296,7 +277,7 @@ impl ConsumerFilters {
     }
 
     fn clean(&self) {
-        let long_ago = self.clock.wall_ms() - self.config.filter_data_clean_time_span_ms;
+        let long_ago = self.clock.wall_ms() - self.settings.load().broker.filter_data_clean_time_span_ms;
         let is_over = |known: &Registered| known.is_dead() && known.dead_ms <= long_ago;
         let has_over = self.table.read().values().any(|g| g.is_empty() || g.values().any(is_over));
         if !has_over {

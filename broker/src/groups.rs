@@ -4,11 +4,13 @@
 mod tests;
 
 use crate::attributes::{self, AttributeError};
+use crate::config::BrokerSettings;
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use crate::topic_validator;
 use parking_lot::RwLock;
 use process::clock::Clock;
+use process::config::Live;
 use process::files::LoadError;
 use remoting::body::{DataVersion, SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use remoting::json;
@@ -29,28 +31,10 @@ const SYSTEM_GROUPS: [&str; 8] = [
     "CID_RMQ_SYS_TRANS",
 ];
 
-/// Which groups come into being by being named. Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct GroupsConfig {
-    pub auto_create_subscription_group: bool,
-    /// Groups named `CID_RMQ_SYS_*`, even if others may not.
-    pub enable_create_sys_group: bool,
-    /// Every LMQ is a group too, without being in the table.
-    pub enable_lmq: bool,
-}
-
-impl Default for GroupsConfig {
-    fn default() -> GroupsConfig {
-        GroupsConfig {
-            auto_create_subscription_group: true,
-            enable_create_sys_group: true,
-            enable_lmq: false,
-        }
-    }
-}
-
 pub struct Groups {
-    config: GroupsConfig,
+    settings: Live<BrokerSettings>,
+    /// Every LMQ is a group too, without being in the table.
+    enable_lmq: bool,
     clock: Clock,
     table: RwLock<Table>,
     file: TableFile,
@@ -79,7 +63,7 @@ impl Table {
 
 impl Groups {
     /// Reads `path` on top of the system groups, so that settings an operator gave those are kept.
-    pub fn load(path: &Path, config: GroupsConfig, clock: Clock) -> Result<Groups, LoadError> {
+    pub fn load(path: &Path, settings: Live<BrokerSettings>, clock: Clock) -> Result<Groups, LoadError> {
         let (file, stored) = TableFile::open::<SubscriptionGroupWrapper>(path)?;
         let mut table = Table::default();
         table.data_version.timestamp = clock.wall_ms();
@@ -91,7 +75,8 @@ impl Groups {
             table.forbidden = stored.forbidden_table;
             table.data_version = stored.data_version;
         }
-        Ok(Groups { config, clock, table: RwLock::new(table), file })
+        let enable_lmq = settings.load().store.enable_lmq;
+        Ok(Groups { settings, enable_lmq, clock, table: RwLock::new(table), file })
     }
 
     /// The group, if there is one; writes nothing.
@@ -108,8 +93,9 @@ impl Groups {
         if let Some(found) = self.existing(group) {
             return Some(found);
         }
-        let may_create = self.config.auto_create_subscription_group
-            || self.config.enable_create_sys_group && topic_validator::is_system_group(group);
+        let broker = &self.settings.load().broker;
+        let may_create = broker.auto_create_subscription_group
+            || broker.enable_create_sys_group && topic_validator::is_system_group(group);
         if !may_create || topic_validator::validate_group(group).is_err() {
             return None;
         }
@@ -127,7 +113,7 @@ impl Groups {
 
     /// Java: `LmqSubscriptionGroupManager`.
     fn is_lmq(&self, group: &str) -> bool {
-        self.config.enable_lmq && is_lmq(group)
+        self.enable_lmq && is_lmq(group)
     }
 
     /// Java: `containsSubscriptionGroup`.

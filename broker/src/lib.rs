@@ -19,6 +19,7 @@ pub mod long_poll;
 pub mod offsets;
 pub mod persister;
 mod real_place;
+pub mod reconfigure;
 pub mod registration;
 pub mod safety;
 pub mod schedule;

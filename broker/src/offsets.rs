@@ -4,10 +4,12 @@
 #[cfg(test)]
 mod tests;
 
+use crate::config::BrokerSettings;
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use parking_lot::Mutex;
 use process::clock::Clock;
+use process::config::Live;
 use process::files::LoadError;
 use remoting::body::{ConsumerOffsetSerializeWrapper, DataVersion};
 use remoting::json;
@@ -26,30 +28,11 @@ const SHARDS: usize = 16;
 /// Where the one offset of a group that is an LMQ is kept. Java: `MixAll.LMQ_QUEUE_ID`.
 const LMQ_QUEUE_ID: i32 = 0;
 
-/// Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct OffsetsConfig {
-    /// A group that is an LMQ has one offset a topic, whatever queue is asked of. Java: `LmqConsumerOffsetManager`.
-    pub enable_lmq: bool,
-    /// A reset is answered to the next query of the queue, whatever clients commit meanwhile.
-    pub use_server_side_reset_offset: bool,
-    /// Commits from one data version to the next.
-    pub consumer_offset_update_version_step: u64,
-}
-
-impl Default for OffsetsConfig {
-    fn default() -> OffsetsConfig {
-        OffsetsConfig {
-            enable_lmq: false,
-            use_server_side_reset_offset: true,
-            consumer_offset_update_version_step: 500,
-        }
-    }
-}
-
 /// Asked at every pull: a look-up allocates nothing.
 pub struct ConsumerOffsets {
-    config: OffsetsConfig,
+    settings: Live<BrokerSettings>,
+    /// A group that is an LMQ has one offset a topic, whatever queue is asked of. Java: `LmqConsumerOffsetManager`.
+    enable_lmq: bool,
     clock: Clock,
     file: TableFile,
     data_version: Mutex<DataVersion>,
@@ -106,12 +89,17 @@ impl QueueOffsets {
 }
 
 impl ConsumerOffsets {
-    pub fn load(path: &Path, config: OffsetsConfig, clock: Clock) -> Result<ConsumerOffsets, LoadError> {
+    pub fn load(
+        path: &Path,
+        settings: Live<BrokerSettings>,
+        clock: Clock,
+    ) -> Result<ConsumerOffsets, LoadError> {
         let (file, stored) = TableFile::open::<ConsumerOffsetSerializeWrapper>(path)?;
         let stored = stored.unwrap_or_default();
         let new_version = DataVersion { timestamp: clock.wall_ms(), ..DataVersion::default() };
         let offsets = ConsumerOffsets {
-            config,
+            enable_lmq: settings.load().store.enable_lmq,
+            settings,
             clock,
             file,
             data_version: Mutex::new(stored.data_version.unwrap_or(new_version)),
@@ -143,7 +131,8 @@ impl ConsumerOffsets {
             );
         }
         let commits = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        if commits.is_multiple_of(self.config.consumer_offset_update_version_step.max(1)) {
+        let step = self.settings.load().broker.consumer_offset_update_version_step.max(1);
+        if commits.is_multiple_of(step) {
             self.data_version.lock().next(0, self.clock.wall_ms());
         }
         self.file.note_change();
@@ -166,11 +155,12 @@ impl ConsumerOffsets {
     }
 
     fn is_lmq(&self, group: &str) -> bool {
-        self.config.enable_lmq && is_lmq(group)
+        self.enable_lmq && is_lmq(group)
     }
 
     fn query_in(&self, topic: &TopicOffsets, queue_id: i32) -> Option<i64> {
-        let reset = topic.reset.get(queue_id).filter(|_| self.config.use_server_side_reset_offset);
+        let is_told = |_: &i64| self.settings.load().broker.use_server_side_reset_offset;
+        let reset = topic.reset.get(queue_id).filter(is_told);
         reset.or_else(|| topic.committed.get(queue_id))
     }
 
@@ -299,7 +289,7 @@ impl ConsumerOffsets {
         ConsumerOffsetSerializeWrapper {
             data_version: Some(self.data_version()),
             group_topic_map: Some(group_topics),
-            lmq_offset_table: self.config.enable_lmq.then_some(lmqs),
+            lmq_offset_table: self.enable_lmq.then_some(lmqs),
             offset_table: committed,
             pull_offset_table: Some(pulled),
         }

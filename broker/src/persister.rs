@@ -4,6 +4,7 @@
 use crate::table_file::TableFile;
 use parking_lot::{Condvar, Mutex};
 use process::files::FileError;
+use process::threads::{self, caught};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -78,7 +79,7 @@ impl Persister {
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let run = move || of_thread.run();
-        let thread = std::thread::Builder::new().name("PersistConfig".to_owned()).spawn(run)?;
+        let thread = threads::spawn_untiring("PersistConfig", run)?;
         Ok(Persister { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -142,10 +143,9 @@ impl Shared {
             let mut failed = Vec::new();
             for table in wanted {
                 // A table that cannot be encoded must not keep the others from the disk.
-                let written = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.write()));
-                let written = match written {
+                let written = match caught(|| table.write()) {
                     Ok(written) => written.map_err(|error| error.to_string()),
-                    Err(_) => Err("its writer has panicked".to_owned()),
+                    Err(panic) => Err(format!("its writer has panicked: {panic}")),
                 };
                 self.tell(&table, &written);
                 if let Err(error) = written {
@@ -167,7 +167,10 @@ impl Shared {
         };
         let over: Vec<_> = self.state.lock().waiting.extract_if(.., is_over).collect();
         for waiting in over {
-            (waiting.saved)(written.clone());
+            // Whoever is called back must not keep the others waiting.
+            if let Err(panic) = caught(|| (waiting.saved)(written.clone())) {
+                tracing::error!("an answer that waited for a table has panicked: {panic}");
+            }
         }
     }
 
@@ -258,6 +261,19 @@ mod tests {
             assert!(std::time::Instant::now() < give_up_at, "it is not tried again");
             std::thread::sleep(Duration::from_millis(5));
         }
+        persister.stop();
+    }
+
+    #[test]
+    fn a_panic_holds_up_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (persister, table) = (Persister::start().unwrap(), table(folder.path()));
+        table.file.note_change();
+        persister.when_saved(table.clone(), Box::new(|_| panic!("a clumsy answer")));
+        let (saved, told) = told();
+        table.file.note_change();
+        persister.when_saved(table.clone(), saved);
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), Ok(()));
         persister.stop();
     }
 

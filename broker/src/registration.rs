@@ -3,7 +3,8 @@
 //!
 //! One task makes rounds: one at the start, one each period, and one whenever topics have changed, which holds just
 //! those. Each name server has a task of its own that sends them, so that one that is dead or slow holds up no other. A
-//! name server that missed a round gets the whole table with the next.
+//! name server that missed a round gets the whole table with the next. Which name servers there are is looked up at each
+//! period: an operator may change it.
 
 mod round;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 use crate::config::BrokerSettings;
 use crate::topics::Topics;
 use parking_lot::Mutex;
+use process::config::Live;
 use remoting::body::{DataVersion, KVTable};
 use remoting::client::{Client, ClientConfig, NoService};
 use remoting::header::namesrv::{
@@ -33,57 +35,6 @@ const PERIOD_MIN: Duration = Duration::from_secs(10);
 const PERIOD_MAX: Duration = Duration::from_secs(60);
 /// For all name servers together, so that a dead one does not keep a broker from stopping.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_millis(900);
-
-/// Who registers, where and how. Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct RegistrationConfig {
-    /// Each as `host:port`.
-    pub name_servers: Vec<String>,
-    pub broker_cluster_name: String,
-    pub broker_name: String,
-    /// 0 for the master.
-    pub broker_id: i64,
-    /// `brokerIP1:listenPort`
-    pub broker_addr: String,
-    /// `brokerIP2:haListenPort`
-    pub ha_server_addr: String,
-    /// Bits of [`crate::topics::perm`] that limit those of every topic.
-    pub broker_permission: i32,
-    /// Kept within 10 and 60 seconds.
-    pub register_name_server_period: Duration,
-    pub register_broker_timeout: Duration,
-    /// Each period, even if the name server has the table.
-    pub force_register: bool,
-    pub compressed_register: bool,
-    /// Changed topics go one by one, as topics and not as a broker's registration.
-    pub enable_single_topic_register: bool,
-    /// Topics in one registration at most, with `enableSplitRegistration`.
-    pub split_registration_size: Option<usize>,
-}
-
-impl RegistrationConfig {
-    pub fn of(settings: &BrokerSettings) -> RegistrationConfig {
-        let (identity, broker) = (&settings.identity, &settings.broker);
-        RegistrationConfig {
-            name_servers: broker.namesrv_addrs(),
-            broker_cluster_name: identity.broker_cluster_name.clone(),
-            broker_name: identity.broker_name.clone(),
-            broker_id: identity.broker_id,
-            broker_addr: settings.broker_addr(),
-            ha_server_addr: settings.ha_server_addr(),
-            broker_permission: broker.broker_permission,
-            register_name_server_period: Duration::from_millis(broker.register_name_server_period_ms),
-            register_broker_timeout: Duration::from_millis(broker.register_broker_timeout_ms),
-            // Java does not ask for the version either where the table is split.
-            force_register: broker.force_register || broker.enable_split_registration,
-            compressed_register: broker.compressed_register,
-            enable_single_topic_register: broker.enable_single_topic_register,
-            split_registration_size: broker
-                .enable_split_registration
-                .then_some(broker.split_registration_size),
-        }
-    }
-}
 
 /// What a name server says of this broker's master. Both are absent if it knows none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,13 +68,13 @@ impl From<CallError> for RegisterError {
 
 pub struct Registration {
     shared: Arc<Shared>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// For each name server, the number of the last round that it has had, or has failed to have.
-    done: Vec<watch::Sender<u64>>,
+    rounds: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
-    config: RegistrationConfig,
+    settings: Live<BrokerSettings>,
+    /// One for each name server of the last round. As many as `namesrvAddr` names.
+    followers: Mutex<Vec<Follower>>,
     client: Client<NoService>,
     topics: Arc<Topics>,
     /// The latest round.
@@ -131,34 +82,30 @@ struct Shared {
     master: watch::Sender<MasterAddrs>,
 }
 
+/// The task that serves one name server.
+struct Follower {
+    addr: String,
+    /// The number of the last round that the name server has had, or has failed to have.
+    done: watch::Sender<u64>,
+    task: JoinHandle<()>,
+}
+
 impl Registration {
-    pub fn new(config: RegistrationConfig, client: ClientConfig, topics: Arc<Topics>) -> Registration {
-        let done = config.name_servers.iter().map(|_| watch::Sender::new(0)).collect();
+    pub fn new(settings: Live<BrokerSettings>, client: ClientConfig, topics: Arc<Topics>) -> Registration {
         let shared = Shared {
-            config,
+            settings,
+            followers: Mutex::default(),
             client: Client::new(client, Arc::new(NoService)),
             topics,
             rounds: watch::Sender::new(Arc::new(Round::none())),
             master: watch::Sender::default(),
         };
-        Registration { shared: Arc::new(shared), tasks: Mutex::default(), done }
+        Registration { shared: Arc::new(shared), rounds: Mutex::default() }
     }
 
     /// Starts to register. Called once, within a tokio runtime.
     pub fn start(&self) {
-        let shared = &self.shared;
-        let mut tasks = self.tasks.lock();
-        for (addr, done) in shared.config.name_servers.iter().zip(&self.done) {
-            let name_server = NameServer {
-                addr: addr.clone(),
-                shared: shared.clone(),
-                rounds: shared.rounds.subscribe(),
-                done: done.clone(),
-                has_table: false,
-            };
-            tasks.push(tokio::spawn(name_server.follow()));
-        }
-        tasks.push(tokio::spawn(make_rounds(shared.clone())));
+        *self.rounds.lock() = Some(tokio::spawn(make_rounds(self.shared.clone())));
     }
 
     /// Waits until every name server has the topics changed before the call, or has failed to take them; false if that
@@ -170,11 +117,16 @@ impl Registration {
             let has_changes = |round: &Arc<Round>| round.number > 0 && round.changes >= wanted;
             // Neither channel closes: this holds both of its senders.
             let number = rounds.wait_for(has_changes).await.map_or(0, |round| round.number);
-            for done in &self.done {
-                let _ = done.subscribe().wait_for(|done| *done >= number).await;
+            for mut done in self.done() {
+                let _ = done.wait_for(|done| *done >= number).await;
             }
         };
         timeout(patience, registered).await.is_ok()
+    }
+
+    /// For each name server, the number of the last round that it has had, or has failed to have.
+    fn done(&self) -> Vec<watch::Receiver<u64>> {
+        self.shared.followers.lock().iter().map(|follower| follower.done.subscribe()).collect()
     }
 
     /// The master's addresses as a name server last gave them. For slaves.
@@ -184,12 +136,14 @@ impl Registration {
 
     /// Unregisters everywhere, within a second. Java: `unregisterBrokerAll`.
     pub async fn shutdown(&self) {
-        let tasks = std::mem::take(&mut *self.tasks.lock());
-        tasks.iter().for_each(JoinHandle::abort);
+        if let Some(rounds) = self.rounds.lock().take() {
+            rounds.abort();
+        }
         let mut calls = JoinSet::new();
-        for addr in self.shared.config.name_servers.clone() {
+        for follower in std::mem::take(&mut *self.shared.followers.lock()) {
+            follower.task.abort();
             let shared = self.shared.clone();
-            calls.spawn(async move { shared.unregister(&addr).await });
+            calls.spawn(async move { shared.unregister(&follower.addr).await });
         }
         let all = async { while calls.join_next().await.is_some() {} };
         if timeout(UNREGISTER_TIMEOUT, all).await.is_err() {
@@ -203,8 +157,10 @@ impl Registration {
 /// Publishes rounds for the name servers' tasks.
 async fn make_rounds(shared: Arc<Shared>) {
     let mut changes = shared.topics.changes();
+    follow_all(&shared);
     shared.rounds.send_replace(Arc::new(Round::full(1, true, &shared)));
-    let period = shared.config.register_name_server_period.clamp(PERIOD_MIN, PERIOD_MAX);
+    let period = Duration::from_millis(shared.settings.load().broker.register_name_server_period_ms);
+    let period = period.clamp(PERIOD_MIN, PERIOD_MAX);
     let mut next_period = Instant::now() + FIRST_PERIOD;
     for number in 2.. {
         let round = tokio::select! {
@@ -214,11 +170,40 @@ async fn make_rounds(shared: Arc<Shared>) {
             },
             () = tokio::time::sleep_until(next_period) => {
                 next_period = Instant::now() + period;
-                Round::full(number, shared.config.force_register, &shared)
+                follow_all(&shared);
+                Round::full(number, shared.is_forced(), &shared)
             }
         };
         shared.rounds.send_replace(Arc::new(round));
     }
+}
+
+/// Brings the followers in line with `namesrvAddr`, which may have changed. A new one has missed every round so far, and
+/// gets the whole table with the next. Java: `updateNamesrvAddr`.
+fn follow_all(shared: &Arc<Shared>) {
+    let addrs = shared.settings.load().broker.namesrv_addrs();
+    let mut followers = shared.followers.lock();
+    for gone in followers.extract_if(.., |follower| !addrs.contains(&follower.addr)) {
+        tracing::info!("name server {} is no longer told", gone.addr);
+        gone.task.abort();
+    }
+    for addr in addrs {
+        if !followers.iter().any(|follower| follower.addr == addr) {
+            followers.push(follow(shared, addr));
+        }
+    }
+}
+
+fn follow(shared: &Arc<Shared>, addr: String) -> Follower {
+    let done = watch::Sender::new(0);
+    let name_server = NameServer {
+        addr: addr.clone(),
+        shared: shared.clone(),
+        rounds: shared.rounds.subscribe(),
+        done: done.clone(),
+        has_table: false,
+    };
+    Follower { addr, done, task: tokio::spawn(name_server.follow()) }
 }
 
 /// One name server, as its task sees it.
@@ -263,6 +248,13 @@ impl NameServer {
 }
 
 impl Shared {
+    /// Whether name servers that have the table get it all the same.
+    fn is_forced(&self) -> bool {
+        let broker = &self.settings.load().broker;
+        // Java does not ask for the version either where the table is split.
+        broker.force_register || broker.enable_split_registration
+    }
+
     /// Java: `BrokerOuterAPI.registerBroker`.
     async fn register(&self, addr: &str, round: &Round) -> Result<(), RegisterError> {
         for request in round.requests(self) {
@@ -301,16 +293,20 @@ impl Shared {
 
     /// Whether the name server has another version of the table. Java: `BrokerOuterAPI.needRegister`.
     async fn need_register(&self, addr: &str) -> Result<bool, RegisterError> {
-        let config = &self.config;
-        let header = QueryDataVersionRequestHeader {
-            broker_name: Some(&config.broker_name),
-            broker_addr: Some(&config.broker_addr),
-            cluster_name: Some(&config.broker_cluster_name),
-            broker_id: Some(config.broker_id),
-            ..Default::default()
-        };
         let version = self.topics.data_version();
-        let request = Command::request(RequestCode::QUERY_DATA_VERSION, header.encode());
+        let ext = {
+            let settings = self.settings.load();
+            let identity = &settings.identity;
+            let header = QueryDataVersionRequestHeader {
+                broker_name: Some(&identity.broker_name),
+                broker_addr: Some(&settings.broker_addr()),
+                cluster_name: Some(&identity.broker_cluster_name),
+                broker_id: Some(identity.broker_id),
+                ..Default::default()
+            };
+            header.encode()
+        };
+        let request = Command::request(RequestCode::QUERY_DATA_VERSION, ext);
         let response = self.call(addr, request.with_body(json::to_bytes(&version))).await?;
         let changed = QueryDataVersionResponseHeader::decode(&response.ext).changed;
         let known = json::from_slice::<DataVersion>(&response.body.bytes());
@@ -319,22 +315,27 @@ impl Shared {
     }
 
     async fn unregister(&self, addr: &str) {
-        let config = &self.config;
-        let header = UnRegisterBrokerRequestHeader {
-            broker_name: Some(&config.broker_name),
-            broker_addr: Some(&config.broker_addr),
-            cluster_name: Some(&config.broker_cluster_name),
-            broker_id: Some(config.broker_id),
-            ..Default::default()
+        let ext = {
+            let settings = self.settings.load();
+            let identity = &settings.identity;
+            let header = UnRegisterBrokerRequestHeader {
+                broker_name: Some(&identity.broker_name),
+                broker_addr: Some(&settings.broker_addr()),
+                cluster_name: Some(&identity.broker_cluster_name),
+                broker_id: Some(identity.broker_id),
+                ..Default::default()
+            };
+            header.encode()
         };
-        match self.call(addr, Command::request(RequestCode::UNREGISTER_BROKER, header.encode())).await {
+        match self.call(addr, Command::request(RequestCode::UNREGISTER_BROKER, ext)).await {
             Ok(_) => tracing::info!("name server {addr} knows that this broker goes"),
             Err(error) => tracing::warn!("name server {addr} does not know that this broker goes: {error}"),
         }
     }
 
     async fn call(&self, addr: &str, request: Command) -> Result<Command, RegisterError> {
-        let response = self.client.call(addr, request, self.config.register_broker_timeout).await?;
+        let patience = Duration::from_millis(self.settings.load().broker.register_broker_timeout_ms);
+        let response = self.client.call(addr, request, patience).await?;
         match response.response_code() {
             ResponseCode::SUCCESS => Ok(response),
             code => Err(RegisterError::Refused(code, response.remark.unwrap_or_default().into_owned())),

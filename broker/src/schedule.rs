@@ -8,6 +8,7 @@ mod deliver;
 #[cfg(test)]
 mod tests;
 
+use crate::config::BrokerSettings;
 use crate::persister::ConfigTable;
 use crate::real_place;
 use crate::table_file::TableFile;
@@ -17,6 +18,7 @@ use message::property::{self, DELAY_TIME_LEVEL, TIMER_DELAY_MS, TIMER_DELAY_SEC,
 use message::{Message, Properties};
 use parking_lot::Mutex;
 use process::clock::Clock;
+use process::config::Live;
 use process::files::LoadError;
 use remoting::body::{DataVersion, DelayOffsetSerializeWrapper};
 use remoting::json;
@@ -26,33 +28,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use store::{Arrived, MessageStore};
+use store::{Arrived, DelayLevels, MessageStore};
 
 /// The thread looks at the clock at least this often, as the clock may have been set.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct ScheduleConfig {
-    /// Delay of each level from 1 on, in milliseconds (`messageDelayLevel`). The store is told the same.
-    pub delay_levels_ms: Vec<i64>,
-    pub flush_delay_offset_interval: Duration,
-    /// Deliveries from one data version to the next.
-    pub delay_offset_update_version_step: u64,
-}
-
-impl Default for ScheduleConfig {
-    fn default() -> ScheduleConfig {
-        ScheduleConfig {
-            delay_levels_ms: store::MessageStoreConfig::of_defaults().message_delay_level.0,
-            flush_delay_offset_interval: Duration::from_secs(10),
-            delay_offset_update_version_step: 200,
-        }
-    }
-}
-
 pub struct Schedule {
-    config: ScheduleConfig,
+    settings: Live<BrokerSettings>,
+    /// The store has the same.
+    levels: DelayLevels,
     store: Arc<MessageStore>,
     clock: Clock,
     file: TableFile,
@@ -72,7 +56,7 @@ struct Progress {
 impl Schedule {
     pub fn load(
         path: &Path,
-        config: ScheduleConfig,
+        settings: Live<BrokerSettings>,
         store: Arc<MessageStore>,
         clock: Clock,
     ) -> Result<Schedule, LoadError> {
@@ -84,9 +68,11 @@ impl Schedule {
             data_version: stored.data_version.unwrap_or(new_version),
             updates: 0,
         };
-        let idle = config.delay_levels_ms.iter().map(|_| AtomicBool::new(false)).collect();
+        let levels = settings.load().store.message_delay_level.clone();
+        let idle = levels.0.iter().map(|_| AtomicBool::new(false)).collect();
         Ok(Schedule {
-            config,
+            settings,
+            levels,
             store,
             clock,
             file,
@@ -98,13 +84,12 @@ impl Schedule {
 
     /// Java: `getMaxDelayLevel`.
     pub fn delay_level_count(&self) -> i32 {
-        self.config.delay_levels_ms.len() as i32
+        self.levels.count() as i32
     }
 
     /// The delay of a level from 1 on, in milliseconds.
     pub fn delay_ms(&self, level: i32) -> Option<i64> {
-        let index = usize::try_from(level).ok()?.checked_sub(1)?;
-        self.config.delay_levels_ms.get(index).copied()
+        self.levels.delay_ms(level)
     }
 
     /// Sends a message that has a delay level to its level's queue, with its real topic and queue among its properties;
@@ -186,7 +171,8 @@ impl Schedule {
             return;
         }
         progress.updates += 1;
-        if progress.updates.is_multiple_of(self.config.delay_offset_update_version_step.max(1)) {
+        let step = self.settings.load().broker.delay_offset_update_version_step.max(1);
+        if progress.updates.is_multiple_of(step) {
             progress.data_version.next(0, self.clock.wall_ms());
         }
         self.file.note_change();
@@ -198,7 +184,7 @@ impl Schedule {
         while !self.workers.is_stopping() {
             let next_ms = deliveries.deliver_due();
             let now_ms = self.clock.monotonic_ms();
-            if now_ms - persisted_ms >= self.config.flush_delay_offset_interval.as_millis() as u64 {
+            if now_ms - persisted_ms >= self.settings.load().store.flush_delay_offset_interval_ms {
                 self.persist();
                 persisted_ms = now_ms;
             }

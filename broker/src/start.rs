@@ -1,6 +1,8 @@
 //! Start and stop. Java: `BrokerStartup`, `BrokerController.start` and `shutdown`.
 
 mod parts;
+#[cfg(test)]
+mod tests;
 
 use crate::arrivals;
 use crate::broadcast_offsets::BroadcastOffsets;
@@ -8,7 +10,7 @@ use crate::broker::Broker;
 use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::config::BrokerSettings;
-use crate::consumer_filter::ConsumerFilters;
+use crate::consumer_filter::{self, ConsumerFilters};
 use crate::delays::Delays;
 use crate::dispatch::BrokerPort;
 use crate::groups::Groups;
@@ -16,7 +18,7 @@ use crate::locks::Locks;
 use crate::long_poll::{LongPoll, LongPollLimits};
 use crate::offsets::ConsumerOffsets;
 use crate::persister::{ConfigTable, Persister};
-use crate::registration::{Registration, RegistrationConfig};
+use crate::registration::Registration;
 use crate::schedule::Schedule;
 use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
@@ -27,6 +29,7 @@ use process::clock::Clock;
 use process::config::Live;
 use process::files::LoadError;
 use process::logs;
+use process::threads::caught;
 use remoting::netty::{client_config, host_addr, listen_addr, server_config};
 use remoting::server::{Listener, Server};
 use remoting::table::Port;
@@ -37,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{self, BatchTopics, FilterBits, MessageStore, OpenError, WaitingRoom};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Clients connect here for sends alone: this many ports below `listenPort`. Java: `BrokerController.initialize`.
@@ -61,6 +65,7 @@ const CLIENT_SCAN_PERIOD: Duration = Duration::from_secs(10);
 /// A broker at work. Dropping it leaves it at work: [`Running::shutdown`] ends it.
 pub struct Running {
     broker: Arc<Broker>,
+    failed: oneshot::Receiver<String>,
     servers: Vec<Server>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -117,6 +122,8 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
             arrivals::messages_arrived(&broker, arrived);
         }
     };
+    let (tell_failure, failed) = oneshot::channel();
+    broker.store.when_failed(Box::new(move |why| drop(tell_failure.send(why.to_owned()))));
     broker.store.start(Box::new(on_arrived)).map_err(StartError::Store)?;
     if !broker.is_slave() {
         broker.delays.schedule.start().map_err(StartError::Thread)?;
@@ -136,7 +143,7 @@ pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, St
     broker.registration.start();
     broker.registration.when_registered(FIRST_REGISTRATION_PATIENCE).await;
     announce(&broker.settings());
-    Ok(Running { broker, servers, tasks })
+    Ok(Running { broker, failed, servers, tasks })
 }
 
 /// The main port, then the fast one.
@@ -156,34 +163,34 @@ fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
 }
 
 fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartError> {
+    let live = Live::new(settings);
+    let settings = live.load();
     let store_host = store_host(&settings)?;
     let file = |name| settings.store.config_file(name);
-    let topics = Topics::load(&file("topics.json"), &parts::topics_config(&settings), clock.clone());
+    let topics = Topics::load(&file("topics.json"), live.clone(), clock.clone());
     let topics = Arc::new(topics.map_err(StartError::Table)?);
     let of_store = topics.clone();
     let batch_topics = BatchTopics::new(move |topic| of_store.has_batch_queues(topic));
-    let filters_config = parts::filters_config(&settings.broker);
-    let bloom = filters_config.bloom().map_err(StartError::Bloom)?;
-    let filters = ConsumerFilters::load(&file("consumerFilter.json"), filters_config, bloom, clock.clone());
+    let bloom = consumer_filter::bloom(&settings.broker).map_err(StartError::Bloom)?;
+    let filters = ConsumerFilters::load(&file("consumerFilter.json"), live.clone(), bloom, clock.clone());
     let filters = Arc::new(filters.map_err(StartError::Table)?);
     let store_clock = clock.clone();
-    let surroundings = parts::store_surroundings(&settings, batch_topics, filter_bits(&settings, &filters))?;
+    let surroundings = parts::store_surroundings(&settings, batch_topics, filter_bits(&live, &filters))?;
     let store =
         MessageStore::open(settings.store.clone(), surroundings, store_clock).map_err(StartError::Store)?;
-    let schedule_config = parts::schedule_config(&settings);
-    let groups =
-        Groups::load(&file("subscriptionGroup.json"), parts::groups_config(&settings), clock.clone());
+    let groups = Groups::load(&file("subscriptionGroup.json"), live.clone(), clock.clone());
     let offsets_file =
         if settings.store.enable_lmq { "lmqConsumerOffset.json" } else { "consumerOffset.json" };
-    let offsets = ConsumerOffsets::load(&file(offsets_file), parts::offsets_config(&settings), clock.clone());
+    let offsets = ConsumerOffsets::load(&file(offsets_file), live.clone(), clock.clone());
     let offsets = Arc::new(offsets.map_err(StartError::Table)?);
-    let schedule = Schedule::load(&file("delayOffset.json"), schedule_config, store.clone(), clock.clone());
+    let schedule = Schedule::load(&file("delayOffset.json"), live.clone(), store.clone(), clock.clone());
     let schedule = Arc::new(schedule.map_err(StartError::Table)?);
     let timer = timer(&settings, store.clone(), clock.clone()).map_err(StartError::Timer)?;
     let delays = Delays { schedule, timer };
     let transactions = Transactions::load(
         &file("transactionMetrics"),
-        parts::transaction_config(&settings, store_host),
+        live.clone(),
+        store_host,
         transaction::Collaborators {
             store: store.clone(),
             delays: delays.clone(),
@@ -203,7 +210,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         waiting: WaitingRoom::new(&store),
         store,
         registration: Registration::new(
-            RegistrationConfig::of(&settings),
+            live.clone(),
             client_config(&settings.client, &settings.environment),
             topics.clone(),
         ),
@@ -213,15 +220,15 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         offsets,
         delays,
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
-        clients: Clients::new(clock.clone(), parts::notice_config(&settings.broker)),
+        clients: Clients::new(live.clone(), clock.clone()),
         calls: Calls::default(),
         consumer_filters: filters,
-        broadcast_offsets: BroadcastOffsets::new(clock.clone(), parts::broadcast_config(&settings.broker)),
+        broadcast_offsets: BroadcastOffsets::new(live.clone(), clock.clone()),
         locks: Locks::new(clock.clone(), parts::lock_live_ms_max(&settings)?),
         long_poll: LongPoll::new(clock.clone(), Handle::current(), LongPollLimits::default()),
         disk_pool: DiskPool::default(),
         clock,
-        settings: Live::new(settings),
+        settings: live.clone(),
     }))
 }
 
@@ -248,12 +255,15 @@ fn leave_to<T: ConfigTable + 'static>(persister: &Arc<Persister>, table: &Arc<T>
 }
 
 /// Only an extension of the queues has a place for the bits.
-fn filter_bits(settings: &BrokerSettings, filters: &Arc<ConsumerFilters>) -> FilterBits {
-    if !settings.broker.enable_calc_filter_bit_map || !settings.store.enable_consume_queue_ext {
+fn filter_bits(settings: &Live<BrokerSettings>, filters: &Arc<ConsumerFilters>) -> FilterBits {
+    if !settings.load().store.enable_consume_queue_ext {
         return FilterBits::default();
     }
-    let filters = filters.clone();
-    FilterBits::new(move |topic, properties| filters.bit_map(topic, properties))
+    let (settings, filters) = (settings.clone(), filters.clone());
+    FilterBits::new(move |topic, properties| {
+        let is_enabled = settings.load().broker.enable_calc_filter_bit_map;
+        if is_enabled { filters.bit_map(topic, properties) } else { None }
+    })
 }
 
 /// How the check of transactions reaches producers.
@@ -304,7 +314,9 @@ fn every(
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            work(&broker);
+            if let Err(panic) = caught(|| work(&broker)) {
+                tracing::error!("housekeeping has panicked, it goes on: {panic}");
+            }
         }
     })
 }
@@ -329,6 +341,15 @@ impl Running {
     /// The main port's address.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.servers.first().map(Server::local_addr)
+    }
+
+    /// Waits until the broker cannot go on, which is for ever as a rule; why, in one line. Messages are refused from then on, and
+    /// what there is to do is [`shutdown`](Self::shutdown), and not to take it for a good end.
+    pub async fn failed(&mut self) -> String {
+        match (&mut self.failed).await {
+            Ok(why) => why,
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// Leaves the name servers, ends all connections, and puts everything on the disk.

@@ -5,11 +5,13 @@ mod system;
 mod tests;
 
 use crate::attributes::{self, AttributeError};
+use crate::config::BrokerSettings;
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
 use crate::topic_validator::{self, TBW102};
 use parking_lot::{Mutex, RwLock};
 use process::clock::Clock;
+use process::config::Live;
 use process::files::LoadError;
 use remoting::body::{DataVersion, KVTable, TopicConfig, TopicConfigSerializeWrapper};
 use remoting::json;
@@ -50,44 +52,9 @@ pub mod perm {
     }
 }
 
-/// What the broker's own topics look like, and who may create others. Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct TopicsConfig {
-    pub auto_create_topic_enable: bool,
-    pub default_topic_queue_nums: i32,
-    pub broker_cluster_name: String,
-    pub broker_name: String,
-    /// Whether topics may be created after the example of the topic named as the cluster, or as the broker.
-    pub cluster_topic_enable: bool,
-    pub broker_topic_enable: bool,
-    pub trace_topic_enable: bool,
-    pub msg_trace_topic_name: String,
-    pub revive_queue_num: i32,
-    pub timer_wheel_enable: bool,
-    /// Every LMQ is a topic of one queue, without being in the table.
-    pub enable_lmq: bool,
-}
-
-impl Default for TopicsConfig {
-    fn default() -> TopicsConfig {
-        TopicsConfig {
-            auto_create_topic_enable: true,
-            default_topic_queue_nums: 8,
-            broker_cluster_name: "DefaultCluster".to_owned(),
-            broker_name: "broker-a".to_owned(),
-            cluster_topic_enable: true,
-            broker_topic_enable: true,
-            trace_topic_enable: false,
-            msg_trace_topic_name: topic_validator::RMQ_SYS_TRACE_TOPIC.to_owned(),
-            revive_queue_num: 8,
-            timer_wheel_enable: true,
-            enable_lmq: false,
-        }
-    }
-}
-
 pub struct Topics {
-    auto_create_topic_enable: bool,
+    settings: Live<BrokerSettings>,
+    /// Every LMQ is a topic of one queue, without being in the table.
     enable_lmq: bool,
     clock: Clock,
     table: RwLock<Table>,
@@ -118,11 +85,11 @@ impl Table {
 
 impl Topics {
     /// Reads `path` on top of the broker's own topics, so that settings an operator gave those are kept.
-    pub fn load(path: &Path, config: &TopicsConfig, clock: Clock) -> Result<Topics, LoadError> {
+    pub fn load(path: &Path, settings: Live<BrokerSettings>, clock: Clock) -> Result<Topics, LoadError> {
         let (file, stored) = TableFile::open::<TopicConfigSerializeWrapper>(path)?;
         let mut table = Table::default();
         table.data_version.timestamp = clock.wall_ms();
-        for topic in system::topics(config) {
+        for topic in system::topics(&settings.load()) {
             table.put(topic);
         }
         let system_topics = table.topics.keys().cloned().collect();
@@ -131,8 +98,8 @@ impl Topics {
             table.data_version = stored.data_version;
         }
         Ok(Topics {
-            auto_create_topic_enable: config.auto_create_topic_enable,
-            enable_lmq: config.enable_lmq,
+            enable_lmq: settings.load().store.enable_lmq,
+            settings,
             clock,
             table: RwLock::new(table),
             system_topics,
@@ -214,7 +181,8 @@ impl Topics {
                 return None;
             };
             // Another broker's file, or an earlier start's, may hold a TBW102 that this broker does not allow.
-            let is_forbidden = default_topic == TBW102 && !self.auto_create_topic_enable;
+            let is_forbidden =
+                default_topic == TBW102 && !self.settings.load().broker.auto_create_topic_enable;
             if is_forbidden || !perm::is_inherited(example.perm) {
                 tracing::warn!(
                     "no topic {topic} for {remote_addr}: default topic {default_topic} does not allow it"

@@ -15,6 +15,7 @@ mod ops;
 #[cfg(test)]
 mod tests;
 
+use crate::config::BrokerSettings;
 use crate::delays::Delays;
 use crate::offsets::ConsumerOffsets;
 use crate::persister::ConfigTable;
@@ -26,6 +27,7 @@ use message::{Message, StoredMessage, property};
 use ops::Ops;
 use parking_lot::Mutex;
 use process::clock::Clock;
+use process::config::Live;
 use process::files::LoadError;
 use remoting::Command;
 use remoting::body::TransactionMetricsSerializeWrapper;
@@ -41,43 +43,8 @@ pub use half::NotHalf;
 
 /// The op thread looks at its work no more often than this, whatever `transactionOpBatchInterval` says.
 const OP_SLEEP_MIN: Duration = Duration::from_millis(10);
-
-/// Names and defaults are Java's.
-#[derive(Clone, Debug)]
-pub struct TransactionConfig {
-    pub broker_name: String,
-    pub store_host: SocketAddr,
-    /// Age from which a half message is asked for, if it says nothing else.
-    pub transaction_time_out_ms: i64,
-    /// A half message asked for so often is given up.
-    pub transaction_check_max: i32,
-    pub transaction_check_interval: Duration,
-    pub transaction_op_batch_interval: Duration,
-    /// Bytes of an op message's body from which no more is added.
-    pub transaction_op_msg_max_size: usize,
-    pub transaction_metric_flush_interval: Duration,
-    /// Older half messages are given up: their log file may go any moment.
-    pub file_reserved_time: Duration,
-    /// Until op messages are looked for again where there were none.
-    pub no_op_pause: Duration,
-}
-
-impl Default for TransactionConfig {
-    fn default() -> TransactionConfig {
-        TransactionConfig {
-            broker_name: String::new(),
-            store_host: SocketAddr::from(([127, 0, 0, 1], 10911)),
-            transaction_time_out_ms: 6000,
-            transaction_check_max: 15,
-            transaction_check_interval: Duration::from_secs(30),
-            transaction_op_batch_interval: Duration::from_secs(3),
-            transaction_op_msg_max_size: 4096,
-            transaction_metric_flush_interval: Duration::from_secs(10),
-            file_reserved_time: Duration::from_secs(72 * 3600),
-            no_op_pause: Duration::from_secs(1),
-        }
-    }
-}
+/// See [`Transactions::no_op_pause`].
+const NO_OP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks some producer of the group what became of a half message. Must not block.
 pub type Ask = Box<dyn Fn(&str, Command) + Send>;
@@ -92,7 +59,10 @@ pub struct Collaborators {
 }
 
 pub struct Transactions {
-    config: TransactionConfig,
+    settings: Live<BrokerSettings>,
+    store_host: SocketAddr,
+    /// Until op messages are looked for again where there were none.
+    no_op_pause: Duration,
     parts: Collaborators,
     clock: Clock,
     metrics: TopicMetrics<TransactionMetricsSerializeWrapper>,
@@ -103,15 +73,18 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// `metrics_path`: `config/transactionMetrics`.
+    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages.
     pub fn load(
         metrics_path: &Path,
-        config: TransactionConfig,
+        settings: Live<BrokerSettings>,
+        store_host: SocketAddr,
         parts: Collaborators,
         clock: Clock,
     ) -> Result<Transactions, LoadError> {
         Ok(Transactions {
-            config,
+            settings,
+            store_host,
+            no_op_pause: NO_OP_PAUSE,
             parts,
             metrics: TopicMetrics::load(metrics_path, clock.clone())?,
             clock,
@@ -161,7 +134,7 @@ impl Transactions {
         seconds.is_some_and(|seconds| {
             let immunity_ms = seconds.parse::<i64>().unwrap_or(0).saturating_mul(1000);
             let age_ms = self.clock.wall_ms().wrapping_sub(half.message.born_timestamp_ms);
-            age_ms > immunity_ms.max(self.config.transaction_time_out_ms)
+            age_ms > immunity_ms.max(self.settings.load().broker.transaction_time_out_ms)
         })
     }
 
@@ -176,17 +149,19 @@ impl Transactions {
             self.write_op(queue_id, &[half.queue_offset]);
             return;
         };
-        if bytes > self.config.transaction_op_msg_max_size {
+        if bytes > self.settings.load().broker.transaction_op_msg_max_size_bytes {
             self.workers.wake();
         }
     }
 
     /// Writes the ops that have waited long enough, or all. Java: `batchSendOpMessage`.
     fn write_ops(&self, all: bool) {
-        let interval_ms = if all { 0 } else { self.config.transaction_op_batch_interval.as_millis() as i64 };
-        for (queue_id, offsets) in
-            self.ops.take_due(self.clock.wall_ms(), interval_ms, self.config.transaction_op_msg_max_size)
-        {
+        let due = {
+            let broker = &self.settings.load().broker;
+            let interval_ms = if all { 0 } else { broker.transaction_op_batch_interval_ms as i64 };
+            self.ops.take_due(self.clock.wall_ms(), interval_ms, broker.transaction_op_msg_max_size_bytes)
+        };
+        for (queue_id, offsets) in due {
             self.write_op(queue_id, &offsets);
         }
     }
@@ -194,8 +169,7 @@ impl Transactions {
     /// Ops that the store does not take wait on.
     fn write_op(&self, queue_id: i32, offsets: &[i64]) {
         let body = ops::body(offsets);
-        if let Err(error) = self.put(half::op(queue_id, &body, self.config.store_host, self.clock.wall_ms()))
-        {
+        if let Err(error) = self.put(half::op(queue_id, &body, self.store_host, self.clock.wall_ms())) {
             tracing::warn!("{} half messages of queue {queue_id} are not ended yet: {error}", offsets.len());
             self.ops.put_back(queue_id, offsets);
         }
@@ -221,23 +195,24 @@ impl Transactions {
     }
 
     fn check_until_stopped(&self, ask: &Ask) {
-        while !self.workers.sleep(self.config.transaction_check_interval) {
+        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms;
+        while !self.workers.sleep(Duration::from_millis(interval_ms())) {
             self.check(ask);
         }
     }
 
     fn write_until_stopped(&self) {
-        let flush_ms = self.config.transaction_metric_flush_interval.as_millis() as u64;
-        let interval = self.config.transaction_op_batch_interval;
+        let interval = || Duration::from_millis(self.settings.load().broker.transaction_op_batch_interval_ms);
         let mut flushed_ms = self.clock.monotonic_ms();
-        let mut sleep = interval;
+        let mut sleep = interval();
         while !self.workers.sleep_or_wake(sleep.max(OP_SLEEP_MIN)) {
             self.write_ops(false);
             let now_ms = self.clock.monotonic_ms();
-            if now_ms - flushed_ms >= flush_ms {
+            if now_ms - flushed_ms >= self.settings.load().broker.transaction_metric_flush_interval_ms {
                 self.metrics.persist();
                 flushed_ms = now_ms;
             }
+            let interval = interval();
             let due_ms = self.ops.oldest_write_ms().map(|written| written + interval.as_millis() as i64);
             let until_due = due_ms.map(|due| (due - self.clock.wall_ms()).max(0) as u64);
             sleep = until_due.map_or(interval, |ms| Duration::from_millis(ms).min(interval));

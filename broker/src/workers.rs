@@ -1,13 +1,10 @@
 //! The threads of one part of the broker: they sleep, are woken, and are stopped together.
 
 use parking_lot::{Condvar, Mutex};
+use process::threads;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// A thread that has panicked goes on after this, as Java's threads do after any exception.
-const PANIC_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Default)]
 pub struct Workers {
@@ -27,13 +24,7 @@ impl Workers {
     /// panics: timed messages and transactions must not stand still until the next start.
     pub fn start(&self, name: &str, work: impl Fn() + Send + 'static) -> io::Result<()> {
         self.signal.lock().stopping = false;
-        let run = move || {
-            while catch_unwind(AssertUnwindSafe(&work)).is_err() {
-                tracing::error!("the thread {:?} has panicked", std::thread::current().name());
-                std::thread::sleep(PANIC_PAUSE);
-            }
-        };
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        let thread = threads::spawn_untiring(name, work)?;
         self.threads.lock().push(thread);
         Ok(())
     }

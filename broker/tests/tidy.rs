@@ -1,5 +1,8 @@
 //! What the compiler cannot say about the rooms (docs/ARCHITECTURE.md, "Rooms"): crates keep the arrows between them.
 
+use broker::config::CLASSES;
+use process::config::Mutability;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -43,6 +46,56 @@ fn the_wire_reads_no_file_but_those_of_tls() {
     let of_tls =
         |file: &String| file.starts_with("remoting/src/tls/") || file.starts_with("remoting/src/netty.rs");
     assert!(files.iter().all(of_tls), "{files:?}");
+}
+
+/// A name without the unit behind it.
+fn without_unit(name: &str) -> &str {
+    let units = ["_ms", "_s", "_sec", "_hours", "_bytes"];
+    units.iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name)
+}
+
+/// A struct with a field named as a live key would hold a copy of it, which an update does not reach.
+#[test]
+fn nobody_keeps_a_copy_of_what_can_change() {
+    let keys = CLASSES.iter().flat_map(|class| class.keys);
+    let live = keys.filter(|key| key.mutability == Mutability::Live).filter_map(|key| key.field);
+    let live: BTreeSet<_> = live.map(without_unit).collect();
+    assert!(live.len() > 60 && live.contains("long_polling_enable"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut copies = Vec::new();
+    for room in ["broker/src", "store/src"] {
+        let mut files = Vec::new();
+        sources(&root.join(room), &mut files);
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            let mut in_struct = false;
+            for line in text.lines() {
+                let code = line.trim_start();
+                if code.contains("struct ") && line.ends_with('{') {
+                    in_struct = true;
+                } else if code == "}" {
+                    in_struct = false;
+                }
+                // The rows of the tables have ` = ` behind the type.
+                let field = code.split_once(": ").filter(|(_, of)| in_struct && !of.contains(" = "));
+                let name = field.map(|(name, _)| name.rsplit(' ').next().unwrap_or(name));
+                if let Some(name) = name.filter(|name| live.contains(without_unit(name))) {
+                    copies.push(format!("{}: {name}", file.strip_prefix(root).unwrap().display()));
+                }
+            }
+        }
+    }
+    copies.sort();
+    let made_anew_each_time = [
+        // What the command line says, before there are settings.
+        "broker/src/config/startup.rs: namesrv_addr",
+        // A send.
+        "broker/src/handler/send/properties.rs: region_id",
+        "broker/src/handler/send/properties.rs: trace_on",
+        // A batch of the derive thread, or a read.
+        "store/src/multi_dispatch.rs: enable_multi_dispatch",
+    ];
+    assert_eq!(copies, made_anew_each_time);
 }
 
 #[test]

@@ -29,6 +29,8 @@ const CONF: [(&str, &str); 6] = [
     ("timerRollWindowSlot", "4"),
     ("recallMessageEnable", "true"),
 ];
+/// Messages, so many that an index file is full: 1333 of three keys.
+const KILL_AFTER: usize = 1400;
 const EXIT_SOUND: i32 = 0;
 const EXIT_REPAIRED_BY_A_START: i32 = 1;
 
@@ -113,7 +115,7 @@ fn killed_under_load(java: Edition) {
         let before = ledger.len();
         thread::scope(|scope| {
             scope.spawn(|| ledger.send_until(addr, &stop_sending));
-            until(STOP_WAIT, || "messages under load".into(), || (ledger.len() > before + 300).then_some(()));
+            until(STOP_WAIT, || "load".into(), || (ledger.len() > before + KILL_AFTER).then_some(()));
             stop(broker, "KILL");
             stop_sending.store(true, Ordering::Relaxed);
         });

@@ -171,8 +171,11 @@ impl<'t> Index<'t> {
         let mut wrong = |text: String| report.add(severity, Kind::IndexEntry, name, place, || text);
         match record {
             Some((at, store_ms, keys)) if at == entry.physical_offset => {
+                // Twice is right: after a crash Java goes again over the record with which the last file that it keeps ends.
+                let is_known = keys.iter().any(|key| key.hash == entry.key_hash);
                 match keys.iter_mut().find(|key| key.hash == entry.key_hash && !key.seen) {
                     Some(key) => key.seen = true,
+                    None if is_known => {}
                     None => wrong(format!(
                         "entry {number}: hash {} is of no key of the record at {at}",
                         entry.key_hash

@@ -1,5 +1,5 @@
 //! What both server processes need and is not the wire: configuration, the command line, log files, safe replacement
-//! of small files, the clock and signals. Knows nothing about topics, sockets or stores.
+//! of small files, the clock, threads and signals. Knows nothing about topics, sockets or stores.
 #![warn(missing_docs)]
 
 pub mod clock;
@@ -10,3 +10,4 @@ pub mod logs;
 pub mod printable;
 pub mod properties;
 pub mod signals;
+pub mod threads;

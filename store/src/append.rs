@@ -18,6 +18,7 @@ use super::error::PutError;
 use super::layout::BLANK_BYTES;
 use super::mapped_file::LogFile;
 use super::tail::{RETRY_AFTER, Tail};
+use super::threads::PanicPoint;
 
 /// Where records were put.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +158,7 @@ pub struct Ahead {
     wanted_at: AtomicI64,
     stop: Mutex<bool>,
     wake: Condvar,
+    pub panic_point: PanicPoint,
 }
 
 impl Ahead {
@@ -176,6 +178,7 @@ impl Ahead {
     pub fn run(&self, log: &CommitLog) {
         let mut touched = 0;
         loop {
+            self.panic_point.pass();
             let mut stop = self.stop.lock();
             while !*stop && log.max_offset() <= self.wanted_at.load(Ordering::Relaxed) {
                 self.wake.wait(&mut stop);

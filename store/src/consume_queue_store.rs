@@ -212,6 +212,13 @@ impl ConsumeQueueStore {
         }
     }
 
+    /// Notes all queues, whatever they have: nobody knows what a flush had come to that ended in the middle.
+    pub fn mark_all_dirty(&self) {
+        let mut dirty = self.dirty.lock();
+        *dirty = self.all();
+        dirty.iter().for_each(|queue| queue.listed_dirty.store(true, Ordering::Release));
+    }
+
     /// Brings to disk the queues with `least_pages` unsaved pages; those with fewer stay noted. False if a queue failed.
     pub fn flush(&self, least_pages: u64) -> bool {
         let batch_well = self.batch.flush(least_pages);

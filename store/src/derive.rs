@@ -14,6 +14,7 @@ use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::AccessError;
+use super::threads::PanicPoint;
 use super::window::{Found, Window};
 use super::{Arrived, OnArrived};
 
@@ -40,6 +41,7 @@ pub struct Derive {
     asleep: AtomicBool,
     stop: AtomicBool,
     thread: OnceLock<Thread>,
+    pub panic_point: PanicPoint,
 }
 
 /// What a step reads and feeds.
@@ -179,11 +181,12 @@ impl Derive {
         }
     }
 
-    /// The thread.
+    /// The thread. After a panic it goes on where it was: queues and index know what they have been told of.
     pub fn run(&self, line: &Line<'_>, on_arrived: &mut OnArrived) {
         let _ = self.thread.set(thread::current());
         let mut course = Course::default();
         loop {
+            self.panic_point.pass();
             match self.turn(line, on_arrived, &mut course) {
                 Turn::Moved => thread::park_timeout(NAP),
                 _ if self.stop.load(Ordering::Acquire) => return,

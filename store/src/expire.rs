@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use super::Shared;
 use super::config::MessageStoreConfig;
 use super::disk::Disk;
+use super::threads::PanicPoint;
 
 /// `addScheduleTask`: nothing is removed in the first minute, in which an operator may still change his mind.
 const FIRST_ROUND_AFTER: Duration = Duration::from_secs(60);
@@ -36,6 +37,7 @@ pub struct Expire {
     cleaned_to: AtomicI64,
     stop: Mutex<bool>,
     wake: Condvar,
+    pub panic_point: PanicPoint,
 }
 
 /// What a look at the disks says.
@@ -71,6 +73,7 @@ impl Expire {
     pub fn run_from(&self, parts: &Shared, first_round: Instant) {
         let mut next_round = first_round;
         loop {
+            self.panic_point.pass();
             let wait = next_round.saturating_duration_since(Instant::now());
             let wait = if self.is_disk_full() { wait.min(FULL_DISK_LOOK_INTERVAL) } else { wait };
             if !self.pause(wait) {

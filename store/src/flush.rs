@@ -12,6 +12,7 @@ use tracing::error;
 
 use super::Shared;
 use super::config::{FlushDiskType, MessageStoreConfig};
+use super::threads::PanicPoint;
 
 #[derive(Default)]
 struct State {
@@ -27,6 +28,7 @@ pub struct Flusher {
     /// A sync has failed. What was written since the last good one may be lost although the next one succeeds: the log
     /// takes nothing more until the next start has looked at it.
     failed: AtomicBool,
+    pub panic_point: PanicPoint,
 }
 
 impl Flusher {
@@ -59,11 +61,13 @@ impl Flusher {
         self.wake.notify_one();
     }
 
-    /// The flushing thread.
+    /// The flushing thread. Begins with a flush: an earlier run may have owed one when it panicked.
     pub fn run(&self, store: &Shared) {
         let mut thorough_at = Instant::now();
+        self.want();
         loop {
             let (wanted, stop) = self.wait(&store.config);
+            self.panic_point.pass();
             let config = store.config.load();
             let thorough = thorough_at.elapsed() >= config.flush_commit_log_thorough_interval();
             if thorough {

@@ -47,12 +47,12 @@ mod tail;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod threads;
 pub mod timer;
 pub mod topic_name;
 mod window;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -70,6 +70,7 @@ use flush::Flusher;
 use index::Index;
 use lock::FileLock;
 use safety::Safety;
+use threads::Running;
 
 pub use config::{
     BatchTopics, BrokerRole, DelayLevels, FilterBits, FlushDiskType, Hours, MessageStoreConfig, Surroundings,
@@ -86,6 +87,7 @@ pub use read::Boundary;
 pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
 };
+pub use threads::OnFailed;
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +112,6 @@ pub struct MessageStore {
     /// Where the log ended when it was opened.
     opened_at: i64,
     was_clean: bool,
-    /// Whether appends are taken.
-    running: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Until the store is shut down.
     lock: Mutex<Option<FileLock>>,
@@ -121,6 +121,8 @@ pub struct MessageStore {
 struct Shared {
     config: Live<MessageStoreConfig>,
     surroundings: Surroundings,
+    /// Whether appends are taken.
+    running: Running,
     log: CommitLog,
     queues: ConsumeQueueStore,
     index: Index,

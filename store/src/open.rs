@@ -1,6 +1,7 @@
 //! Opening, starting and stopping a store: its lock, its `abort` file, its threads.
 
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +16,7 @@ use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use process::clock::Clock;
 use process::config::Live;
+use process::threads::{self, caught};
 
 use super::config::{MessageStoreConfig, Surroundings};
 use super::consume_queue::Trust;
@@ -31,6 +33,7 @@ use super::mapped_file;
 use super::recover::Recovery;
 use super::roots::Roots;
 use super::safety::Safety;
+use super::threads::{OnFailed, PanicPoint, Running, StoreWork};
 use super::{MessageStore, OnArrived, Shared};
 
 /// Smallest file of log or queue in bytes: room for an entry, or for a blank record and something before it.
@@ -48,7 +51,12 @@ fn recover(
     }
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
-        let follow = || index.follow(line, before, &is_over);
+        let follow = || {
+            // The index goes through the log again once its end is known.
+            if let Err(panic) = caught(|| index.follow(line, before, &is_over)) {
+                error!(panic, "the index does not follow the recovery");
+            }
+        };
         if let Err(error) = thread::Builder::new().name("store-index".to_owned()).spawn_scoped(scope, follow)
         {
             warn!(%error, "the index comes after the recovery, for want of a thread");
@@ -104,6 +112,7 @@ impl MessageStore {
         let parts = Shared {
             config,
             surroundings,
+            running: Running::default(),
             log,
             queues,
             index,
@@ -122,7 +131,6 @@ impl MessageStore {
             physical_memory_bytes: mapped_file::physical_memory_bytes(),
             opened_at,
             was_clean: clean,
-            running: AtomicBool::new(false),
             threads: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         }))
@@ -137,33 +145,65 @@ impl MessageStore {
         // Without its name on disk a power cut would look like a clean stop.
         disk.sync_dir(root).map_err(OpenError::io(root))?;
         self.parts.log.prepare_tail();
-        self.spawn("store-derive", move |parts| {
-            let Shared { config, log, queues, index, .. } = parts;
-            let line = Line { config, log, queues, index };
-            parts.derive.run(&line, &mut on_arrived);
-        })?;
-        self.spawn("store-flush-log", |parts| parts.flusher.run(parts))?;
-        self.spawn("store-safety", |parts| parts.safety.run(parts))?;
-        self.spawn("store-ahead", |parts| parts.ahead.run(&parts.log))?;
-        self.spawn("store-flush-queues", |parts| parts.queue_flush.run(parts))?;
-        self.spawn("store-expire", |parts| parts.expire.run(parts))?;
-        self.running.store(true, Ordering::Release);
+        self.spawn(
+            "store-derive",
+            |parts| parts.derive.from(),
+            move |parts| {
+                let Shared { config, log, queues, index, .. } = parts;
+                let line = Line { config, log, queues, index };
+                parts.derive.run(&line, &mut on_arrived);
+            },
+        )?;
+        let flushed_where = |parts: &Shared| parts.log.flushed_where();
+        self.spawn("store-flush-log", flushed_where, |parts| parts.flusher.run(parts))?;
+        self.spawn("store-safety", |_| 0, |parts| parts.safety.run(parts))?;
+        self.spawn("store-ahead", |_| 0, |parts| parts.ahead.run(&parts.log))?;
+        let mut is_again = false;
+        self.spawn(
+            "store-flush-queues",
+            |_| 0,
+            move |parts| {
+                if mem::replace(&mut is_again, true) {
+                    parts.queues.mark_all_dirty();
+                }
+                parts.queue_flush.run(parts);
+            },
+        )?;
+        self.spawn("store-expire", |_| 0, |parts| parts.expire.run(parts))?;
+        self.parts.running.switch_on();
         Ok(())
     }
 
-    fn spawn(&self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> Result<(), OpenError> {
-        let parts = Arc::clone(&self.parts);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || run(&parts));
-        self.threads.lock().push(thread.map_err(OpenError::io(self.config().root()))?);
+    /// Starts a thread of the store. `progress` says how far it is; `run` ends once it is stopped.
+    pub(super) fn spawn(
+        &self,
+        name: &str,
+        progress: fn(&Shared) -> i64,
+        run: impl FnMut(&Shared) + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let work = StoreWork { store: Arc::clone(&self.parts), progress, run };
+        let thread = threads::spawn(name, work).map_err(OpenError::io(self.config().root()))?;
+        self.threads.lock().push(thread);
         Ok(())
+    }
+
+    /// Has `hook` called, on a thread of the store, when the store gives up: it takes no more messages, and what it took may not
+    /// be readable before it is opened again. The process should say so and end. To be called before [`Self::start`].
+    pub fn when_failed(&self, hook: OnFailed) {
+        self.parts.running.when_failed(hook);
+    }
+
+    /// Why the store has given up, if it has: one line.
+    pub fn failure(&self) -> Option<&str> {
+        self.parts.running.failure()
     }
 
     /// Flushes and derives everything, removes `abort` and unlocks. Reads go on, appends are refused.
     pub fn shutdown(&self) {
-        let was_running = self.running.swap(false, Ordering::AcqRel);
+        let was_started = self.parts.running.stop();
         self.stop_threads();
         let Some(lock) = self.lock.lock().take() else { return };
-        if was_running {
+        if was_started {
             self.close_clean();
         }
         drop(lock);
@@ -195,12 +235,12 @@ impl MessageStore {
     /// Log first: under SYNC_FLUSH deriving waits for it.
     fn stop_threads(&self) {
         let Shared { ahead, flusher, safety, derive, queue_flush, expire, .. } = &*self.parts;
+        self.parts.running.stop();
         let mut threads = self.threads.lock();
         let mut join = |name: &str| {
             for thread in threads.extract_if(.., |thread| thread.thread().name() == Some(name)) {
-                if thread.join().is_err() {
-                    error!(name, "thread has panicked");
-                }
+                // It has caught its panics.
+                let _ = thread.join();
             }
         };
         expire.stop();
@@ -290,6 +330,7 @@ fn note_index_flushed(checkpoint: &Checkpoint, until_ms: Option<i64>) {
 pub struct QueueFlush {
     stop: Mutex<bool>,
     wake: Condvar,
+    pub panic_point: PanicPoint,
 }
 
 impl QueueFlush {
@@ -317,6 +358,7 @@ impl QueueFlush {
                     return;
                 }
             }
+            self.panic_point.pass();
             let config = parts.config.load();
             let thorough = thorough_at.elapsed() >= config.flush_consume_queue_thorough_interval();
             if let Err(error) = flush_queues(parts, &config, thorough) {

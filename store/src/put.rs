@@ -1,7 +1,6 @@
 //! Putting messages: what the store refuses, encoding, a place in the log (`DefaultMessageStore.asyncPutMessage`).
 
 use std::cell::RefCell;
-use std::sync::atomic::Ordering;
 
 use message::property_crc::PROPERTY_CRC32;
 use message::{Message, PropertyCrc, RecordError, RecordPatch, batch, property, sys_flag};
@@ -156,8 +155,8 @@ impl MessageStore {
     /// `HookUtils.checkBeforePutMessage`.
     pub(super) fn check(&self, config: &MessageStoreConfig, message: &Message<'_>) -> Result<(), PutError> {
         let refuse = |why: &str| Err(PutError::ServiceNotAvailable(why.to_owned()));
-        if !self.running.load(Ordering::Relaxed) {
-            return refuse("not running");
+        if !self.parts.running.is_on() {
+            return refuse(self.parts.running.why_not());
         }
         if config.is_slave() {
             return refuse("a slave");

@@ -19,6 +19,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::config::FlushDiskType;
+use super::threads::PanicPoint;
 use super::{MessageStore, Shared};
 use replicas::Replicas;
 use waiters::{NEVER_MS, Progress, Waiters};
@@ -205,6 +206,7 @@ pub struct Safety {
     is_closed: AtomicBool,
     stop: Mutex<bool>,
     wake: Condvar,
+    pub panic_point: PanicPoint,
 }
 
 impl Default for Safety {
@@ -216,6 +218,7 @@ impl Default for Safety {
             is_closed: AtomicBool::new(false),
             stop: Mutex::default(),
             wake: Condvar::new(),
+            panic_point: PanicPoint::default(),
         }
     }
 }
@@ -260,9 +263,11 @@ impl Safety {
         self.wake.notify_one();
     }
 
-    /// The thread. Sleeps while nobody waits, and else until the first deadline it has seen.
+    /// The thread. Sleeps while nobody waits, and else until the first deadline it has seen. Begins with a look: an earlier
+    /// run may have owed one when it panicked.
     pub fn run(&self, store: &Shared) {
         let clock = &store.log.clock;
+        self.look_by(0);
         loop {
             {
                 let mut stop = self.stop.lock();
@@ -279,6 +284,7 @@ impl Safety {
                 // Before the rooms are looked at: whoever comes to one after that sees it, and says when to look.
                 self.look_at_ms.store(NEVER_MS, Ordering::Release);
             }
+            self.panic_point.pass();
             self.each_room(|room| room.expire());
         }
     }

@@ -9,8 +9,35 @@ use message::{Message, Record, property};
 use process::clock::Clock;
 
 use super::*;
+pub use crate::threads::PanicPoint;
 
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+type PointOf = fn(&MessageStore) -> &PanicPoint;
+
+/// The threads of a store, and the place in each where a test makes it panic.
+pub const THREADS: [(&str, PointOf); 6] = [
+    ("store-derive", |store| &store.parts.derive.panic_point),
+    ("store-flush-log", |store| &store.parts.flusher.panic_point),
+    ("store-safety", |store| &store.parts.safety.panic_point),
+    ("store-ahead", |store| &store.parts.ahead.panic_point),
+    ("store-flush-queues", |store| &store.parts.queue_flush.panic_point),
+    ("store-expire", |store| &store.parts.expire.panic_point),
+];
+
+/// Has a thread panic again and again from its next turn on.
+pub fn break_thread(store: &MessageStore, name: &str) {
+    point_of(name)(store).arm(u32::MAX);
+}
+
+/// Has a thread panic once at its next turn.
+pub fn disturb_thread(store: &MessageStore, name: &str) {
+    point_of(name)(store).arm(1);
+}
+
+fn point_of(name: &str) -> PointOf {
+    THREADS.into_iter().find(|(known, _)| *known == name).unwrap().1
+}
 
 /// Waits until `done`, and fails if it takes too long.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
@@ -107,6 +134,11 @@ pub fn message<'a>(topic: &'a str, queue_id: i32, body: &'a [u8], tags: &str) ->
         body,
         properties: properties.into(),
     }
+}
+
+/// What removes files does one round now, which a broker's first minute does not have.
+pub fn remove_files(store: &MessageStore) {
+    store.parts.expire.round(&store.parts);
 }
 
 pub fn derived(store: &MessageStore) {

@@ -1,6 +1,7 @@
 //! `mqbroker`: the broker and, with `--standalone`, a name server in the same process. Java: `BrokerStartup.main`.
 
 use broker::config::{self, BrokerSettings, Overrides, PRINTED};
+use broker::start::Running;
 use namesrv::config::NamesrvSettings;
 use process::clock::Clock;
 use process::config::{Config, ConfigPrinter, Environment};
@@ -10,10 +11,14 @@ use process::signals::StopSignals;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Level;
 
 /// The name server that a standalone broker starts and uses, unless `-n` names another port.
 const STANDALONE_NAMESRV_ADDR: &str = "127.0.0.1:9876";
+
+/// A broker that cannot go on is given so long to end as it should.
+const FAILED_SHUTDOWN_PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     flags::main(Program::Broker, serve)
@@ -73,10 +78,7 @@ async fn run(
     let outcome = match started {
         Ok(running) => {
             logs::say(format_args!("store {store}, stop with SIGTERM or Ctrl-C"));
-            let signal = signals.wait().await;
-            tracing::info!("{signal}: stopping");
-            running.shutdown().await;
-            Ok(())
+            run_until_told(running, &mut signals).await
         }
         Err(error) => Err(error.into()),
     };
@@ -84,6 +86,30 @@ async fn run(
         name_server.shutdown().await;
     }
     outcome
+}
+
+/// Has the broker run until a signal stops it, or until it cannot go on, which is the error.
+async fn run_until_told(mut running: Running, signals: &mut StopSignals) -> Result<(), Box<dyn Error>> {
+    tokio::select! {
+        signal = signals.wait() => {
+            tracing::info!("{signal}: stopping");
+            running.shutdown().await;
+            Ok(())
+        }
+        why = running.failed() => {
+            end_failed(running, &why).await;
+            Err(why.into())
+        }
+    }
+}
+
+/// Ends a broker that cannot go on. In good order if that can be: what has failed may keep the rest from ending.
+async fn end_failed(running: Running, why: &str) {
+    tracing::error!("stopping: {why}");
+    if tokio::time::timeout(FAILED_SHUTDOWN_PATIENCE, running.shutdown()).await.is_err() {
+        eprintln!("mqbroker: {why}; the shutdown hangs, ended without it");
+        std::process::exit(1);
+    }
 }
 
 /// A name server with Java's defaults, on the port where the broker will look for it.
@@ -98,4 +124,27 @@ fn standalone_name_server(
         name_server.server.listen_port = port;
     }
     Ok((config, name_server))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use process::properties::Properties;
+    use store::testing::{break_thread, message};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_broker_that_cannot_go_on_ends_with_an_error() {
+        let home = tempfile::tempdir().unwrap();
+        let text = "listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n";
+        let settings = Properties::parse(text.as_bytes()).unwrap();
+        let overrides = Overrides { settings, ..Overrides::default() };
+        let (_, settings) = config::load(Arc::new(Environment::fixed(home.path())), &overrides).unwrap();
+        let mut signals = StopSignals::install().unwrap();
+        let running = broker::start::start(settings, Clock::real()).await.unwrap();
+        let store = Arc::clone(&running.broker().store);
+        break_thread(&store, "store-derive");
+        store.append(&message("T", 0, b"x", "A")).unwrap();
+        let ended = run_until_told(running, &mut signals).await.unwrap_err();
+        assert_eq!(ended.to_string(), "the thread store-derive: it has panicked: a panic for the test");
+    }
 }

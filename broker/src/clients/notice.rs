@@ -11,20 +11,6 @@ use std::sync::Arc;
 pub(super) const FIRST_ROUND_MS: u64 = 30_000;
 pub(super) const ROUND_MS: u64 = 15_000;
 
-/// When groups are told. Names and defaults are Java's.
-#[derive(Clone, Copy, Debug)]
-pub struct NoticeConfig {
-    pub notify_consumer_ids_changed_enable: bool,
-    /// False: in rounds, so that a group which changes often is told once.
-    pub real_time_notify_consumer_change: bool,
-}
-
-impl Default for NoticeConfig {
-    fn default() -> NoticeConfig {
-        NoticeConfig { notify_consumer_ids_changed_enable: true, real_time_notify_consumer_change: true }
-    }
-}
-
 /// Tells the clients of a group that it has changed. Collected under the table's lock, sent without it.
 #[must_use = "the clients are not told yet"]
 pub struct Notice {

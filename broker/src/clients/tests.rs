@@ -35,9 +35,13 @@ fn join(clients: &Clients, client_id: &str) -> Client {
     clients.client(&Peer::detached(), client_id.into(), Language::JAVA, 513)
 }
 
+fn defaults() -> Live<BrokerSettings> {
+    Live::new(BrokerSettings::of_defaults())
+}
+
 #[test]
 fn subscriptions_follow_the_newest_heartbeat() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let client = join(&clients, "c1");
     clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1), ("b", 1)]), 0));
     assert_eq!(topics(&clients, "g"), [("a".into(), 1), ("b".into(), 1)]);
@@ -53,7 +57,7 @@ fn subscriptions_follow_the_newest_heartbeat() {
 
 #[test]
 fn another_fingerprint_is_a_subscription_change() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let client = join(&clients, "c1");
     let data = consumer("g", &[("a", 1)]);
     assert!(!clients.register_consumer(&client, &beat(&data, 7)), "the first of a group");
@@ -64,7 +68,7 @@ fn another_fingerprint_is_a_subscription_change() {
 
 #[test]
 fn subscriptions_that_are_forgotten_are_asked_for_again() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let (before, after) = (join(&clients, "c1"), join(&clients, "c1"));
     let data = consumer("g", &[("a", 1)]);
     let without = consumer("g", &[]);
@@ -78,7 +82,7 @@ fn subscriptions_that_are_forgotten_are_asked_for_again() {
 
 #[test]
 fn a_closed_connection_is_in_no_group() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));
     let data = consumer("g", &[("a", 1)]);
     clients.register_consumer(&one, &beat(&data, 0));
@@ -100,7 +104,7 @@ fn a_closed_connection_is_in_no_group() {
 
 #[test]
 fn replies_find_a_producer_while_it_is_in_a_group() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let (first, again) = (join(&clients, "p1"), join(&clients, "p1"));
     let peer_id = |clients: &Clients| clients.producer_peer("p1").map(|peer| peer.id());
     clients.register_producer(&first, "a");
@@ -117,7 +121,7 @@ fn replies_find_a_producer_while_it_is_in_a_group() {
 #[test]
 fn silent_clients_are_disconnected() {
     let clock = Clock::test(0);
-    let clients = Clients::new(clock.clone(), NoticeConfig::default());
+    let clients = Clients::new(defaults(), clock.clone());
     let (consumer_client, producer_client) = (join(&clients, "c"), join(&clients, "p"));
     clients.register_consumer(&consumer_client, &beat(&consumer("g", &[("a", 1)]), 0));
     clients.register_producer(&producer_client, "p");
@@ -132,7 +136,7 @@ fn silent_clients_are_disconnected() {
 
 #[test]
 fn a_heartbeat_that_overtakes_the_scan_keeps_its_client() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let client = Client { updated_ms: 1, ..join(&clients, "c") };
     clients.register_consumer(&client, &beat(&consumer("g", &[("a", 1)]), 0));
     clients.register_producer(&client, "p");
@@ -142,7 +146,7 @@ fn a_heartbeat_that_overtakes_the_scan_keeps_its_client() {
 
 #[test]
 fn a_heartbeat_of_many_topics_holds_up_nobody() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let client = join(&clients, "c");
     let topics: Vec<_> = (0..50_000).map(|n| n.to_string()).collect();
     let named =
@@ -156,7 +160,7 @@ fn a_heartbeat_of_many_topics_holds_up_nobody() {
 
 #[test]
 fn the_live_producers_of_a_group_take_turns() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     assert!(clients.available_producer("g").is_none());
     let (a, b, gone) = (join(&clients, "a"), join(&clients, "b"), join(&clients, "gone"));
     for client in [&a, &b, &gone] {
@@ -172,8 +176,11 @@ fn the_live_producers_of_a_group_take_turns() {
 #[test]
 fn a_group_that_changes_often_is_told_once_a_round() {
     let clock = Clock::test(0);
-    let config = NoticeConfig { real_time_notify_consumer_change: false, ..NoticeConfig::default() };
-    let clients = Clients::new(clock.clone(), config);
+    let settings = defaults();
+    let mut in_rounds = BrokerSettings::of_defaults();
+    in_rounds.broker.real_time_notify_consumer_change = false;
+    let clients = Clients::new(settings.clone(), clock.clone());
+    settings.replace(in_rounds);
     let told = || {
         let mut told: Vec<_> =
             clients.due_notices().into_iter().map(|notice| (notice.group, notice.peers.len())).collect();
@@ -210,15 +217,16 @@ fn a_group_that_changes_often_is_told_once_a_round() {
 
 #[test]
 fn a_change_is_told_at_once_by_default() {
-    let clients = Clients::new(Clock::test(0), NoticeConfig::default());
+    let clients = Clients::new(defaults(), Clock::test(0));
     let (one, two) = (join(&clients, "c1"), join(&clients, "c2"));
     let data = consumer("g", &[("a", 1)]);
     clients.register_consumer(&one, &beat(&data, 0));
     clients.register_consumer(&two, &beat(&data, 0));
     let peers = clients.consumer_group("g", |group| clients.changed("g", group).unwrap().peers.len());
     assert_eq!(peers, Some(2));
-    let off = NoticeConfig { notify_consumer_ids_changed_enable: false, ..NoticeConfig::default() };
-    let silent = Clients::new(Clock::test(0), off);
+    let mut off = BrokerSettings::of_defaults();
+    off.broker.notify_consumer_ids_changed_enable = false;
+    let silent = Clients::new(Live::new(off), Clock::test(0));
     silent.register_consumer(&one, &beat(&data, 0));
     assert!(silent.consumer_group("g", |group| silent.changed("g", group).is_none()).unwrap());
 }

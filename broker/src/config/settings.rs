@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use process::config::netty::{NettyClientConfig, NettyServerConfig};
-use process::config::{Config, ConfigError, Environment};
+use process::config::{Config, ConfigError, Environment, Settings};
 
 use store::MessageStoreConfig;
 
 use super::{BrokerConfig, BrokerIdentity};
+
+/// `listenPort` where the user gives none.
+pub(super) const DEFAULT_LISTEN_PORT: u16 = 10911;
 
 /// All of a broker's settings, as one read of its [`Config`].
 #[derive(Clone, Debug)]
@@ -21,6 +24,33 @@ pub struct BrokerSettings {
 }
 
 impl BrokerSettings {
+    /// Java's defaults on a host of 127.0.0.1 that is called `broker-a`, with relative paths: for tests.
+    pub fn of_defaults() -> BrokerSettings {
+        BrokerSettings {
+            identity: BrokerIdentity::of_defaults(),
+            broker: BrokerConfig::of_defaults(),
+            store: MessageStoreConfig::of_defaults(),
+            server: NettyServerConfig {
+                listen_port: DEFAULT_LISTEN_PORT,
+                ..NettyServerConfig::of_defaults()
+            },
+            client: NettyClientConfig::of_defaults(),
+            environment: Arc::new(Environment::fixed("")),
+        }
+    }
+
+    /// What is at work once `next` has been put over these in a running broker.
+    pub fn updated(&self, next: &BrokerSettings) -> BrokerSettings {
+        BrokerSettings {
+            identity: self.identity.updated(&next.identity),
+            broker: self.broker.updated(&next.broker),
+            store: self.store.updated(&next.store),
+            server: self.server.updated(&next.server),
+            client: self.client.updated(&next.client),
+            environment: self.environment.clone(),
+        }
+    }
+
     pub fn read(config: &Config) -> Result<BrokerSettings, ConfigError> {
         Ok(BrokerSettings {
             identity: config.read()?,

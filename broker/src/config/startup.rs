@@ -11,6 +11,7 @@ use process::properties::Properties;
 
 use store::{BrokerRole, MessageStoreConfig};
 
+use super::settings::DEFAULT_LISTEN_PORT;
 use super::{AuthConfig, BrokerConfig, BrokerIdentity, BrokerSettings, BrokerStartup};
 
 /// The classes whose keys a broker knows.
@@ -30,8 +31,6 @@ const SHOWN: &[&str] =
 
 /// What `mqbroker -p` and `-m` print.
 pub const PRINTED: &[&str] = &["BrokerConfig", "NettyServerConfig", "NettyClientConfig", "AuthConfig"];
-
-const DEFAULT_LISTEN_PORT: u16 = 10911;
 
 /// Why a broker cannot start with its configuration; its text is one line for a human.
 #[derive(Debug)]
@@ -86,7 +85,16 @@ pub fn load(
     environment: Arc<Environment>,
     overrides: &Overrides,
 ) -> Result<(Config, BrokerSettings), BrokerConfigError> {
-    let mut config = values(environment, overrides)?;
+    checked(values(environment, overrides)?)
+}
+
+/// The values with an update over them, and the settings read from them, after the same checks: all of the update or
+/// nothing of it. What the update may not change is for whoever offers it ([`Config::forbids`]).
+pub fn updated(config: &Config, update: &Properties) -> Result<(Config, BrokerSettings), BrokerConfigError> {
+    checked(config.updated(update)?)
+}
+
+fn checked(mut config: Config) -> Result<(Config, BrokerSettings), BrokerConfigError> {
     check_namesrv_addr(config.read::<BrokerConfig>()?.namesrv_addr.as_deref())?;
     derive_broker_id(&mut config)?;
     derive_ha_port(&mut config)?;

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use process::config::{ConfigPrinter, Environment};
+use process::config::{ConfigPrinter, Environment, Key, Kind, Mutability};
 use process::properties::Properties;
 
 use super::*;
@@ -133,6 +133,86 @@ fn every_java_key_is_known() {
     );
     let keys: usize = CLASSES.iter().map(|class| class.keys.len()).sum();
     assert_eq!(keys, 5 + 238 + 18 + 20 + 219 + 26 + 2);
+}
+
+/// A value of the key's kind that is not its default, and with which a broker starts.
+fn another(key: &Key, default: &str) -> String {
+    match (key.name, key.kind) {
+        ("namesrvAddr", _) => "127.0.0.1:9876".to_owned(),
+        ("deleteWhen", _) => "05".to_owned(),
+        ("messageDelayLevel", _) => "2s".to_owned(),
+        (_, Kind::Bool) => (default == "false").to_string(),
+        (_, Kind::Int | Kind::Long) if default == i32::MAX.to_string() => "7".to_owned(),
+        (_, Kind::Int | Kind::Long) => (default.parse::<i64>().unwrap() + 1).to_string(),
+        (_, Kind::Double) => "0.5".to_owned(),
+        (_, Kind::Text) => format!("{default}x"),
+        (_, Kind::Choice(of) | Kind::NumberedChoice(of)) => {
+            of.iter().find(|name| **name != default).unwrap().to_string()
+        }
+    }
+}
+
+/// Each key that we act on, changed alone: a live one is at work after an update, any other is not.
+#[test]
+fn an_update_changes_live_keys_and_no_others() {
+    let environment = || Arc::new(Environment::fixed("/h"));
+    let loaded = |given: &Overrides| load(environment(), given).unwrap();
+    // Only a slave's id is its own.
+    let slave = || overrides("brokerRole=SLAVE\nbrokerId=5");
+    let shown =
+        |s: &BrokerSettings| format!("{:?}", (&s.identity, &s.broker, &s.store, &s.server, &s.client));
+    let (config, present) = loaded(&slave());
+    let mut live = 0;
+    for (class, key) in CLASSES.iter().flat_map(|class| class.keys.iter().map(move |key| (class, key))) {
+        let (Some(_), Some(name)) = (key.field, key.set_as) else { continue };
+        let mut given = slave();
+        let value = another(key, &config.get(class.name, key.name).unwrap_or_default());
+        given.settings.insert(name, value);
+        if key.name == "brokerRole" {
+            given.settings.insert("brokerId", "0");
+        }
+        let (_, next) = loaded(&given);
+        assert_ne!(shown(&next), shown(&present), "{} is read", key.name);
+        let is_live = key.mutability == Mutability::Live;
+        let expected = if is_live { &next } else { &present };
+        assert_eq!(shown(&present.updated(&next)), shown(expected), "{}: {:?}", key.name, key.mutability);
+        live += usize::from(is_live);
+    }
+    assert!(live > 60, "{live}");
+}
+
+/// Paths, ports, identity, role, access control and TLS.
+#[test]
+fn what_nobody_may_set_from_afar() {
+    let (config, _) = load(Arc::new(Environment::fixed("/h")), &Overrides::default()).unwrap();
+    for key in [
+        "brokerConfigPath",
+        "rocketmqHome",
+        "configBlackList",
+        "messageStorePlugIn",
+        "listenPort",
+        "haListenPort",
+        "bindAddress",
+        "brokerIP1",
+        "brokerIP2",
+        "brokerName",
+        "brokerClusterName",
+        "brokerId",
+        "brokerRole",
+        "storePathRootDir",
+        "storePathCommitLog",
+        "readOnlyCommitLogStorePaths",
+        "aclEnable",
+        "authenticationEnabled",
+        "authorizationEnabled",
+        "authConfigPath",
+        "useTLS",
+    ] {
+        assert!(config.forbids(key), "{key}");
+    }
+    for key in ["fileReservedTime", "brokerPermission", "namesrvAddr", "flushDiskType"] {
+        assert!(!config.forbids(key), "{key}");
+    }
 }
 
 /// Every file that we ship starts a broker and sets nothing that we do not know.

@@ -43,9 +43,11 @@ impl Lab {
     }
 
     fn load_for(&self, expect_consumer_num_use_filter: i32) -> Arc<ConsumerFilters> {
-        let config = FiltersConfig { expect_consumer_num_use_filter, ..FiltersConfig::default() };
-        let bloom = config.bloom().unwrap();
-        Arc::new(ConsumerFilters::load(&self.path(), config, bloom, self.clock.clone()).unwrap())
+        let mut settings = BrokerSettings::of_defaults();
+        settings.broker.expect_consumer_num_use_filter = expect_consumer_num_use_filter;
+        let bloom = bloom(&settings.broker).unwrap();
+        let clock = self.clock.clone();
+        Arc::new(ConsumerFilters::load(&self.path(), Live::new(settings), bloom, clock).unwrap())
     }
 
     fn file(&self) -> String {

@@ -6,12 +6,12 @@ const NOW_MS: i64 = 1_800_000_000_000;
 
 struct Lab {
     folder: TempDir,
-    config: GroupsConfig,
+    settings: BrokerSettings,
 }
 
 impl Lab {
     fn new() -> Lab {
-        Lab { folder: tempfile::tempdir().unwrap(), config: GroupsConfig::default() }
+        Lab { folder: tempfile::tempdir().unwrap(), settings: BrokerSettings::of_defaults() }
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -19,7 +19,7 @@ impl Lab {
     }
 
     fn load(&self) -> Groups {
-        Groups::load(&self.path(), self.config.clone(), Clock::test(NOW_MS)).unwrap()
+        Groups::load(&self.path(), Live::new(self.settings.clone()), Clock::test(NOW_MS)).unwrap()
     }
 }
 
@@ -75,11 +75,11 @@ fn a_named_group_comes_into_being() {
 #[test]
 fn unless_the_settings_forbid_it() {
     let mut lab = Lab::new();
-    lab.config.auto_create_subscription_group = false;
+    lab.settings.broker.auto_create_subscription_group = false;
     let groups = lab.load();
     assert_eq!(groups.find("g"), None);
     assert!(groups.find("CID_RMQ_SYS_own").is_some());
-    lab.config.enable_create_sys_group = false;
+    lab.settings.broker.enable_create_sys_group = false;
     assert_eq!(lab.load().find("CID_RMQ_SYS_other"), None);
 }
 

@@ -6,12 +6,12 @@ const NOW_MS: i64 = 1_800_000_000_000;
 
 struct Lab {
     folder: TempDir,
-    config: OffsetsConfig,
+    settings: BrokerSettings,
 }
 
 impl Lab {
     fn new() -> Lab {
-        Lab { folder: tempfile::tempdir().unwrap(), config: OffsetsConfig::default() }
+        Lab { folder: tempfile::tempdir().unwrap(), settings: BrokerSettings::of_defaults() }
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -19,11 +19,13 @@ impl Lab {
     }
 
     fn with_lmqs() -> Lab {
-        Lab { config: OffsetsConfig { enable_lmq: true, ..OffsetsConfig::default() }, ..Lab::new() }
+        let mut lab = Lab::new();
+        lab.settings.store.enable_lmq = true;
+        lab
     }
 
     fn load(&self) -> ConsumerOffsets {
-        ConsumerOffsets::load(&self.path(), self.config.clone(), Clock::test(NOW_MS)).unwrap()
+        ConsumerOffsets::load(&self.path(), Live::new(self.settings.clone()), Clock::test(NOW_MS)).unwrap()
     }
 }
 
@@ -138,7 +140,7 @@ fn a_reset_is_answered_until_it_is_taken() {
 #[test]
 fn unless_the_settings_forbid_it() {
     let mut lab = Lab::new();
-    lab.config.use_server_side_reset_offset = false;
+    lab.settings.broker.use_server_side_reset_offset = false;
     let offsets = lab.load();
     offsets.assign_reset("g", "t", 0, 10);
     offsets.commit(&"c", "g", "t", 0, 99);
@@ -174,7 +176,7 @@ fn groups_and_topics_are_found_copied_and_removed() {
 #[test]
 fn the_version_moves_every_so_many_commits() {
     let mut lab = Lab::new();
-    lab.config.consumer_offset_update_version_step = 3;
+    lab.settings.broker.consumer_offset_update_version_step = 3;
     let offsets = lab.load();
     (0..8).for_each(|offset| offsets.commit(&"c", "g", "t", 0, offset));
     assert_eq!(offsets.data_version(), DataVersion { counter: 2, state_version: 0, timestamp: NOW_MS });

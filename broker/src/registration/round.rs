@@ -1,6 +1,7 @@
 //! What is sent to every name server at one time.
 
-use super::{RegistrationConfig, Shared};
+use super::Shared;
+use crate::config::BrokerSettings;
 use crate::topics::perm;
 use message::crc32;
 use remoting::body::{
@@ -48,20 +49,31 @@ impl Round {
     }
 
     fn make_requests(&self, shared: &Shared) -> Vec<Command> {
-        let config = &shared.config;
+        let settings = shared.settings.load();
+        let broker = &settings.broker;
         let topics = self.changed.clone().unwrap_or_else(|| shared.topics.to_wrapper());
-        let topics = limit(topics, config.broker_permission);
+        let topics = limit(topics, broker.broker_permission);
         if self.changed.is_none() {
-            return parts(topics, config.split_registration_size)
+            let topics_max = broker.enable_split_registration.then_some(broker.split_registration_size);
+            return parts(topics, topics_max)
                 .into_iter()
-                .map(|part| register_broker(config, part))
+                .map(|part| register_broker(&settings, part))
                 .collect();
         }
-        if config.enable_single_topic_register {
-            return topics.topic_config_table.values().map(|topic| register_topic(config, topic)).collect();
+        if broker.enable_single_topic_register {
+            let broker_name = &settings.identity.broker_name;
+            return topics
+                .topic_config_table
+                .values()
+                .map(|topic| register_topic(broker_name, topic))
+                .collect();
         }
         // A name server may delete the topics that a registration does not name.
-        if topics.topic_config_table.is_empty() { Vec::new() } else { vec![register_broker(config, topics)] }
+        if topics.topic_config_table.is_empty() {
+            Vec::new()
+        } else {
+            vec![register_broker(&settings, topics)]
+        }
     }
 }
 
@@ -92,7 +104,7 @@ fn parts(whole: TopicConfigSerializeWrapper, topics_max: Option<usize>) -> Vec<T
 }
 
 /// Java: `BrokerOuterAPI.registerBrokerAll`.
-fn register_broker(config: &RegistrationConfig, topics: TopicConfigSerializeWrapper) -> Command {
+fn register_broker(settings: &BrokerSettings, topics: TopicConfigSerializeWrapper) -> Command {
     let body = RegisterBrokerBody {
         filter_server_list: Vec::new(),
         topic_config_serialize_wrapper: TopicConfigAndMappingSerializeWrapper {
@@ -101,16 +113,17 @@ fn register_broker(config: &RegistrationConfig, topics: TopicConfigSerializeWrap
             ..Default::default()
         },
     };
-    let body = body.encode(config.compressed_register);
+    let (identity, compressed) = (&settings.identity, settings.broker.compressed_register);
+    let body = body.encode(compressed);
     let header = RegisterBrokerRequestHeader {
-        broker_name: Some(&config.broker_name),
-        broker_addr: Some(&config.broker_addr),
-        cluster_name: Some(&config.broker_cluster_name),
-        ha_server_addr: Some(&config.ha_server_addr),
-        broker_id: Some(config.broker_id),
+        broker_name: Some(&identity.broker_name),
+        broker_addr: Some(&settings.broker_addr()),
+        cluster_name: Some(&identity.broker_cluster_name),
+        ha_server_addr: Some(&settings.ha_server_addr()),
+        broker_id: Some(identity.broker_id),
         enable_acting_master: Some(false),
         // Java 5.5.0 says false even of a compressed body, which no name server can read then.
-        compressed: config.compressed_register,
+        compressed,
         body_crc32: crc32(&body),
         ..Default::default()
     };
@@ -119,10 +132,10 @@ fn register_broker(config: &RegistrationConfig, topics: TopicConfigSerializeWrap
 
 /// Leaves the broker's other topics alone, whatever the name server does with a registration that lacks them. Java:
 /// `BrokerOuterAPI.registerSingleTopicAll`.
-fn register_topic(config: &RegistrationConfig, topic: &TopicConfig) -> Command {
+fn register_topic(broker_name: &str, topic: &TopicConfig) -> Command {
     let header = RegisterTopicRequestHeader { topic: Some(&topic.topic_name), ..Default::default() };
     let queues = QueueData {
-        broker_name: config.broker_name.as_str().into(),
+        broker_name: broker_name.into(),
         perm: topic.perm,
         read_queue_nums: topic.read_queue_nums,
         topic_sys_flag: topic.topic_sys_flag,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::golden;
-use crate::topics::{TopicsConfig, perm};
+use crate::topics::perm;
 use message::crc32;
 use process::clock::Clock;
 use remoting::body::{RegisterBrokerBody, TopicConfig};
@@ -57,7 +57,7 @@ fn topics_of(request: &Command) -> Vec<String> {
 struct Lab {
     _folder: TempDir,
     topics: Arc<Topics>,
-    config: RegistrationConfig,
+    settings: BrokerSettings,
     name_servers: Vec<Arc<FakeNameServer>>,
     _servers: Vec<Server>,
 }
@@ -66,32 +66,22 @@ impl Lab {
     fn new(name_servers: usize) -> Lab {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("topics.json");
-        let topics = Topics::load(&path, &TopicsConfig::default(), Clock::test(1_800_000_000_000)).unwrap();
+        let topics =
+            Topics::load(&path, Live::new(BrokerSettings::of_defaults()), Clock::test(1_800_000_000_000))
+                .unwrap();
         let name_servers: Vec<_> = (0..name_servers).map(|_| Arc::new(FakeNameServer::default())).collect();
         let start = |service: &Arc<FakeNameServer>| {
             Server::start(([127, 0, 0, 1], 0).into(), ServerConfig::default(), service.clone()).unwrap()
         };
         let servers: Vec<Server> = name_servers.iter().map(start).collect();
-        let config = RegistrationConfig {
-            name_servers: servers.iter().map(|server| server.local_addr().to_string()).collect(),
-            broker_cluster_name: "DefaultCluster".to_owned(),
-            broker_name: "broker-a".to_owned(),
-            broker_id: 0,
-            broker_addr: "127.0.0.1:10911".to_owned(),
-            ha_server_addr: "127.0.0.1:10912".to_owned(),
-            broker_permission: perm::READ | perm::WRITE,
-            register_name_server_period: Duration::from_secs(30),
-            register_broker_timeout: Duration::from_secs(24),
-            force_register: true,
-            compressed_register: false,
-            enable_single_topic_register: false,
-            split_registration_size: None,
-        };
-        Lab { _folder: folder, topics: Arc::new(topics), config, name_servers, _servers: servers }
+        let mut settings = BrokerSettings::of_defaults();
+        let addrs: Vec<_> = servers.iter().map(|server| server.local_addr().to_string()).collect();
+        settings.broker.namesrv_addr = Some(addrs.join(";"));
+        Lab { _folder: folder, topics: Arc::new(topics), settings, name_servers, _servers: servers }
     }
 
     fn registration(&self) -> Registration {
-        Registration::new(self.config.clone(), ClientConfig::default(), self.topics.clone())
+        Registration::new(Live::new(self.settings.clone()), ClientConfig::default(), self.topics.clone())
     }
 
     async fn registered(&self) -> Registration {
@@ -156,7 +146,7 @@ async fn a_change_is_told_alone_and_to_all() {
 #[tokio::test]
 async fn a_changed_topic_goes_as_a_topic_if_configured_so() {
     let mut lab = Lab::new(1);
-    lab.config.enable_single_topic_register = true;
+    lab.settings.broker.enable_single_topic_register = true;
     let registration = lab.registered().await;
     let master = MasterAddrs { master_addr: Some("m:1".to_owned()), ha_server_addr: None };
     registration.shared.master.send_replace(master.clone());
@@ -177,7 +167,8 @@ async fn a_changed_topic_goes_as_a_topic_if_configured_so() {
 async fn a_table_goes_in_parts_if_configured_so() {
     let mut lab = Lab::new(1);
     let all = lab.all_topics();
-    lab.config.split_registration_size = Some(all.len() - 1);
+    lab.settings.broker.enable_split_registration = true;
+    lab.settings.broker.split_registration_size = all.len() - 1;
     lab.registered().await;
     let (first, last) = all.split_at(all.len() - 1);
     assert_eq!(lab.name_servers[0].topics(), [first, last]);
@@ -215,12 +206,15 @@ async fn a_dead_name_server_holds_up_nobody() {
     // One refuses; the other takes connections and is silent.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let refusing = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    lab.config.name_servers.insert(0, silent.local_addr().unwrap().to_string());
-    lab.config.name_servers.insert(0, refusing.to_string());
+    let mut addrs = lab.settings.broker.namesrv_addrs();
+    addrs.splice(0..0, [refusing.to_string(), silent.local_addr().unwrap().to_string()]);
+    lab.settings.broker.namesrv_addr = Some(addrs.join(";"));
     let registration = lab.registration();
     registration.start();
     lab.make_topic("T");
-    let mut done = registration.done[2].subscribe();
+    let mut rounds = registration.shared.rounds.subscribe();
+    timeout(PATIENCE, rounds.wait_for(|round| round.number > 0)).await.unwrap().unwrap();
+    let mut done = registration.done().remove(2);
     timeout(PATIENCE, done.wait_for(|done| *done >= 1)).await.unwrap().unwrap();
     assert!(!registration.when_registered(Duration::from_millis(10)).await);
 
@@ -228,6 +222,28 @@ async fn a_dead_name_server_holds_up_nobody() {
     registration.shutdown().await;
     assert!(stopping.elapsed() < Duration::from_secs(2));
     assert_eq!(lab.name_servers[0].codes().last(), Some(&RequestCode::UNREGISTER_BROKER));
+}
+
+#[tokio::test]
+async fn name_servers_come_and_go() {
+    let mut lab = Lab::new(2);
+    let both = lab.settings.broker.namesrv_addrs();
+    lab.settings.broker.namesrv_addr = Some(both[0].clone());
+    let live = Live::new(lab.settings.clone());
+    let registration = Registration::new(live.clone(), ClientConfig::default(), lab.topics.clone());
+    registration.start();
+    assert!(registration.when_registered(PATIENCE).await);
+    lab.settings.broker.namesrv_addr = Some(both[1].clone());
+    live.replace(lab.settings.clone());
+    // What each period begins with.
+    follow_all(&registration.shared);
+    lab.make_topic("T");
+    assert!(registration.when_registered(PATIENCE).await);
+    let topics = lab.name_servers.iter().map(|name_server| name_server.topics().len());
+    assert_eq!(topics.collect::<Vec<_>>(), [1, 1], "the first is left, the second gets everything");
+    assert_eq!(lab.name_servers[1].topics(), [lab.all_topics()]);
+    registration.shutdown().await;
+    assert_eq!(lab.name_servers[0].codes(), [RequestCode::REGISTER_BROKER]);
 }
 
 #[tokio::test]
@@ -274,7 +290,7 @@ async fn unforced_rounds_ask_for_the_version_first() {
     let registration = lab.registration();
     let shared = &registration.shared;
     let mut name_server = NameServer {
-        addr: lab.config.name_servers[0].clone(),
+        addr: lab.settings.broker.namesrv_addrs().remove(0),
         shared: shared.clone(),
         rounds: shared.rounds.subscribe(),
         done: watch::Sender::new(1),
@@ -307,8 +323,8 @@ async fn unforced_rounds_ask_for_the_version_first() {
 #[tokio::test]
 async fn compressed_and_limited_in_permission() {
     let mut lab = Lab::new(1);
-    lab.config.compressed_register = true;
-    lab.config.broker_permission = perm::READ;
+    lab.settings.broker.compressed_register = true;
+    lab.settings.broker.broker_permission = perm::READ;
     lab.registered().await;
     let requests = lab.name_servers[0].requests.lock();
     let body = requests[0].body.bytes();

@@ -42,7 +42,7 @@ enum Progress {
 
 impl<'a> Deliveries<'a> {
     pub(super) fn new(schedule: &'a Schedule) -> Deliveries<'a> {
-        let levels = schedule.config.delay_levels_ms.len();
+        let levels = schedule.levels.count();
         let unreadable = (0..levels).map(|_| Unreadable::default()).collect();
         Deliveries { schedule, due_ms: vec![NOW; levels], unreadable }
     }

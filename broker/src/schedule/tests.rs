@@ -13,24 +13,25 @@ const NOW_MS: i64 = 1_800_000_000_000;
 struct Lab {
     folder: TempDir,
     clock: Clock,
-    config: ScheduleConfig,
+    settings: BrokerSettings,
     store: Arc<MessageStore>,
 }
 
 impl Lab {
     fn new(clock: Clock, delay_levels_ms: Vec<i64>) -> Lab {
         let folder = tempfile::tempdir().unwrap();
-        let config = MessageStoreConfig {
+        let mut settings = BrokerSettings::of_defaults();
+        settings.store = MessageStoreConfig {
             store_path_root_dir: folder.path().join("store"),
             mapped_file_size_commit_log_bytes: 1 << 20,
             max_hash_slot_num: 100,
             max_index_num: 1000,
-            message_delay_level: DelayLevels(delay_levels_ms.clone()),
+            message_delay_level: DelayLevels(delay_levels_ms),
             ..MessageStoreConfig::of_defaults()
         };
         let store_clock = clock.clone();
-        let store = MessageStore::open(config, Surroundings::default(), store_clock).unwrap();
-        Lab { folder, clock, config: ScheduleConfig { delay_levels_ms, ..ScheduleConfig::default() }, store }
+        let store = MessageStore::open(settings.store.clone(), Surroundings::default(), store_clock).unwrap();
+        Lab { folder, clock, settings, store }
     }
 
     /// With a store that is at work.
@@ -42,7 +43,8 @@ impl Lab {
 
     fn schedule(&self) -> Schedule {
         let path = self.folder.path().join("config/delayOffset.json");
-        Schedule::load(&path, self.config.clone(), self.store.clone(), self.clock.clone()).unwrap()
+        Schedule::load(&path, Live::new(self.settings.clone()), self.store.clone(), self.clock.clone())
+            .unwrap()
     }
 
     /// Sends a message of a delay level, and waits until its queue has it.
@@ -201,7 +203,7 @@ fn a_due_time_that_cannot_be_is_now() {
     let mut lab = Lab::started();
     let schedule = lab.schedule();
     lab.send(&schedule, 3, "was 10 s");
-    lab.config.delay_levels_ms = vec![1000, 5000, 6000];
+    lab.settings.store.message_delay_level = DelayLevels(vec![1000, 5000, 6000]);
     let schedule = lab.schedule();
     assert_eq!(Deliveries::new(&schedule).deliver_due(), None);
     assert_eq!(lab.delivered_bodies(1), ["was 10 s"]);

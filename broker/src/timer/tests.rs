@@ -1,13 +1,15 @@
 mod restart;
 
 use super::*;
+use crate::config::BrokerSettings;
 use crate::delays::Delays;
-use crate::schedule::{Schedule, ScheduleConfig};
+use crate::schedule::Schedule;
 use message::property::{
     REAL_QUEUE_ID, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_OUT_MS,
     TIMER_ROLL_TIMES, UNIQ_KEY,
 };
 use message::{Message, Properties, record};
+use process::config::Live;
 use process::logs::{BROKER_FILES, Logs};
 use store::get::PULL_BYTES_MAX;
 use store::testing::golden::unpack;
@@ -62,9 +64,9 @@ impl Lab {
 
     fn delays(&self, timer: &Arc<Timer>) -> Delays {
         let path = self.folder.path().join("delayOffset.json");
-        let schedule =
-            Schedule::load(&path, ScheduleConfig::default(), self.store.clone(), self.clock.clone()).unwrap();
-        Delays { schedule: Arc::new(schedule), timer: Some(timer.clone()) }
+        let settings = Live::new(BrokerSettings::of_defaults());
+        let schedule = Schedule::load(&path, settings, self.store.clone(), self.clock.clone());
+        Delays { schedule: Arc::new(schedule.unwrap()), timer: Some(timer.clone()) }
     }
 
     /// Sends a message to queue 2 of topic "Real", whose key is its body; its properties stand as `NAME=value;`.

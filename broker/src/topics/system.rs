@@ -1,14 +1,16 @@
 //! The topics that a broker makes for itself. Java: `TopicConfigManager.init`, 5.5.0.
 
-use super::{TopicsConfig, perm};
+use super::perm;
+use crate::config::BrokerSettings;
 use crate::topic_validator as names;
 use remoting::body::TopicConfig;
 
 const SCHEDULE_TOPIC_QUEUE_NUM: i32 = 18;
 const BENCHMARK_QUEUE_NUM: i32 = 1024;
 
-pub(super) fn topics(config: &TopicsConfig) -> Vec<TopicConfig> {
-    let cluster = &config.broker_cluster_name;
+pub(super) fn topics(settings: &BrokerSettings) -> Vec<TopicConfig> {
+    let (identity, broker) = (&settings.identity, &settings.broker);
+    let cluster = &identity.broker_cluster_name;
     let inherited = |is_open: bool| match is_open {
         true => perm::INHERIT | perm::READ | perm::WRITE,
         false => perm::INHERIT,
@@ -18,31 +20,31 @@ pub(super) fn topics(config: &TopicsConfig) -> Vec<TopicConfig> {
         topic(names::BENCHMARK_TEST, BENCHMARK_QUEUE_NUM),
         TopicConfig {
             topic_name: cluster.clone(),
-            perm: inherited(config.cluster_topic_enable),
+            perm: inherited(broker.cluster_topic_enable),
             ..TopicConfig::default()
         },
-        TopicConfig { perm: inherited(config.broker_topic_enable), ..topic(&config.broker_name, 1) },
+        TopicConfig { perm: inherited(broker.broker_topic_enable), ..topic(&identity.broker_name, 1) },
         topic(names::OFFSET_MOVED_EVENT, 1),
         topic(names::SCHEDULE_TOPIC_XXXX, SCHEDULE_TOPIC_QUEUE_NUM),
         topic(&format!("{cluster}_REPLY_TOPIC"), 1),
-        topic(&[names::REVIVE_LOG_PREFIX, cluster].concat(), config.revive_queue_num),
+        topic(&[names::REVIVE_LOG_PREFIX, cluster].concat(), broker.revive_queue_num),
         TopicConfig {
             perm: perm::INHERIT,
-            ..topic(&[names::SYNC_BROKER_MEMBER_PREFIX, &config.broker_name].concat(), 1)
+            ..topic(&[names::SYNC_BROKER_MEMBER_PREFIX, &identity.broker_name].concat(), 1)
         },
         topic(names::RMQ_SYS_TRANS_HALF_TOPIC, 1),
         topic(names::RMQ_SYS_TRANS_OP_HALF_TOPIC, 1),
         topic(names::RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC, 1),
         topic(names::RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC, 1),
     ];
-    if config.auto_create_topic_enable {
-        let example = topic(names::TBW102, config.default_topic_queue_nums);
+    if broker.auto_create_topic_enable {
+        let example = topic(names::TBW102, broker.default_topic_queue_nums);
         topics.push(TopicConfig { perm: inherited(true), ..example });
     }
-    if config.trace_topic_enable {
-        topics.push(topic(&config.msg_trace_topic_name, 1));
+    if broker.trace_topic_enable {
+        topics.push(topic(&broker.msg_trace_topic_name, 1));
     }
-    if config.timer_wheel_enable {
+    if settings.store.timer_wheel_enable {
         topics.push(topic(names::RMQ_SYS_WHEEL_TIMER, 1));
     }
     topics

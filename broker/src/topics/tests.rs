@@ -9,17 +9,15 @@ const NOW_MS: i64 = 1_800_000_000_000;
 struct Lab {
     folder: TempDir,
     clock: Clock,
-    config: TopicsConfig,
+    settings: BrokerSettings,
 }
 
 impl Lab {
     fn new() -> Lab {
-        let config = TopicsConfig {
-            broker_cluster_name: "GoldCluster".to_owned(),
-            broker_name: "gold-a".to_owned(),
-            ..TopicsConfig::default()
-        };
-        Lab { folder: tempfile::tempdir().unwrap(), clock: Clock::test(NOW_MS), config }
+        let mut settings = BrokerSettings::of_defaults();
+        settings.identity.broker_cluster_name = "GoldCluster".to_owned();
+        settings.identity.broker_name = "gold-a".to_owned();
+        Lab { folder: tempfile::tempdir().unwrap(), clock: Clock::test(NOW_MS), settings }
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -27,7 +25,7 @@ impl Lab {
     }
 
     fn load(&self) -> Topics {
-        Topics::load(&self.path(), &self.config, self.clock.clone()).unwrap()
+        Topics::load(&self.path(), Live::new(self.settings.clone()), self.clock.clone()).unwrap()
     }
 
     fn load_with(&self, json: &[u8]) -> Topics {
@@ -61,14 +59,12 @@ fn a_new_broker_has_the_topics_of_javas() {
 #[test]
 fn settings_choose_among_them() {
     let mut lab = Lab::new();
-    lab.config = TopicsConfig {
-        auto_create_topic_enable: false,
-        cluster_topic_enable: false,
-        broker_topic_enable: false,
-        trace_topic_enable: true,
-        timer_wheel_enable: false,
-        ..lab.config
-    };
+    let broker = &mut lab.settings.broker;
+    broker.auto_create_topic_enable = false;
+    broker.cluster_topic_enable = false;
+    broker.broker_topic_enable = false;
+    broker.trace_topic_enable = true;
+    lab.settings.store.timer_wheel_enable = false;
     let topics = lab.load();
     assert!(!topics.contains(TBW102) && !topics.contains(RMQ_SYS_WHEEL_TIMER));
     assert_eq!(topics.find("RMQ_SYS_TRACE_TOPIC").unwrap().read_queue_nums, 1);
@@ -133,7 +129,7 @@ fn a_send_creates_after_the_example() {
 fn an_old_files_tbw102_does_not_allow_what_the_settings_forbid() {
     let mut lab = Lab::new();
     lab.load().persist();
-    lab.config.auto_create_topic_enable = false;
+    lab.settings.broker.auto_create_topic_enable = false;
     let topics = lab.load();
     assert!(topics.contains(TBW102));
     assert_eq!(topics.create_in_send_message("T", TBW102, &"p", 4, 0), None);

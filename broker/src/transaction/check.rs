@@ -69,7 +69,7 @@ impl Transactions {
     }
 
     fn set_progress(&self, topic: &str, queue_id: i32, offset: i64) {
-        self.parts.offsets.commit(&self.config.store_host, GROUP, topic, queue_id, offset);
+        self.parts.offsets.commit(&self.store_host, GROUP, topic, queue_id, offset);
     }
 
     fn read(
@@ -191,15 +191,16 @@ impl<'a> Pass<'a> {
         if self.has_ended_before(&properties) {
             return Ok(Step::Next);
         }
-        if !count_check(&mut properties, self.transactions.config.transaction_check_max)
-            || self.is_too_old(half)
-        {
+        let settings = self.transactions.settings.load();
+        // Java: `needSkip`.
+        let is_too_old = self.age_ms(half) > settings.store.file_reserved_time().as_millis() as i64;
+        if !count_check(&mut properties, settings.broker.transaction_check_max) || is_too_old {
             return Ok(self.give_up(half, &properties));
         }
         if half.store_timestamp_ms >= self.started_ms {
             return Ok(Step::Stop);
         }
-        let timeout_ms = self.transactions.config.transaction_time_out_ms;
+        let timeout_ms = settings.broker.transaction_time_out_ms;
         let age_ms = self.age_ms(half);
         let own_immunity = properties.get(CHECK_IMMUNITY_TIME_IN_SECONDS);
         let immunity_ms = own_immunity.map_or(timeout_ms, |seconds| match seconds.parse::<i64>() {
@@ -226,7 +227,7 @@ impl<'a> Pass<'a> {
             return Ok(self.ask_for(half, &properties));
         }
         if !self.read_ops()? {
-            self.transactions.workers.sleep(self.transactions.config.no_op_pause);
+            self.transactions.workers.sleep(self.transactions.no_op_pause);
         }
         Ok(Step::Again)
     }
@@ -239,12 +240,6 @@ impl<'a> Pass<'a> {
         let Some(prepared) = prepared else { return false };
         let is_late = self.transactions.late_ends.lock().remove(&(self.queue_id, prepared));
         is_late || self.take_ended(prepared)
-    }
-
-    /// Java: `needSkip`.
-    fn is_too_old(&self, half: &StoredMessage<'_>) -> bool {
-        let reserved_ms = self.transactions.config.file_reserved_time.as_millis() as i64;
-        self.age_ms(half) > reserved_ms
     }
 
     /// Java: `resolveDiscardMsg`.
@@ -295,7 +290,7 @@ impl<'a> Pass<'a> {
             msg_id,
             transaction_id: msg_id,
             offset_msg_id: Some(&id::offset_message_id(half.message.store_host, physical_offset)),
-            broker_name: Some(&self.transactions.config.broker_name),
+            broker_name: Some(&self.transactions.settings.load().identity.broker_name),
             ..Default::default()
         };
         Some(Command {

@@ -1,11 +1,11 @@
 use super::check::GROUP;
 use super::*;
-use crate::offsets::OffsetsConfig;
-use crate::schedule::{Schedule, ScheduleConfig};
+use crate::config::BrokerSettings;
+use crate::schedule::Schedule;
 use crate::topic_validator::{RMQ_SYS_TRANS_OP_HALF_TOPIC, SCHEDULE_TOPIC_XXXX, TRANS_CHECK_MAX_TIME_TOPIC};
-use crate::topics::TopicsConfig;
 use message::{Record, record, sys_flag};
 use remoting::header::transaction::CheckTransactionStateRequestHeader;
+use std::net::{IpAddr, Ipv4Addr};
 use store::get::PULL_BYTES_MAX;
 use store::testing::wait_until;
 use store::{Everything, GetRequest, MessageStoreConfig, Surroundings};
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 const NOW_MS: i64 = 1_800_000_000_000;
 const TIMEOUT: Duration = Duration::from_secs(6);
+const STORE_HOST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 10911);
 
 type Asked = Arc<Mutex<Vec<(String, Command)>>>;
 
@@ -21,7 +22,7 @@ struct Lab {
     folder: TempDir,
     clock: Clock,
     store: Arc<MessageStore>,
-    config: TransactionConfig,
+    settings: BrokerSettings,
     asked: Asked,
 }
 
@@ -30,34 +31,29 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::test(NOW_MS);
         let store = open_store(folder.path(), &clock);
-        let config = TransactionConfig {
-            broker_name: "broker-a".to_owned(),
-            transaction_check_max: 3,
-            no_op_pause: Duration::ZERO,
-            ..TransactionConfig::default()
-        };
-        Lab { folder, clock, store, config, asked: Asked::default() }
+        let mut settings = BrokerSettings::of_defaults();
+        settings.broker.transaction_check_max = 3;
+        Lab { folder, clock, store, settings, asked: Asked::default() }
     }
 
     /// As a broker has them after a start; what an earlier one has persisted is there.
     fn transactions(&self) -> Transactions {
         let file = |name: &str| self.folder.path().join("config").join(name);
         let clock = || self.clock.clone();
-        let schedule = Schedule::load(
-            &file("delayOffset.json"),
-            ScheduleConfig::default(),
-            self.store.clone(),
-            self.clock.clone(),
-        );
-        let offsets =
-            ConsumerOffsets::load(&file("consumerOffset.json"), OffsetsConfig::default(), clock()).unwrap();
+        let settings = || Live::new(self.settings.clone());
+        let schedule = Schedule::load(&file("delayOffset.json"), settings(), self.store.clone(), clock());
+        let offsets = ConsumerOffsets::load(&file("consumerOffset.json"), settings(), clock());
+        let topics = Topics::load(&file("topics.json"), settings(), clock());
         let parts = Collaborators {
             store: self.store.clone(),
             delays: Delays { schedule: Arc::new(schedule.unwrap()), timer: None },
-            topics: Arc::new(Topics::load(&file("topics.json"), &TopicsConfig::default(), clock()).unwrap()),
-            offsets: Arc::new(offsets),
+            topics: Arc::new(topics.unwrap()),
+            offsets: Arc::new(offsets.unwrap()),
         };
-        Transactions::load(&file("transactionMetrics"), self.config.clone(), parts, clock()).unwrap()
+        let metrics = file("transactionMetrics");
+        let mut transactions = Transactions::load(&metrics, settings(), STORE_HOST, parts, clock()).unwrap();
+        transactions.no_op_pause = Duration::ZERO;
+        transactions
     }
 
     /// Sends a half message of now and returns its physical offset.
@@ -290,7 +286,7 @@ fn the_op_messages_of_4_9_end_one_each() {
         lab.prepare(&transactions, body, "");
     }
     for body in ["0", "2"] {
-        lab.store.append(&half::op(0, body, lab.config.store_host, NOW_MS)).unwrap();
+        lab.store.append(&half::op(0, body, STORE_HOST, NOW_MS)).unwrap();
     }
     lab.check_after(&transactions, TIMEOUT * 2);
     assert_eq!(lab.asked(), ["b"]);
@@ -344,7 +340,7 @@ fn what_cannot_be_given_up_now_is_given_up_later() {
     lab.prepare(&transactions, "a", "");
     lab.settle();
     lab.store.shutdown();
-    lab.clock.advance(lab.config.file_reserved_time + TIMEOUT);
+    lab.clock.advance(lab.settings.store.file_reserved_time() + TIMEOUT);
     // The store takes nothing any more.
     let nobody: Ask = Box::new(|_, _| ());
     transactions.check(&nobody);
@@ -364,7 +360,7 @@ fn an_old_message_is_given_up_before_its_file_goes() {
     let lab = Lab::new();
     let transactions = lab.transactions();
     lab.prepare(&transactions, "a", "");
-    lab.check_after(&transactions, lab.config.file_reserved_time + TIMEOUT);
+    lab.check_after(&transactions, lab.settings.store.file_reserved_time() + TIMEOUT);
     assert_eq!(lab.asked(), [""; 0]);
     assert_eq!(lab.bodies(TRANS_CHECK_MAX_TIME_TOPIC, 0), ["a"]);
 }
@@ -413,8 +409,8 @@ fn a_delayed_half_message_goes_to_its_delay_level() {
 #[test]
 fn the_threads_do_the_same() {
     let mut lab = Lab::new();
-    lab.config.transaction_check_interval = Duration::from_millis(1);
-    lab.config.transaction_op_batch_interval = Duration::from_millis(1);
+    lab.settings.broker.transaction_check_interval_ms = 1;
+    lab.settings.broker.transaction_op_batch_interval_ms = 1;
     let transactions = Arc::new(lab.transactions());
     let asked = lab.asked.clone();
     transactions

@@ -234,6 +234,33 @@ fn every_damage_is_found_in_its_place() {
     }
 }
 
+/// `CommitLog.recoverAbnormally` dispatches all of the log anew, and `IndexService.buildIndex` leaves out what lies before
+/// the last record of the last file that it kept, but not that record. A record whose keys go to two files shows it.
+#[test]
+fn javas_recovery_indexes_a_record_twice() {
+    let dir = unpack("5.5.0", "core");
+    let root = dir.path().join("store");
+    let _ = fs::remove_file(root.join("timerwheel"));
+    let before = checked(&root);
+    let file = fs::OpenOptions::new().read(true).write(true).open(root.join(INDEX)).unwrap();
+    let read_i32 = |at: u64| {
+        let mut bytes = [0; 4];
+        file.read_exact_at(&mut bytes, at).unwrap();
+        i32::from_be_bytes(bytes)
+    };
+    let count = read_i32(36) as u64;
+    let entry_at = |number: u64| ENTRIES_AT + 20 * number;
+    let mut entry = [0; 20];
+    file.read_exact_at(&mut entry, entry_at(count - 1)).unwrap();
+    let slot_at = SLOTS_AT + 4 * (read_i32(entry_at(count - 1)) as u64 % 1000);
+    entry[16..].copy_from_slice(&read_i32(slot_at).to_be_bytes());
+    file.write_all_at(&entry, entry_at(count)).unwrap();
+    file.write_all_at(&(count as i32).to_be_bytes(), slot_at).unwrap();
+    file.write_all_at(&(count as i32 + 1).to_be_bytes(), 36).unwrap();
+    assert_eq!(checked(&root).to_text(), before.to_text().replace("1183 entries", "1184 entries"));
+    assert_eq!(checked(&root).worst(), before.worst());
+}
+
 pub fn copy(from: &Path, to: &Path) {
     let done = std::process::Command::new("cp")
         .args(["-r", "--sparse=always"])

@@ -382,7 +382,7 @@ fn the_confirm_offset_is_javas() {
         scratch.config.flush_disk_type = kind;
         // Not started: nothing is flushed or derived by itself.
         let store = scratch.open();
-        store.running.store(true, Ordering::Release);
+        store.parts.running.switch_on();
         let end = store.append(&message("T", 0, b"x", "A")).unwrap().end_offset();
         assert_eq!(store.confirm_offset(), if flushed { 0 } else { end });
         assert!(store.flush(end));

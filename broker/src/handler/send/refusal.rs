@@ -10,6 +10,10 @@ pub(super) fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
         PutError::ServiceNotAvailable(why) => {
             // The store has said it once; a line a message would fill what is left of the disk.
             tracing::debug!("message refused: {why}");
+            if let Some(why) = broker.store.failure() {
+                let remark = format!("service not available now, the store has given up: {why}");
+                return Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, remark);
+            }
             let used = broker.store.used_ratios();
             let remark = format!(
                 "service not available now. It may be caused by one of the following reasons: the broker's disk is \

@@ -15,7 +15,7 @@ use super::queue::{self, QueueChecks, Start};
 use super::report::{Kind, Report, Severity};
 use super::table::Tables;
 use super::timer;
-use super::tree::{self, Options, SeqFile, Tree};
+use super::tree::{self, Options, SeqFile, Sequence, Tree};
 use store::layout::checkpoint::Fields;
 use store::layout::{self, CHECKPOINT_FILE};
 use store::topic_name::is_lmq;
@@ -31,7 +31,7 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
         return Err(io::Error::new(io::ErrorKind::NotFound, "no store: neither commitlog nor checkpoint"));
     }
     let log_bytes = tree::common_size(tree.commit_log.files.iter().map(|file| file.bytes));
-    tree::check_sequence(&tree, &tree.commit_log, log_bytes, Severity::Wrong, &mut report);
+    tree::check_sequence(&tree, &tree.commit_log, log_bytes, Sequence::Log, Severity::Wrong, &mut report);
     check_queue_files(&tree, &mut report);
     let checkpoint = checkpoint::read(&tree, &mut report);
     let tables = Tables::read(&tree, &mut report)?;
@@ -67,10 +67,12 @@ fn check_queue_files(tree: &Tree, report: &mut Report) {
     for queues in [&tree.queues, &tree.exts, &tree.batch_queues] {
         let sizes = queues.values().flat_map(|files| files.files.iter().map(|file| file.bytes));
         let bytes = tree::common_size(sizes);
-        queues.values().for_each(|files| tree::check_sequence(tree, files, bytes, Severity::Wrong, report));
+        for files in queues.values() {
+            tree::check_sequence(tree, files, bytes, Sequence::Queue, Severity::Wrong, report);
+        }
     }
     let bytes = tree::common_size(tree.timer_log.files.iter().map(|file| file.bytes));
-    tree::check_sequence(tree, &tree.timer_log, bytes, Severity::Wrong, report);
+    tree::check_sequence(tree, &tree.timer_log, bytes, Sequence::Log, Severity::Wrong, report);
 }
 
 /// Where a start dispatches from (`recoverNormally`, `recoverAbnormally`); the later place where Java's and ours differ.

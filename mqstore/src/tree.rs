@@ -288,17 +288,34 @@ pub fn common_size(sizes: impl Iterator<Item = u64>) -> u64 {
     counts.into_iter().map(|(size, count)| (count, size)).max().map_or(0, |(_, size)| size)
 }
 
-/// Finds files of another size than `file_bytes` and gaps between names. A start refuses files of another size; an empty
-/// last file it removes.
-pub fn check_sequence(tree: &Tree, files: &FileSeq, file_bytes: u64, gap: Severity, report: &mut Report) {
-    let last = files.files.len().saturating_sub(1);
+/// What a start does about files of another size than `file_bytes`, and what gaps between names mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sequence {
+    /// The last files are removed if they are empty; anything else is refused.
+    Log,
+    /// The last files are removed if they are short: their entries come again from the log.
+    Queue,
+}
+
+/// Finds files of another size than `file_bytes` and gaps between names.
+pub fn check_sequence(
+    tree: &Tree,
+    files: &FileSeq,
+    file_bytes: u64,
+    kind: Sequence,
+    gap: Severity,
+    report: &mut Report,
+) {
+    let goes_if_short = kind == Sequence::Queue && files.files.iter().any(|file| file.bytes == file_bytes);
+    let is_cut = |file: &SeqFile| file.bytes == 0 || goes_if_short && file.bytes < file_bytes;
+    let kept = files.files.iter().rposition(|file| !is_cut(file)).map_or(0, |last| last + 1);
     let mut expected = None;
     for (index, file) in files.files.iter().enumerate() {
         let name = tree.name(&files.path(file));
         match file.bytes {
             bytes if bytes == file_bytes => {}
-            0 if index == last => report.add(Severity::Repair, Kind::FileSize, &name, None, || {
-                "empty last file, a start removes it".to_owned()
+            bytes if index >= kept => report.add(Severity::Repair, Kind::FileSize, &name, None, || {
+                format!("one of the last files, of {bytes} bytes: a start removes it")
             }),
             bytes => report.add(Severity::Wrong, Kind::FileSize, &name, None, || {
                 format!("{bytes} bytes where files have {file_bytes}: a start refuses the store")

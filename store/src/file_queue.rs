@@ -40,7 +40,7 @@ impl FileQueue {
         if let Some(twice) = (1..found.len()).find(|&index| found[index].0 == found[index - 1].0) {
             return Err(OpenError::FileTwice(paths[twice - 1].clone(), paths[twice].clone()));
         }
-        check_sizes(disk, &mut paths, file_bytes as u64)?;
+        check_sizes(disk, &mut paths, file_bytes as u64, false)?;
         let open = |(path, (start, root)): (PathBuf, (i64, u16))| {
             let file = LogFile::open(disk, &path, start).map_err(OpenError::io(path))?;
             Ok(Arc::new(file.in_root(root)))
@@ -148,13 +148,13 @@ impl FileQueue {
     }
 }
 
-/// Start offsets of the files of a directory, ascending. An empty last file, which a crash between making and growing it
-/// leaves, is removed; a missing directory has no files.
+/// Start offsets of the files of a queue's directory, ascending; a missing directory has no files. The last files that a
+/// crash left empty or short are removed.
 pub fn file_starts(disk: &Disk, dir: &Path, file_bytes: u64) -> Result<Vec<i64>, OpenError> {
     let mut starts = named_files(disk, dir)?;
     starts.sort_unstable();
     let mut paths: Vec<_> = starts.iter().map(|&start| dir.join(layout::file_name(start))).collect();
-    check_sizes(disk, &mut paths, file_bytes)?;
+    check_sizes(disk, &mut paths, file_bytes, true)?;
     starts.truncate(paths.len());
     Ok(starts)
 }
@@ -171,20 +171,31 @@ fn named_files(disk: &Disk, dir: &Path) -> Result<Vec<i64>, OpenError> {
     Ok(starts)
 }
 
-/// Refuses a file of another size; an empty last one is removed from the disk and from `paths`.
-fn check_sizes(disk: &Disk, paths: &mut Vec<PathBuf>, file_bytes: u64) -> Result<(), OpenError> {
-    for index in 0..paths.len() {
-        let path = &paths[index];
-        let bytes = disk.metadata(path).map_err(OpenError::io(path))?.len();
-        if bytes == 0 && index == paths.len() - 1 {
-            warn!(path = %path.display(), "empty last file removed");
-            disk.remove_file(path).map_err(OpenError::io(path))?;
-            paths.pop();
-            break;
-        }
-        if bytes != file_bytes {
-            return Err(OpenError::WrongFileSize { path: path.clone(), bytes, expected: file_bytes });
-        }
+/// Refuses a file of another size. What a power cut leaves of the last files is removed, from the disk and from `paths`:
+/// empty ones, however many, and of a queue (`is_derived`) also those too short. A queue's entries come again from the log.
+fn check_sizes(
+    disk: &Disk,
+    paths: &mut Vec<PathBuf>,
+    file_bytes: u64,
+    is_derived: bool,
+) -> Result<(), OpenError> {
+    let sizes = paths
+        .iter()
+        .map(|path| Ok(disk.metadata(path).map_err(OpenError::io(path))?.len()))
+        .collect::<Result<Vec<_>, OpenError>>()?;
+    // Where no file is whole, the files may be right and the configured size wrong.
+    let goes_if_short = is_derived && sizes.contains(&file_bytes);
+    let is_cut = |bytes: &u64| *bytes == 0 || goes_if_short && *bytes < file_bytes;
+    let kept = sizes.iter().rposition(|bytes| !is_cut(bytes)).map_or(0, |last| last + 1);
+    if let Some((path, &bytes)) = paths.iter().zip(&sizes[..kept]).find(|(_, bytes)| **bytes != file_bytes) {
+        return Err(OpenError::WrongFileSize { path: path.clone(), bytes, expected: file_bytes });
+    }
+    // The last first: what another stop leaves is such a run again.
+    while paths.len() > kept
+        && let Some(path) = paths.pop()
+    {
+        warn!(path = %path.display(), "a last file that a power cut left empty or short is removed");
+        disk.remove_file(&path).map_err(OpenError::io(path))?;
     }
     Ok(())
 }
@@ -221,6 +232,40 @@ mod tests {
         assert_eq!(queue.last().unwrap().start(), 100);
         queue.push(queue.create(200).unwrap());
         assert_eq!(FileQueue::load(&Disk::real(), roots(&[dir.path()]), 100).unwrap().snapshot().len(), 3);
+    }
+
+    /// A power cut between making files and syncing them leaves their names.
+    #[test]
+    fn empty_last_files_go_short_ones_of_a_queue_too() {
+        let sized = |sizes: &[usize]| {
+            let dir = tempfile::tempdir().unwrap();
+            for (index, &bytes) in sizes.iter().enumerate() {
+                let path = dir.path().join(layout::file_name(index as i64 * 100));
+                fs::write(path, vec![0; bytes]).unwrap();
+            }
+            dir
+        };
+        let left = |dir: &tempfile::TempDir| fs::read_dir(dir.path()).unwrap().count();
+        let log = |dir: &tempfile::TempDir| FileQueue::load(&Disk::real(), roots(&[dir.path()]), 100);
+        let dir = sized(&[100, 100, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((log(&dir).unwrap().len(), left(&dir)), (2, 2));
+        let dir = sized(&[0, 0]);
+        assert_eq!((log(&dir).unwrap().len(), left(&dir)), (0, 0));
+        // Of the log nothing goes that holds anything, and nothing goes where something is refused.
+        for sizes in [&[100, 40, 0][..], &[100, 0, 100, 0], &[40, 0]] {
+            let dir = sized(sizes);
+            assert!(matches!(log(&dir), Err(OpenError::WrongFileSize { .. })), "{sizes:?}");
+            assert_eq!(left(&dir), sizes.len());
+        }
+        let starts = |dir: &tempfile::TempDir| file_starts(&Disk::real(), dir.path(), 100);
+        let dir = sized(&[100, 100, 40, 0, 99, 0]);
+        assert_eq!((starts(&dir).unwrap(), left(&dir)), (vec![0, 100], 2));
+        // Nor a queue whose files all have the size of another configuration.
+        for sizes in [&[40, 40][..], &[40, 0], &[100, 200]] {
+            let dir = sized(sizes);
+            assert!(matches!(starts(&dir), Err(OpenError::WrongFileSize { .. })), "{sizes:?}");
+            assert_eq!(left(&dir), sizes.len());
+        }
     }
 
     #[test]

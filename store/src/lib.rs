@@ -68,7 +68,7 @@ use disk::Disk;
 use expire::Expire;
 use flush::Flusher;
 use index::Index;
-use lock::FileLock;
+use open::Locks;
 use safety::Safety;
 use threads::Running;
 
@@ -114,7 +114,7 @@ pub struct MessageStore {
     was_clean: bool,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Until the store is shut down.
-    lock: Mutex<Option<FileLock>>,
+    locks: Mutex<Option<Locks>>,
 }
 
 /// What the threads share with the store.

@@ -1,10 +1,13 @@
 //! One store at a time in a directory.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+
+use super::disk::Disk;
 
 /// The lock that Java's `FileChannel.tryLock(0, 1, false)` takes: a file's first byte, for writing.
 #[derive(Debug)]
@@ -43,6 +46,30 @@ fn set_lock(file: &File, kind: i32) -> nix::Result<()> {
         l_pid: 0,
     };
     fcntl(file, FcntlArg::F_OFD_SETLK(&lock)).map(drop)
+}
+
+/// The lock of a directory of log files. On the directory itself: a file in it would keep
+/// Java's broker from starting.
+#[derive(Debug)]
+pub struct DirLock(File);
+
+impl DirLock {
+    /// `None` if another store has it. An error too where the file system knows no such locks.
+    pub fn try_new(disk: &Disk, dir: &Path) -> io::Result<Option<Self>> {
+        let file = disk.open_to_read(dir)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Drop for DirLock {
+    /// For the reason that [`FileLock`] has.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Opening, starting and stopping a store: its lock, its `abort` file, its threads.
 
+use std::collections::HashSet;
+use std::fs;
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -28,7 +30,7 @@ use super::expire::Expire;
 use super::flush::Flusher;
 use super::index::{self, Index};
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
-use super::lock::FileLock;
+use super::lock::{DirLock, FileLock};
 use super::mapped_file;
 use super::recover::Recovery;
 use super::roots::Roots;
@@ -81,6 +83,7 @@ impl MessageStore {
         let lock = lock(disk, root)?;
         let roots = config.commit_log_roots(&surroundings.path_splitter);
         make_dirs(&config, disk, &roots)?;
+        let locks = Locks { _dirs: lock_dirs(disk, &roots)?, _store: lock };
         let log = CommitLog::load(&config, disk, roots, clock.clone())?;
         let clean = !root.join(ABORT_FILE).exists();
         let checkpoint_path = root.join(CHECKPOINT_FILE);
@@ -132,7 +135,7 @@ impl MessageStore {
             opened_at,
             was_clean: clean,
             threads: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
+            locks: Mutex::new(Some(locks)),
         }))
     }
 
@@ -202,11 +205,11 @@ impl MessageStore {
     pub fn shutdown(&self) {
         let was_started = self.parts.running.stop();
         self.stop_threads();
-        let Some(lock) = self.lock.lock().take() else { return };
+        let Some(locks) = self.locks.lock().take() else { return };
         if was_started {
             self.close_clean();
         }
-        drop(lock);
+        drop(locks);
     }
 
     fn close_clean(&self) {
@@ -299,6 +302,31 @@ fn is_disk_full(error: &io::Error) -> bool {
 fn make_dirs(config: &MessageStoreConfig, disk: &Disk, roots: &Roots) -> Result<(), OpenError> {
     let dirs = roots.configured().map(|(_, dir)| dir.to_owned()).chain([config.consume_queue_dir()]);
     dirs.into_iter().try_for_each(|dir| disk.create_dir(&dir).map_err(OpenError::io(dir)))
+}
+
+/// What keeps others out while the store is open.
+#[derive(Debug)]
+pub struct Locks {
+    _dirs: Vec<DirLock>,
+    _store: FileLock,
+}
+
+/// Two brokers may have a root each and, by a slip, one log directory: Java's would write over each other's messages.
+fn lock_dirs(disk: &Disk, roots: &Roots) -> Result<Vec<DirLock>, OpenError> {
+    let mut locks = Vec::new();
+    let mut seen = HashSet::new();
+    for (_, dir) in roots.configured() {
+        // One directory under two names is locked once.
+        if !seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())) {
+            continue;
+        }
+        match DirLock::try_new(disk, dir) {
+            Ok(Some(lock)) => locks.push(lock),
+            Ok(None) => return Err(OpenError::Locked(dir.to_owned())),
+            Err(error) => warn!(%error, dir = %dir.display(), "a log directory cannot be locked"),
+        }
+    }
+    Ok(locks)
 }
 
 fn lock(disk: &Disk, root: &Path) -> Result<FileLock, OpenError> {

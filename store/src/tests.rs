@@ -13,6 +13,7 @@ mod prop_crc;
 mod reads;
 mod space;
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -244,6 +245,28 @@ fn a_locked_store_is_left_alone() {
     assert!(matches!(scratch.try_open(), Err(OpenError::Locked(_))));
     store.shutdown();
     scratch.open();
+}
+
+/// With a root of their own, but one log directory: the second may not start, and finds it free once the first has stopped.
+#[test]
+fn two_stores_do_not_share_a_log() {
+    let (scratch, mut other) = (Scratch::default(), Scratch::default());
+    let store = scratch.start();
+    fill(&store, 0, 3);
+    // By another name, and beside a directory of its own.
+    let (shared, own) = (scratch.config.commit_log_dir(), other.config.commit_log_dir());
+    other.config.store_path_commit_log = Some(format!("{},{}/.", own.display(), shared.display()));
+    let error = other.try_open().map(drop).unwrap_err();
+    assert!(matches!(&error, OpenError::Locked(dir) if dir.starts_with(&shared)), "{error}");
+    check(&store, 3);
+    store.shutdown();
+    assert!(
+        fs::read_dir(&shared)
+            .unwrap()
+            .all(|file| { layout::parse_file_name(file.unwrap().file_name().to_str().unwrap()).is_some() }),
+        "Java's broker does not start with a file there that it does not know"
+    );
+    other.open();
 }
 
 #[test]

@@ -159,3 +159,23 @@ fn a_queue_that_misses_what_the_checkpoint_says_is_rebuilt() {
     // From the file's begin, and up to the damage, as Java.
     assert_eq!(scratch.open().max_offset_in_queue("T", 0), 10);
 }
+
+/// Names of queue files come to disk at once, their sizes and contents when they are flushed.
+#[test]
+fn the_last_queue_files_came_to_disk_empty_or_short() {
+    let mut scratch = Scratch::default();
+    scratch.config.mapped_file_size_consume_queue_bytes = 200;
+    let store = scratch.start();
+    fill(&store, 0, 75);
+    derived(&store);
+    drop(store);
+    let path = |start: i64| scratch.config.consume_queue_dir().join("T/0").join(layout::file_name(start));
+    assert!(path(1400).exists() && !path(1600).exists());
+    for (start, bytes) in [(600, 0), (800, 100), (1000, 0), (1200, 199), (1400, 0), (1600, 0)] {
+        fs::write(path(start), vec![0; bytes]).unwrap();
+    }
+    let store = scratch.start();
+    check(&store, 75);
+    let next = store.append(&message("T", 0, b"one more", "A")).unwrap();
+    assert_eq!(next.queue_offset, 75);
+}

@@ -1,3 +1,4 @@
+mod clock_back;
 mod restart;
 
 use super::*;

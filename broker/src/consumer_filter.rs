@@ -94,6 +94,11 @@ impl Registered {
     fn is_dead(&self) -> bool {
         self.dead_ms >= self.filter.born_ms
     }
+
+    /// The clock may have gone back since the birth.
+    fn die(&mut self, now_ms: i64) {
+        self.dead_ms = now_ms.max(self.filter.born_ms);
+    }
 }
 
 /// What a subscription changes.
@@ -176,7 +181,7 @@ impl ConsumerFilters {
         };
         for topic in gone {
             tracing::info!("{group} filters {topic} no longer");
-            self.change(&topic, group, |known| known.dead_ms = self.clock.wall_ms());
+            self.change(&topic, group, |known| known.die(self.clock.wall_ms()));
         }
     }
 
@@ -252,7 +257,7 @@ impl ConsumerFilters {
             table.iter().filter(|(_, groups)| is_alive(groups)).map(|(topic, _)| topic.clone()).collect()
         };
         for topic in topics {
-            self.change(&topic, group, |known| known.dead_ms = self.clock.wall_ms());
+            self.change(&topic, group, |known| known.die(self.clock.wall_ms()));
         }
     }
 
@@ -331,7 +336,7 @@ fn loaded(stored: StoredFilters, bloom: &BloomFilter, now_ms: i64) -> Option<Tab
             }
             let mut known = Registered::from(data);
             if known.dead_ms == 0 {
-                known.dead_ms = known.filter.born_ms.max(now_ms - DEAD_BEFORE_LOAD_MS);
+                known.die(now_ms - DEAD_BEFORE_LOAD_MS);
             }
             groups.insert(group, known);
         }

@@ -43,8 +43,6 @@ pub use half::NotHalf;
 
 /// The op thread looks at its work no more often than this, whatever `transactionOpBatchInterval` says.
 const OP_SLEEP_MIN: Duration = Duration::from_millis(10);
-/// See [`Transactions::no_op_pause`].
-const NO_OP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks some producer of the group what became of a half message. Must not block.
 pub type Ask = Box<dyn Fn(&str, Command) + Send>;
@@ -66,8 +64,6 @@ pub struct Collaborators {
 pub struct Transactions {
     settings: Live<BrokerSettings>,
     store_host: SocketAddr,
-    /// Until op messages are looked for again where there were none.
-    no_op_pause: Duration,
     parts: Collaborators,
     clock: Clock,
     metrics: TopicMetrics<TransactionMetricsSerializeWrapper>,
@@ -90,7 +86,6 @@ impl Transactions {
         Ok(Transactions {
             settings,
             store_host,
-            no_op_pause: NO_OP_PAUSE,
             parts,
             metrics: TopicMetrics::load(metrics_path, clock.clone())?,
             clock,
@@ -154,7 +149,7 @@ impl Transactions {
             tracing::warn!("the half message at {} lies in {}", half.physical_offset, half.message.topic);
             return;
         }
-        let (queue_id, now_ms) = (half.message.queue_id, self.clock.wall_ms());
+        let (queue_id, now_ms) = (half.message.queue_id, self.clock.monotonic_ms());
         let Some(bytes) = self.ops.add(queue_id, half.queue_offset, now_ms) else {
             self.write_op(queue_id, &[half.queue_offset]);
             return;
@@ -168,8 +163,12 @@ impl Transactions {
     fn write_ops(&self, all: bool) {
         let due = {
             let broker = &self.settings.load().broker;
-            let interval_ms = if all { 0 } else { broker.transaction_op_batch_interval_ms as i64 };
-            self.ops.take_due(self.clock.wall_ms(), interval_ms, broker.transaction_op_msg_max_size_bytes)
+            let interval_ms = if all { 0 } else { broker.transaction_op_batch_interval_ms };
+            self.ops.take_due(
+                self.clock.monotonic_ms(),
+                interval_ms,
+                broker.transaction_op_msg_max_size_bytes,
+            )
         };
         for (queue_id, offsets) in due {
             self.write_op(queue_id, &offsets);
@@ -222,10 +221,11 @@ impl Transactions {
                 self.metrics.persist();
                 flushed_ms = now_ms;
             }
+            let waited =
+                |written_ms| Duration::from_millis(self.clock.monotonic_ms().saturating_sub(written_ms));
+            let oldest = self.ops.oldest_write_ms();
             let interval = interval();
-            let due_ms = self.ops.oldest_write_ms().map(|written| written + interval.as_millis() as i64);
-            let until_due = due_ms.map(|due| (due - self.clock.wall_ms()).max(0) as u64);
-            sleep = until_due.map_or(interval, |ms| Duration::from_millis(ms).min(interval));
+            sleep = oldest.map_or(interval, |written_ms| interval.saturating_sub(waited(written_ms)));
         }
     }
 }

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{error, info, warn};
 
 use super::Shared;
+use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::disk::Disk;
 use super::threads::PanicPoint;
@@ -138,16 +139,15 @@ impl Expire {
         while removed < others {
             let Some(first) = log.files.first() else { break };
             let path = first.path().to_owned();
-            let changed_ms = match last_modified_ms(&parts.surroundings.disk, &path) {
+            let now_ms = log.clock.wall_ms();
+            let changed_ms = match changed_ms(log, &parts.surroundings.disk, &path, now_ms) {
                 Ok(changed_ms) => changed_ms,
-                // Java's clock for a file that is missing stands at 0: it goes.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
                 Err(error) => {
                     error!(%error, path = %path.display(), "cannot see how old a log file is, it stays");
                     break;
                 }
             };
-            if !whatever_age && log.clock.wall_ms() < changed_ms.saturating_add(reserved_ms) {
+            if !whatever_age && now_ms < changed_ms.saturating_add(reserved_ms) {
                 break;
             }
             drop(first);
@@ -297,6 +297,22 @@ fn share_pressure(parts: &Shared, config: &MessageStoreConfig, brokers: u64) -> 
 fn dir_bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// When the oldest log file was last changed. A clock that has been set back makes that a time to come; but files are
+/// written one after another, so it was not later than of any behind it.
+fn changed_ms(log: &CommitLog, disk: &Disk, oldest: &Path, now_ms: i64) -> io::Result<i64> {
+    let changed_ms = match last_modified_ms(disk, oldest) {
+        // Java's clock for a file that is missing stands at 0: it goes.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        otherwise => otherwise?,
+    };
+    if changed_ms <= now_ms {
+        return Ok(changed_ms);
+    }
+    let files = log.files.snapshot();
+    let behind = files.iter().filter_map(|file| last_modified_ms(disk, file.path()).ok());
+    Ok(behind.fold(changed_ms, i64::min))
 }
 
 fn last_modified_ms(disk: &Disk, path: &Path) -> io::Result<i64> {

@@ -30,7 +30,8 @@ impl MessageStore {
         let config = self.config();
         let Some(queue) = self.queue(request.topic, request.queue_id) else {
             let next = get::corrected(&config, request.offset, 0);
-            return Ok(GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, 0, 0));
+            let min = self.min_offset_of_none(request.topic);
+            return Ok(GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, min, 0));
         };
         let memory_percent = config.access_message_in_memory_max_ratio;
         let memory_bytes = (self.physical_memory_bytes / 100).saturating_mul(memory_percent);
@@ -77,13 +78,18 @@ impl MessageStore {
         self.queue(topic, queue_id).map_or(0, |queue| queue.max_offset())
     }
 
-    /// 0 for a queue that does not exist.
+    /// 0 for a queue that does not exist, -1 if it is to be a batch queue.
     pub fn min_offset_in_queue(&self, topic: &str, queue_id: i32) -> i64 {
-        self.queue(topic, queue_id).map_or(0, |queue| queue.min_offset())
+        self.queue(topic, queue_id).map_or_else(|| self.min_offset_of_none(topic), |queue| queue.min_offset())
     }
 
-    /// The first offset stored at `timestamp_ms` or later, or the last stored then or earlier (`getOffsetInQueueByTime`); 0
-    /// for a queue that does not exist.
+    /// Java makes the queue that it is asked for, and a batch queue without messages begins at -1.
+    fn min_offset_of_none(&self, topic: &str) -> i64 {
+        if self.parts.queues.batch().owns(topic) { -1 } else { 0 }
+    }
+
+    /// The first offset stored at `timestamp_ms` or later, or the last stored then or earlier (`getOffsetInQueueByTime`); the
+    /// min offset for a queue that does not exist.
     pub fn offset_in_queue_by_time(
         &self,
         topic: &str,
@@ -91,8 +97,10 @@ impl MessageStore {
         timestamp_ms: i64,
         boundary: Boundary,
     ) -> Result<i64, AccessError> {
-        let queue = self.queue(topic, queue_id);
-        queue.map_or(Ok(0), |queue| queue.offset_by_time(&self.parts.log, timestamp_ms, boundary))
+        match self.queue(topic, queue_id) {
+            Some(queue) => queue.offset_by_time(&self.parts.log, timestamp_ms, boundary),
+            None => Ok(self.min_offset_of_none(topic)),
+        }
     }
 
     /// Physical offset of a queue entry; 0 if there is none (`getCommitLogOffsetInQueue`).

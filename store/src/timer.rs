@@ -131,6 +131,11 @@ impl TimerFiles {
         Ok(places)
     }
 
+    /// Takes all messages out of the slots of some time, the end excluded: they are delivered, or entered anew.
+    pub fn empty(&self, from_ms: i64, until_ms: i64) -> Result<(), AccessError> {
+        self.wheel.empty(from_ms, until_ms)
+    }
+
     /// The record at a place of the timer log; `None` if none stands there.
     pub fn record(&self, place: i64) -> Result<Option<TimerLogRecord>, AccessError> {
         self.log.record(place)
@@ -158,8 +163,11 @@ impl TimerFiles {
         slot_ms: i64,
         mut look: impl FnMut(&TimerLogRecord),
     ) -> Result<(), AccessError> {
-        self.log.for_each(0, |_, record| {
-            if record.slot_ms() >= slot_ms {
+        self.log.for_each(0, |place, record| {
+            if record.slot_ms() < slot_ms {
+                return Ok(());
+            }
+            if self.wheel.slot(record.slot_ms())?.is_some_and(|slot| slot.first <= place) {
                 look(record);
             }
             Ok(())

@@ -55,7 +55,8 @@ pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<O
         (topic, random_below(DLQ_QUEUE_NUMS), 0)
     } else {
         let level = match delay_level {
-            0 => FIRST_RETRY_LEVEL.wrapping_add(stored.message.reconsume_times),
+            // A producer may have sent any number.
+            0 => FIRST_RETRY_LEVEL.saturating_add(stored.message.reconsume_times),
             level => level,
         };
         (retry_topic, random_below(group_config.retry_queue_nums), level)
@@ -116,7 +117,6 @@ fn again<'a>(
         topic: Cow::Owned(topic),
         queue_id,
         store_host: broker.store_host,
-        // A producer may have sent any number.
         reconsume_times: message.reconsume_times.wrapping_add(1),
         prepared_transaction_offset: 0,
         properties: Cow::Owned(properties.encode()),

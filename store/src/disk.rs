@@ -33,6 +33,7 @@ pub enum DiskCall {
     List,
     /// Removing a file or a directory.
     Remove,
+    /// Giving a file another name.
     Rename,
 }
 

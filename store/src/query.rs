@@ -20,7 +20,7 @@ pub struct QueryMessageResult {
 
 impl MessageStore {
     /// The newest messages of a key. Messages of other keys with the same hash are among them. Reads from the disk what is
-    /// not in memory. An error if the disk cannot be read.
+    /// not in memory; an error if the disk fails. Nothing if the log is being cut off meanwhile.
     pub fn query_message(&self, query: KeyQuery<'_>) -> Result<QueryMessageResult, AccessError> {
         self.parts
             .log

@@ -33,7 +33,14 @@ pub enum ReplicaError {
         file_bytes: usize,
     },
     /// There is nothing to cut off there.
-    OutOfLog { at: i64, begin: i64, end: i64 },
+    OutOfLog {
+        /// Where the log was to be cut.
+        at: i64,
+        /// Where it begins; -1 if it has no file.
+        begin: i64,
+        /// Where it ends.
+        end: i64,
+    },
     /// Not started, shutting down, or the disk takes nothing.
     Put(PutError),
     /// What the disk has to do for a truncation has failed.

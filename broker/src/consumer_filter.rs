@@ -35,9 +35,13 @@ const DEAD_BEFORE_LOAD_MS: i64 = 30_000;
 /// What one group wants of one topic, for as long as its expression is this one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupFilter {
+    /// The topic that is filtered.
     pub topic: String,
+    /// The consumer group that filters it.
     pub group: String,
+    /// As the consumer wrote it.
     pub expression: String,
+    /// `SQL92`, as the consumer wrote it; tags are not filtered here.
     pub expression_type: String,
     /// None where a file holds what does not compile: then all messages are wanted.
     pub compiled: Option<Arc<Expression>>,
@@ -90,6 +94,11 @@ impl Registered {
     fn is_dead(&self) -> bool {
         self.dead_ms >= self.filter.born_ms
     }
+
+    /// The clock may have gone back since the birth.
+    fn die(&mut self, now_ms: i64) {
+        self.dead_ms = now_ms.max(self.filter.born_ms);
+    }
 }
 
 /// What a subscription changes.
@@ -107,6 +116,7 @@ pub fn bloom(broker: &BrokerConfig) -> Result<BloomFilter, BloomError> {
     BloomFilter::new(broker.max_error_rate_of_bloom_filter, broker.expect_consumer_num_use_filter)
 }
 
+/// Filters by topic and group, kept in `consumerFilter.json`. Java: `ConsumerFilterManager`.
 pub struct ConsumerFilters {
     settings: Live<BrokerSettings>,
     bloom: BloomFilter,
@@ -117,6 +127,7 @@ pub struct ConsumerFilters {
 }
 
 impl ConsumerFilters {
+    /// Reads the file at `path`; a missing one is an empty table. An error if neither it nor its backup can be read.
     pub fn load(
         path: &Path,
         settings: Live<BrokerSettings>,
@@ -129,6 +140,7 @@ impl ConsumerFilters {
         Ok(ConsumerFilters { settings, bloom, clock, table, recent, file })
     }
 
+    /// The filter that makes the bits of messages and of groups.
     pub fn bloom(&self) -> &BloomFilter {
         &self.bloom
     }
@@ -169,7 +181,7 @@ impl ConsumerFilters {
         };
         for topic in gone {
             tracing::info!("{group} filters {topic} no longer");
-            self.change(&topic, group, |known| known.dead_ms = self.clock.wall_ms());
+            self.change(&topic, group, |known| known.die(self.clock.wall_ms()));
         }
     }
 
@@ -245,7 +257,7 @@ impl ConsumerFilters {
             table.iter().filter(|(_, groups)| is_alive(groups)).map(|(topic, _)| topic.clone()).collect()
         };
         for topic in topics {
-            self.change(&topic, group, |known| known.dead_ms = self.clock.wall_ms());
+            self.change(&topic, group, |known| known.die(self.clock.wall_ms()));
         }
     }
 
@@ -277,7 +289,8 @@ impl ConsumerFilters {
     }
 
     fn clean(&self) {
-        let long_ago = self.clock.wall_ms() - self.settings.load().broker.filter_data_clean_time_span_ms;
+        let span_ms = self.settings.load().broker.filter_data_clean_time_span_ms;
+        let long_ago = self.clock.wall_ms().saturating_sub(span_ms);
         let is_over = |known: &Registered| known.is_dead() && known.dead_ms <= long_ago;
         let has_over = self.table.read().values().any(|g| g.is_empty() || g.values().any(is_over));
         if !has_over {
@@ -323,7 +336,7 @@ fn loaded(stored: StoredFilters, bloom: &BloomFilter, now_ms: i64) -> Option<Tab
             }
             let mut known = Registered::from(data);
             if known.dead_ms == 0 {
-                known.dead_ms = known.filter.born_ms.max(now_ms - DEAD_BEFORE_LOAD_MS);
+                known.die(now_ms - DEAD_BEFORE_LOAD_MS);
             }
             groups.insert(group, known);
         }

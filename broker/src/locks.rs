@@ -8,6 +8,7 @@ use std::collections::HashMap;
 /// A lock that its client has not renewed for longer is free, unless the start says otherwise.
 pub const LOCK_LIVE_MS_MAX: u64 = 60_000;
 
+/// Locks of queues by consumer group, in memory only.
 pub struct Locks {
     clock: Clock,
     live_ms_max: u64,
@@ -27,6 +28,7 @@ impl Lock {
 }
 
 impl Locks {
+    /// Nothing is locked; a lock that is not renewed for `live_ms_max` milliseconds is free again.
     pub fn new(clock: Clock, live_ms_max: u64) -> Locks {
         Locks { clock, live_ms_max, groups: Mutex::default() }
     }

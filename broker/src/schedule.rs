@@ -30,9 +30,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use store::{Arrived, DelayLevels, MessageStore};
 
-/// The thread looks at the clock at least this often, as the clock may have been set.
+/// The thread looks at the clock at least this often, as the clock may have been set forward.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
+/// How far each delay level is delivered, kept in `delayOffset.json`, and the thread that delivers.
 pub struct Schedule {
     settings: Live<BrokerSettings>,
     /// The store has the same.
@@ -54,6 +55,8 @@ struct Progress {
 }
 
 impl Schedule {
+    /// Reads the file at `path`; if it is missing, each level begins at its queue's start. An error if neither it nor its
+    /// backup can be read.
     pub fn load(
         path: &Path,
         settings: Live<BrokerSettings>,
@@ -114,7 +117,7 @@ impl Schedule {
         true
     }
 
-    /// Starts to deliver, from the stored offsets on. A master's task.
+    /// Starts to deliver, from the stored offsets on. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         let schedule = self.clone();
         self.workers.start("schedule", move || schedule.deliver_until_stopped())
@@ -138,6 +141,7 @@ impl Schedule {
         }
     }
 
+    /// Which version of the offsets this is; see `delayOffsetUpdateVersionStep`.
     pub fn data_version(&self) -> DataVersion {
         self.progress.lock().data_version
     }
@@ -182,14 +186,13 @@ impl Schedule {
         let mut deliveries = deliver::Deliveries::new(self);
         let mut persisted_ms = self.clock.monotonic_ms();
         while !self.workers.is_stopping() {
-            let next_ms = deliveries.deliver_due();
+            let until_due = deliveries.deliver_due();
             let now_ms = self.clock.monotonic_ms();
             if now_ms - persisted_ms >= self.settings.load().store.flush_delay_offset_interval_ms {
                 self.persist();
                 persisted_ms = now_ms;
             }
-            let sleep_ms = next_ms.map_or(i64::MAX, |next| next - self.clock.wall_ms()).max(0);
-            self.workers.sleep_or_wake(Duration::from_millis(sleep_ms as u64).min(SLEEP_MAX));
+            self.workers.sleep_or_wake(until_due.unwrap_or(SLEEP_MAX).min(SLEEP_MAX));
         }
     }
 }

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! One thread enters what is new, then delivers the slots that are over; another puts wheel and progress on disk.
+//! Slots are times of the wall clock: where it is set, the wheel follows, forward and back.
 
+mod clock_back;
 mod deliver;
 mod enter;
 mod flush;
@@ -41,11 +43,15 @@ pub use recall::RecallHandle;
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// Java: `TIMER_BLANK_SLOTS`.
 const BLANK_SLOTS: i64 = 60;
+/// A clock may be wrong by decades; a checkpoint that is later still is damaged.
+const CLOCK_WRONG_MS_MAX: i64 = 100 * 365 * 24 * 3_600_000;
 
 /// Why the timer does not open.
 #[derive(Debug)]
 pub enum TimerError {
+    /// Wheel, log or checkpoint do not open.
     Files(OpenError),
+    /// `timermetrics` cannot be read, nor its backup.
     Metrics(LoadError),
 }
 
@@ -60,6 +66,7 @@ impl fmt::Display for TimerError {
 
 impl std::error::Error for TimerError {}
 
+/// Messages that wait for a time of their own, and the threads that enter and deliver them. Java: `TimerMessageStore`.
 pub struct Timer {
     /// Length of a slot.
     tick_ms: i64,
@@ -76,6 +83,8 @@ pub struct Timer {
     unreadable: Mutex<Unreadable>,
     /// The thread sleeps, and wants to know of new messages.
     idle: AtomicBool,
+    /// One flush at a time.
+    flushing: Mutex<()>,
     workers: Workers,
 }
 
@@ -95,7 +104,7 @@ struct Progress {
 }
 
 impl Timer {
-    /// Opens the files under the store's directory; starts nothing.
+    /// Opens the files under the store's directory; starts nothing. An error if one of them cannot be read or made.
     pub fn load(metrics_path: &Path, store: Arc<MessageStore>, clock: Clock) -> Result<Timer, TimerError> {
         let config = store.config();
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
@@ -112,6 +121,7 @@ impl Timer {
             entered: Mutex::default(),
             unreadable: Mutex::default(),
             idle: AtomicBool::new(false),
+            flushing: Mutex::default(),
             workers: Workers::default(),
         };
         timer.resume().map_err(|error| TimerError::Files(error.into()))?;
@@ -136,11 +146,13 @@ impl Timer {
         let span_ms = store::timer::span_ms(self.tick_ms);
         let read_ms = match stopped.last_read_time_ms {
             0 if self.files.last_physical_offset()?.is_none() => now_ms,
-            stopped if (1..now_ms.saturating_add(span_ms)).contains(&stopped) => self.slot_ms(stopped),
+            stopped if (1..now_ms.saturating_add(CLOCK_WRONG_MS_MAX)).contains(&stopped) => {
+                self.slot_ms(stopped)
+            }
             // Nobody knows: every slot that may be over, and not so far back that `catch_up` took in those to come.
             _ => now_ms - span_ms / 2 + BLANK_SLOTS * self.tick_ms,
         };
-        // After a clock that has gone back: nobody looks into slots before the one read next.
+        // If the clock has gone back meanwhile, the first turn follows it.
         let write_ms = now_ms.max(read_ms);
         *self.progress.lock() = Progress { queue_offset, read_ms, write_ms, ..Progress::default() };
         tracing::info!(
@@ -155,7 +167,7 @@ impl Timer {
         ms - ms.rem_euclid(self.tick_ms)
     }
 
-    /// Starts to deliver. A master's task.
+    /// Starts to deliver. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         let timer = self.clone();
         self.workers.start("timer", move || timer.turn_until_stopped())?;
@@ -207,9 +219,15 @@ impl Timer {
 
     /// Enters what is new and delivers what is due.
     fn turn(&self) {
+        if self.follow_clock_back().is_err() {
+            return;
+        }
         self.catch_up();
         loop {
             let has_more = self.enter_batch();
+            if self.follow_clock_back().is_err() {
+                return;
+            }
             self.move_write_time();
             self.deliver_due();
             if !has_more || self.workers.is_stopping() {

@@ -43,8 +43,6 @@ pub use half::NotHalf;
 
 /// The op thread looks at its work no more often than this, whatever `transactionOpBatchInterval` says.
 const OP_SLEEP_MIN: Duration = Duration::from_millis(10);
-/// See [`Transactions::no_op_pause`].
-const NO_OP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks some producer of the group what became of a half message. Must not block.
 pub type Ask = Box<dyn Fn(&str, Command) + Send>;
@@ -52,17 +50,20 @@ pub type Ask = Box<dyn Fn(&str, Command) + Send>;
 /// What the transactions work on.
 #[derive(Clone)]
 pub struct Collaborators {
+    /// Where half messages and their ends are read.
     pub store: Arc<MessageStore>,
+    /// By way of this every message is stored; one that is to wait for a time does so.
     pub delays: Delays,
+    /// The settings of the topic of half messages, and of what is given up.
     pub topics: Arc<Topics>,
+    /// How far the check is in its own topics.
     pub offsets: Arc<ConsumerOffsets>,
 }
 
+/// Half messages, what becomes of them, and the threads that see to it. Java: `TransactionalMessageServiceImpl`.
 pub struct Transactions {
     settings: Live<BrokerSettings>,
     store_host: SocketAddr,
-    /// Until op messages are looked for again where there were none.
-    no_op_pause: Duration,
     parts: Collaborators,
     clock: Clock,
     metrics: TopicMetrics<TransactionMetricsSerializeWrapper>,
@@ -73,7 +74,8 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages.
+    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages. An error if
+    /// neither the metrics nor their backup can be read.
     pub fn load(
         metrics_path: &Path,
         settings: Live<BrokerSettings>,
@@ -84,7 +86,6 @@ impl Transactions {
         Ok(Transactions {
             settings,
             store_host,
-            no_op_pause: NO_OP_PAUSE,
             parts,
             metrics: TopicMetrics::load(metrics_path, clock.clone())?,
             clock,
@@ -94,7 +95,8 @@ impl Transactions {
         })
     }
 
-    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`.
+    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`. Errors are those of
+    /// [`Delays::append`].
     pub fn prepare(&self, message: Message<'_>) -> Result<Appended, PutError> {
         let topic = message.topic.clone().into_owned();
         let appended = self.put(half::of(message))?;
@@ -103,7 +105,8 @@ impl Transactions {
     }
 
     /// Stores the message that a half message stands for, and ends the half message.
-    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`.
+    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`. [`NotHalf`] if it stands for
+    /// none; an error of the store leaves the half message as it is.
     pub fn commit(&self, half: &StoredMessage<'_>) -> Result<Result<Appended, PutError>, NotHalf> {
         let message = half::committed(half)?;
         let topic = message.topic.clone();
@@ -115,6 +118,7 @@ impl Transactions {
         Ok(put)
     }
 
+    /// Ends a half message, whose message nobody gets. Java: `deletePrepareMessage`.
     pub fn rollback(&self, half: &StoredMessage<'_>) {
         self.end(half);
         if let Some(topic) = property::find(&half.message.properties, property::REAL_TOPIC) {
@@ -122,7 +126,8 @@ impl Transactions {
         }
     }
 
-    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`.
+    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`. Errors are
+    /// those of [`Delays::append`].
     pub fn resume(&self, given_up: &StoredMessage<'_>) -> Result<Appended, PutError> {
         self.put(half::resumed(given_up))
     }
@@ -144,7 +149,7 @@ impl Transactions {
             tracing::warn!("the half message at {} lies in {}", half.physical_offset, half.message.topic);
             return;
         }
-        let (queue_id, now_ms) = (half.message.queue_id, self.clock.wall_ms());
+        let (queue_id, now_ms) = (half.message.queue_id, self.clock.monotonic_ms());
         let Some(bytes) = self.ops.add(queue_id, half.queue_offset, now_ms) else {
             self.write_op(queue_id, &[half.queue_offset]);
             return;
@@ -158,8 +163,12 @@ impl Transactions {
     fn write_ops(&self, all: bool) {
         let due = {
             let broker = &self.settings.load().broker;
-            let interval_ms = if all { 0 } else { broker.transaction_op_batch_interval_ms as i64 };
-            self.ops.take_due(self.clock.wall_ms(), interval_ms, broker.transaction_op_msg_max_size_bytes)
+            let interval_ms = if all { 0 } else { broker.transaction_op_batch_interval_ms };
+            self.ops.take_due(
+                self.clock.monotonic_ms(),
+                interval_ms,
+                broker.transaction_op_msg_max_size_bytes,
+            )
         };
         for (queue_id, offsets) in due {
             self.write_op(queue_id, &offsets);
@@ -179,7 +188,7 @@ impl Transactions {
         self.parts.delays.append(&self.parts.store, message)
     }
 
-    /// Starts to check and to write ops. A master's task.
+    /// Starts to check and to write ops. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>, ask: Ask) -> io::Result<()> {
         let transactions = self.clone();
         self.workers.start("transaction-check", move || transactions.check_until_stopped(&ask))?;
@@ -195,7 +204,7 @@ impl Transactions {
     }
 
     fn check_until_stopped(&self, ask: &Ask) {
-        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms;
+        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms.max(1);
         while !self.workers.sleep(Duration::from_millis(interval_ms())) {
             self.check(ask);
         }
@@ -212,10 +221,11 @@ impl Transactions {
                 self.metrics.persist();
                 flushed_ms = now_ms;
             }
+            let waited =
+                |written_ms| Duration::from_millis(self.clock.monotonic_ms().saturating_sub(written_ms));
+            let oldest = self.ops.oldest_write_ms();
             let interval = interval();
-            let due_ms = self.ops.oldest_write_ms().map(|written| written + interval.as_millis() as i64);
-            let until_due = due_ms.map(|due| (due - self.clock.wall_ms()).max(0) as u64);
-            sleep = until_due.map_or(interval, |ms| Duration::from_millis(ms).min(interval));
+            sleep = oldest.map_or(interval, |written_ms| interval.saturating_sub(waited(written_ms)));
         }
     }
 }

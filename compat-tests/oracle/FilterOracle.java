@@ -18,7 +18,8 @@ import org.apache.rocketmq.filter.util.BloomFilter;
 /**
  * Answers a line with a line. Fields are parted by tabs; text is the hex of its UTF-8.
  *
- *   sql EXPRESSION PROPERTIES...   each "name 0x01 value 0x02 ...": "E message", or a value for each PROPERTIES
+ *   sql EXPRESSION PROPERTIES...   each "name 0x01 value 0x02 ...": "E message", or a value for each PROPERTIES,
+ *                                  X for one that ends with an exception, C if that is a ClassCastException
  *   bloom RATE EXPECTED NAME       the bits of the whole filter, then those of the name
  */
 public class FilterOracle {
@@ -61,6 +62,8 @@ public class FilterOracle {
         };
         try {
             return String.valueOf(expression.evaluate(context));
+        } catch (ClassCastException e) {
+            return "C";
         } catch (Exception e) {
             return "X";
         }

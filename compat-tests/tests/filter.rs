@@ -36,9 +36,13 @@ fn sql92_is_javas() {
     let lines = expressions.iter().map(|sql| format!("sql\t{}\t{}\n", hex(sql), encoded.join("\t")));
     let answers = ask_java(lines.collect());
     assert_eq!(answers.len(), expressions.len());
-    let (mut compiled, mut differences) = (0, Vec::new());
+    let (mut compiled, mut casts, mut differences) = (0, 0, Vec::new());
     for (sql, java) in expressions.iter().zip(&answers) {
-        let ours = ours(sql, &messages);
+        let mut ours = ours(sql, &messages);
+        if java.split('\t').any(|value| value == CLASS_CAST) {
+            casts += 1;
+            ours = with_casts(&ours, java);
+        }
         compiled += usize::from(!ours.starts_with("E "));
         let java = match java.strip_prefix("E ") {
             Some(message) => format!("E {}", unhex(message)),
@@ -50,8 +54,19 @@ fn sql92_is_javas() {
     }
     let shown = &differences[..differences.len().min(SHOWN_MAX)];
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), shown.join("\n"));
-    // Both kinds are there in numbers.
+    // All kinds are there in numbers.
+    assert!(casts > EXPRESSIONS / 1000, "{casts} with a boolean on the left of text");
     assert!(compiled > EXPRESSIONS / 4 && compiled < EXPRESSIONS * 3 / 4, "{compiled} compiled");
+}
+
+/// Java's `TRUE = a` ends with a `ClassCastException`, and no message matches; ours has the value of `a = TRUE`.
+const CLASS_CAST: &str = "C";
+
+/// Our values, but Java's word for those that it does not come to.
+fn with_casts(ours: &str, java: &str) -> String {
+    let values = ours.split('\t').zip(java.split('\t'));
+    let values: Vec<_> = values.map(|(ours, java)| if java == CLASS_CAST { java } else { ours }).collect();
+    values.join("\t")
 }
 
 fn ours(sql: &str, messages: &[Map]) -> String {

@@ -82,6 +82,34 @@ fn unknown_flag_is_refused() {
 }
 
 #[test]
+fn what_would_only_seem_to_work_is_refused() {
+    let lab = Lab::new();
+    for (argument, culprit) in [
+        ("aclEnable=true", "aclEnable"),
+        ("authenticationEnabled=true", "authenticationEnabled"),
+        ("authorizationEnabled=true", "authorizationEnabled"),
+        ("namesrvAddr=http://127.0.0.1:9876", "http://127.0.0.1:9876"),
+    ] {
+        refused(&run_to_end(&lab, Server::Broker, &[argument, "listenPort=0"]), culprit);
+    }
+}
+
+#[test]
+fn a_comma_between_name_servers_is_taken_for_a_semicolon_and_told() {
+    let lab = Lab::new();
+    let name_servers = ["namesrv-a", "namesrv-b"].map(|name| lab.name_server(Edition::Ours, name));
+    let home = lab.home("broker");
+    let port = free_ports();
+    let addresses = name_servers.each_ref().map(|server| server.addr.to_string()).join(",");
+    let (listen, name) = (format!("listenPort={port}"), "brokerName=broker-a");
+    let args = ["-n", &addresses, &listen, name, "brokerIP1=127.0.0.1"];
+    let broker = lab.start(&lab.spec(Edition::Ours, Server::Broker, &home, &args));
+    name_servers.iter().for_each(|server| server.wait_for_broker("broker-a"));
+    let output = broker.output();
+    assert!(output.contains(&format!("namesrvAddr={addresses}: ',' is taken for ';'")), "{output}");
+}
+
+#[test]
 fn configuration_from_file_argument_and_environment() {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");

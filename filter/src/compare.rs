@@ -27,10 +27,16 @@ pub fn compare(left: &Value<'_>, right: &Value<'_>) -> Result<Ordering, Evaluate
         (String(l), Integer(r)) => parse_integer(l).map_err(number)?.cmp(&r),
         (String(l), Long(r)) => parse_long(l).map_err(number)?.cmp(&r),
         (String(l), Double(r)) => parse_double(l).map_err(number)?.total_cmp(&r),
-        (String(l), Boolean(r)) => l.eq_ignore_ascii_case("true").cmp(&r),
-        (Boolean(_), String(_)) => return Err(EvaluateError::ClassCast),
+        (String(l), Boolean(r)) => is_true(l).cmp(&r),
+        // Java casts the wrong one of the two, and has no value.
+        (Boolean(l), String(r)) => l.cmp(&is_true(r)),
         _ => Ordering::Less,
     })
+}
+
+/// Java: `Boolean.valueOf`.
+fn is_true(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true")
 }
 
 /// Strings have no order but as numbers.

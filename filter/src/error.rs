@@ -51,8 +51,6 @@ pub enum EvaluateError {
     NotANumber(String),
     /// Two strings are ordered, and one of them is no number.
     StringsOrdered,
-    /// `TRUE` or `FALSE` stands left of text.
-    ClassCast,
 }
 
 impl fmt::Display for EvaluateError {
@@ -60,7 +58,6 @@ impl fmt::Display for EvaluateError {
         match self {
             Self::NotANumber(text) => write!(f, "java.lang.NumberFormatException: {text}"),
             Self::StringsOrdered => f.write_str("It's illegal to compare string by '>=', '>', '<', '<='"),
-            Self::ClassCast => f.write_str(CLASS_CAST),
         }
     }
 }
@@ -70,9 +67,6 @@ impl std::error::Error for EvaluateError {}
 impl From<EvaluateError> for CompileError {
     /// As BETWEEN's check of its limits meets them.
     fn from(error: EvaluateError) -> CompileError {
-        match error {
-            EvaluateError::ClassCast => CompileError::ClassCast,
-            other => CompileError::Operand(other.to_string()),
-        }
+        CompileError::Operand(error.to_string())
     }
 }

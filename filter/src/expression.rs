@@ -228,6 +228,9 @@ fn check_limits(low: &Constant, high: &Constant) -> Result<(), CompileError> {
     if *low == Constant::Null || *high == Constant::Null {
         return Err(CompileError::Operand("Illegal values of between, values can not be null!".into()));
     }
+    if let (Constant::String(_), Constant::Boolean(_)) = (low, high) {
+        return Err(CompileError::ClassCast);
+    }
     if compare::compare(&high.value(), &low.value())?.is_lt() {
         let (low, high) = (low.value().to_string(), high.value().to_string());
         return Err(CompileError::Operand(format!(

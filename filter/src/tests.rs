@@ -69,7 +69,29 @@ fn operators() {
     let ordered = Expression::compile("s > n").unwrap();
     assert_eq!(ordered.evaluate(&MESSAGE), Err(EvaluateError::StringsOrdered));
     assert_eq!(ordered.matches(&MESSAGE), Err(EvaluateError::StringsOrdered));
-    assert_eq!(Expression::compile("TRUE = n").unwrap().evaluate(&MESSAGE), Err(EvaluateError::ClassCast));
+}
+
+/// Java has no value where the boolean stands first.
+#[test]
+fn a_boolean_may_stand_on_either_side() {
+    for (sql, expected) in [
+        ("TRUE = yes", "true"),
+        ("FALSE = yes", "false"),
+        ("TRUE <> yes", "false"),
+        ("TRUE = n", "false"),
+        ("FALSE = n", "true"),
+        ("(n IS NULL) = yes", "false"),
+        ("(n IS NULL) = s", "true"),
+        ("NOT (TRUE = s) AND n = 7", "true"),
+    ] {
+        assert_eq!(value(sql), expected, "{sql}");
+    }
+    for boolean in ["TRUE", "FALSE"] {
+        for name in ["yes", "n", "s", "empty"] {
+            assert_eq!(value(&format!("{boolean} = {name}")), value(&format!("{name} = {boolean}")));
+        }
+    }
+    assert!(refusal("a BETWEEN 'x' AND TRUE").contains("ClassCastException"));
 }
 
 #[test]

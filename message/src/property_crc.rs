@@ -50,6 +50,15 @@ pub fn write(record: &mut [u8]) {
     value[DIGITS + 1] = 2;
 }
 
+/// Whether a record ends as those do that a broker has appended a checksum to. A sender can write the property, too.
+pub fn is_in_place(record: &[u8]) -> bool {
+    record.split_last_chunk::<RESERVED_BYTES>().is_some_and(|(_, property)| {
+        property
+            .strip_prefix(PROPERTY_CRC32.as_bytes())
+            .is_some_and(|rest| rest[0] == 1 && rest[DIGITS + 1] == 2)
+    })
+}
+
 /// Whether a record of these `properties` has the checksum that they say. Without one it has not.
 pub fn is_intact(record: &[u8], properties: &str) -> bool {
     let said = property::find(properties, PROPERTY_CRC32).and_then(|digits| {
@@ -74,7 +83,8 @@ mod tests {
         write(&mut record);
         assert_eq!(&record[3..], b"__CRC32#\x018758651980\x02");
         let properties = std::str::from_utf8(&record[3..]).unwrap();
-        assert!(is_intact(&record, properties));
+        assert!(is_intact(&record, properties) && is_in_place(&record));
+        assert!(!is_in_place(&record[..record.len() - 1]) && !is_in_place(b"abc"));
         assert!(!is_intact(&record, "TAGS\u{1}T\u{2}"));
         assert!(!is_intact(&record[1..], properties));
         for wrong in ["__CRC32#\u{1}x758651980\u{2}", "__CRC32#\u{1}99999999999999999999999\u{2}"] {

@@ -54,6 +54,8 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
         records: 0,
         last_store_ms: 0,
         bad_checksum: None,
+        bad_property_crc: None,
+        appends_crc: false,
         error: None,
     };
     let span = log::walk(&tree.commit_log, None, &mut checker)?;
@@ -117,6 +119,10 @@ struct Checker<'t> {
     last_store_ms: i64,
     /// A record that does not match its checksum: file, place, what. It matters whether another one follows.
     bad_checksum: Option<(String, u64, String)>,
+    /// A record that does not match its `__CRC32#`, where those before it have none: it matters whether the next has one.
+    bad_property_crc: Option<(String, u64, String)>,
+    /// The last record ended in a checksum of itself that only a broker can have written.
+    appends_crc: bool,
     error: Option<io::Error>,
 }
 
@@ -126,6 +132,7 @@ impl Visitor for Checker<'_> {
         self.records += 1;
         self.last_store_ms = self.last_store_ms.max(found.stored.store_timestamp_ms);
         self.check_record(found);
+        self.check_property_crc(found);
         if let Err(error) = self.check_derived(found) {
             self.error = Some(error);
         }
@@ -184,29 +191,54 @@ impl Checker<'_> {
 
     fn check_record(&mut self, found: &Found<'_>) {
         let stored = &found.stored;
-        let place = (found.at - found.file.start) as u64;
-        let name = || self.tree.name(&self.tree.commit_log.path(found.file));
-        let whose =
-            || format!("{}/{} at {}", stored.message.topic, stored.message.queue_id, stored.queue_offset);
-        let bad_checksum = if !stored.body_is_intact() {
-            Some(format!("{}: body does not match its checksum", whose()))
-        } else if property_crc_fails(stored, found.bytes) {
-            Some(format!("{}: record does not match its {PROPERTY_CRC32}", whose()))
-        } else {
-            None
+        let (name, place) = self.place_of(found);
+        let mut add = |severity, kind, what: String| {
+            self.report.add(severity, kind, &name, Some(place), || format!("{}: {what}", whose(stored)));
         };
-        let mut wrong =
-            |kind, text: String| self.report.add(Severity::Wrong, kind, &name(), Some(place), || text);
         if stored.physical_offset != found.at {
-            wrong(Kind::Place, format!("{}: says it lies at {}", whose(), stored.physical_offset));
+            add(Severity::Wrong, Kind::Place, format!("says it lies at {}", stored.physical_offset));
         }
         if stored.queue_offset < 0 || stored.message.queue_id < 0 {
-            wrong(Kind::QueueOffset, format!("{}: negative", whose()));
+            add(Severity::Wrong, Kind::QueueOffset, "negative".to_owned());
         }
-        if let Some(what) = malformed(stored) {
-            wrong(Kind::Properties, format!("{}: {what}", whose()));
+        if let Some(what) = malformed_topic(stored) {
+            add(Severity::Wrong, Kind::Properties, what);
         }
-        self.bad_checksum = bad_checksum.map(|what| (name(), place, what));
+        // Any sender can do that.
+        if let Some(what) = malformed_properties(stored) {
+            add(Severity::Note, Kind::Properties, what);
+        }
+        if !stored.body_is_intact() {
+            let what = format!("{}: body does not match its checksum", whose(stored));
+            self.bad_checksum = Some((name, place, what));
+        }
+    }
+
+    /// The checksum over the whole record, if it has one (`enabledAppendPropCRC`). A broker appends it to every record or to
+    /// none; one that stands alone and does not fit is a property of its sender's.
+    fn check_property_crc(&mut self, found: &Found<'_>) {
+        let (stored, properties) = (&found.stored, &*found.stored.message.properties);
+        let is_there = property::find(properties, PROPERTY_CRC32).is_some();
+        let is_intact = is_there && property_crc::is_intact(found.bytes, properties);
+        if let Some((name, place, what)) = self.bad_property_crc.take() {
+            let severity = if is_intact { Severity::Wrong } else { Severity::Note };
+            self.report.add(severity, Kind::Checksum, &name, Some(place), || what);
+        }
+        if is_there && !is_intact {
+            let (name, place) = self.place_of(found);
+            let bad = (name, place, format!("{}: record does not match its {PROPERTY_CRC32}", whose(stored)));
+            match self.appends_crc && property_crc::is_in_place(found.bytes) {
+                true => self.bad_checksum = self.bad_checksum.take().or(Some(bad)),
+                false => self.bad_property_crc = Some(bad),
+            }
+            return;
+        }
+        self.appends_crc = is_intact;
+    }
+
+    /// File of a record and place in it.
+    fn place_of(&self, found: &Found<'_>) -> (String, u64) {
+        (self.tree.name(&self.tree.commit_log.path(found.file)), (found.at - found.file.start) as u64)
     }
 
     /// What is derived from the record.
@@ -214,10 +246,12 @@ impl Checker<'_> {
         let Self { queues, batch_queues, index, report, .. } = self;
         let stored = &found.stored;
         for (number, target) in expected::targets(stored, self.multi_dispatch).into_iter().enumerate() {
-            if number == 0 && batch_queues.has_topic(target.topic) {
-                batch_queues.record(found.at, stored, report)?;
-            } else {
-                queues.record(found.at, stored, target, report)?;
+            match number == 0 {
+                true if batch_queues.has_topic(target.topic) => {
+                    batch_queues.record(found.at, stored, report)?;
+                }
+                true => queues.record(found.at, stored, target, report)?,
+                false => queues.claim(found.at, stored, target, report)?,
             }
         }
         index.record(found.at, stored, report)
@@ -231,6 +265,9 @@ impl Checker<'_> {
         tables: &Tables,
     ) -> io::Result<Report> {
         self.told_checksum(true);
+        if let Some((name, place, what)) = self.bad_property_crc.take() {
+            self.report.add(Severity::Note, Kind::Checksum, &name, Some(place), || what);
+        }
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -279,22 +316,23 @@ impl Checker<'_> {
     }
 }
 
-/// Whether the checksum over the whole record, if it has one (`enabledAppendPropCRC`), fails.
-fn property_crc_fails(stored: &StoredMessage<'_>, bytes: &[u8]) -> bool {
-    let properties = &*stored.message.properties;
-    property::find(properties, PROPERTY_CRC32).is_some() && !property_crc::is_intact(bytes, properties)
+/// Queue and queue offset, for people.
+fn whose(stored: &StoredMessage<'_>) -> String {
+    format!("{}/{} at {}", stored.message.topic, stored.message.queue_id, stored.queue_offset)
 }
 
-/// What is not well-formed in topic or properties.
-fn malformed(stored: &StoredMessage<'_>) -> Option<String> {
-    let message = &stored.message;
-    if message.topic.is_empty() || message.topic.contains(['\u{fffd}', '/', '\0']) {
-        return Some(format!("topic {:?}", message.topic));
-    }
-    if message.properties.contains('\u{fffd}') && matches!(message.properties, std::borrow::Cow::Owned(_)) {
+/// What no broker would have stored.
+fn malformed_topic(stored: &StoredMessage<'_>) -> Option<String> {
+    let topic = &stored.message.topic;
+    (topic.is_empty() || topic.contains(['\u{fffd}', '/', '\0'])).then(|| format!("topic {topic:?}"))
+}
+
+fn malformed_properties(stored: &StoredMessage<'_>) -> Option<String> {
+    let properties = &stored.message.properties;
+    if properties.contains('\u{fffd}') && matches!(properties, std::borrow::Cow::Owned(_)) {
         return Some("properties are no UTF-8".to_owned());
     }
-    let mut pairs = message.properties.split('\u{2}').filter(|pair| !pair.is_empty());
+    let mut pairs = properties.split('\u{2}').filter(|pair| !pair.is_empty());
     let odd = pairs.find(|pair| pair.find('\u{1}').is_none_or(|at| at == 0))?;
     Some(format!("property {odd:?} has no name or no value"))
 }

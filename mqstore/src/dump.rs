@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use message::{StoredMessage, crc32, property};
+use process::printable::{printable, printable_lines};
 
 use super::checkpoint;
 use super::index::IndexReader;
@@ -99,7 +100,13 @@ impl From<io::Error> for Failed {
 }
 
 fn put(out: &mut dyn Write, line: &str) -> Result<(), Failed> {
-    out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(Failed::Output)
+    put_text(out, &printable(line))
+}
+
+/// What has lines of its own.
+fn put_text(out: &mut dyn Write, text: &str) -> Result<(), Failed> {
+    let text = printable_lines(text);
+    out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(Failed::Output)
 }
 
 struct Lines<'a> {
@@ -271,7 +278,7 @@ fn dump_index(tree: &Tree, options: &Options, wanted: &Wanted, out: &mut dyn Wri
 fn dump_checkpoint(tree: &Tree, out: &mut dyn Write) -> Result<(), Failed> {
     let mut report = Report::new(1);
     let Some(fields) = checkpoint::read(tree, &mut report) else {
-        return put(out, report.to_text().trim_end());
+        return put_text(out, report.to_text().trim_end());
     };
     for (name, _, value) in checkpoint::named(&fields) {
         let read = if name.ends_with("Timestamp") { format!(" ({})", time(value)) } else { String::new() };
@@ -291,7 +298,7 @@ fn dump_config(tree: &Tree, out: &mut dyn Write) -> Result<(), Failed> {
         if is_text {
             put(out, &format!("# config/{}", name.to_string_lossy()))?;
             let bytes = source::read_small(&path, TABLE_BYTES_MAX)?;
-            put(out, &String::from_utf8_lossy(&bytes))?;
+            put_text(out, &String::from_utf8_lossy(&bytes))?;
         }
     }
     Ok(())

@@ -182,7 +182,7 @@ impl<'t> Index<'t> {
                     )),
                 }
                 let begin_ms = current.file.header.begin_timestamp_ms;
-                let seconds = (store_ms.saturating_sub(begin_ms) / 1000).clamp(0, i64::from(i32::MAX));
+                let seconds = seconds_from(begin_ms, store_ms);
                 // The first entry's is counted from the file before it.
                 if number > 1 && i64::from(entry.seconds) != seconds && begin_ms > 0 {
                     wrong(format!(
@@ -225,8 +225,8 @@ impl<'t> Index<'t> {
                     format!("{} entries, room is for {}", header.count, file.capacity())
                 });
             }
-            if header.begin_timestamp_ms > header.end_timestamp_ms || header.begin_offset > header.end_offset
-            {
+            // By time it may end before it begins: the clock may have been set back.
+            if header.begin_offset > header.end_offset {
                 report.add(severity, Kind::IndexHeader, &file.name, Some(0), || {
                     format!("ends before it begins: {header:?}")
                 });
@@ -279,6 +279,11 @@ impl<'t> Index<'t> {
         }
         Ok(())
     }
+}
+
+/// As an entry counts them (`IndexFile.putKey`).
+fn seconds_from(begin_ms: i64, store_ms: i64) -> i64 {
+    (store_ms.saturating_sub(begin_ms) / 1000).clamp(0, i64::from(i32::MAX))
 }
 
 impl Current {
@@ -334,7 +339,7 @@ impl Current {
                 format!("ends at {}, its last entry points to {}", header.end_offset, last.physical_offset),
             );
         }
-        let seconds = (header.end_timestamp_ms.saturating_sub(header.begin_timestamp_ms)) / 1000;
+        let seconds = seconds_from(header.begin_timestamp_ms, header.end_timestamp_ms);
         if let Some(last) = self.last.filter(|last| {
             header.count > 2 && header.begin_timestamp_ms > 0 && i64::from(last.seconds) != seconds
         }) {

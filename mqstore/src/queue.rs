@@ -18,6 +18,7 @@ use super::tree::{FileSeq, Options, Tree};
 use rest::Rest;
 use seen::Seen;
 use store::layout::{self, QUEUE_ENTRY_BYTES, QueueEntry};
+use store::topic_name::is_lmq;
 
 const ENTRY_BYTES: i64 = QUEUE_ENTRY_BYTES as i64;
 /// Entries read at once for the records that come by.
@@ -154,6 +155,39 @@ impl<'t> QueueChecks<'t> {
         }
         self.unknown += 1;
         Some(self.add(target.topic, target.queue_id, None))
+    }
+
+    /// Checks the entry in another queue that the record's properties name. Before brokers computed them, any sender could
+    /// write them: what nobody can have dispatched is a note.
+    pub fn claim(
+        &mut self,
+        at: i64,
+        stored: &StoredMessage<'_>,
+        target: Target<'_>,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        if self.is_credible(at, target)? {
+            return self.record(at, stored, target, report);
+        }
+        report.add(Severity::Note, Kind::Properties, "consumequeue", None, || {
+            let Target { topic, queue_id, queue_offset } = target;
+            format!("the record at {at} says it is {topic}/{queue_id} at {queue_offset}, which it is not")
+        });
+        Ok(())
+    }
+
+    /// Whether the queue has the record there, or comes to this offset with it.
+    fn is_credible(&mut self, at: i64, target: Target<'_>) -> io::Result<bool> {
+        let Some(&index) = self.by_name.get(target.topic).and_then(|ids| ids.get(&target.queue_id)) else {
+            return Ok(false);
+        };
+        let queue = &self.queues[index];
+        let is_next = match queue.next {
+            Some(next) => next == target.queue_offset,
+            None => is_lmq(target.topic) && queue.files.is_some(),
+        };
+        let points_here = |entry: QueueEntry| entry.is_written() && entry.physical_offset == at;
+        Ok(is_next || self.entry(index, target.queue_offset)?.is_some_and(points_here))
     }
 
     /// Checks the entry of the record at `at`.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+use process::printable::printable;
+
 /// How bad a finding is. The worst one is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -110,11 +112,11 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<6} {}", self.severity.name(), self.file)?;
+        write!(f, "{:<6} {}", self.severity.name(), printable(&self.file))?;
         if let Some(offset) = self.offset {
             write!(f, " +{offset}")?;
         }
-        write!(f, ": {}", self.text)
+        write!(f, ": {}", printable(&self.text))
     }
 }
 
@@ -233,7 +235,8 @@ impl Report {
             }
             let more = group.count - group.examples.len() as u64;
             if more > 0 {
-                let _ = writeln!(text, "{:<6} {file}: and {more} more ({})", severity.name(), kind.name());
+                let (severity, file) = (severity.name(), printable(file));
+                let _ = writeln!(text, "{severity:<6} {file}: and {more} more ({})", kind.name());
             }
         }
         for ((severity, kind), count) in &self.beyond {

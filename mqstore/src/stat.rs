@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use process::printable::printable;
+
 use super::checkpoint;
 use super::expected::{self, Target};
 use super::log::{self, Fault, Found, Visitor};
@@ -134,6 +136,7 @@ fn write_queues(counter: &Counter, text: &mut String) {
         "TOPIC", "queue", "min", "max", "messages", "bytes", "first stored"
     );
     for ((topic, queue_id), count) in &counter.queues {
+        let topic = printable(topic);
         let _ = writeln!(
             text,
             "{topic:<40}{queue_id:>6}{:>12}{:>12}{:>12}{:>16}  {:<26}{}",
@@ -160,6 +163,7 @@ fn write_groups(counter: &Counter, tables: &Tables, text: &mut String) {
                 max.saturating_sub(*offset).max(0)
             })
             .fold(0, i64::saturating_add);
+        let (group, topic) = (printable(group), printable(topic));
         let _ = writeln!(text, "{group:<40}{topic:<40}{:>8}{lag:>12}", queues.len());
     }
 }

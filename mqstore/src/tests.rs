@@ -4,6 +4,7 @@ mod damage;
 mod golden;
 mod hostile;
 mod outputs;
+mod sound;
 
 use std::collections::BTreeMap;
 use std::fs;

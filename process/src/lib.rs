@@ -7,6 +7,7 @@ pub mod config;
 pub mod files;
 pub mod flags;
 pub mod logs;
+pub mod printable;
 pub mod properties;
 pub mod signals;
 pub mod threads;

@@ -15,6 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use tracing::{error, info, warn};
 
 use super::Shared;
+use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::disk::Disk;
 use super::threads::PanicPoint;
@@ -58,6 +59,11 @@ impl Expire {
     pub fn delete_files_manually(&self) {
         info!("log files will be removed by request");
         self.manual_rounds.store(MANUAL_ROUNDS, Ordering::Relaxed);
+    }
+
+    /// The log ends, and may soon begin, earlier than it did.
+    pub fn log_was_cut(&self, offset: i64) {
+        self.cleaned_to.fetch_min(offset, Ordering::Relaxed);
     }
 
     pub fn stop(&self) {
@@ -133,20 +139,23 @@ impl Expire {
         while removed < others {
             let Some(first) = log.files.first() else { break };
             let path = first.path().to_owned();
-            let changed_ms = match last_modified_ms(&parts.surroundings.disk, &path) {
+            let now_ms = log.clock.wall_ms();
+            let changed_ms = match changed_ms(log, &parts.surroundings.disk, &path, now_ms) {
                 Ok(changed_ms) => changed_ms,
-                // Java's clock for a file that is missing stands at 0: it goes.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
                 Err(error) => {
                     error!(%error, path = %path.display(), "cannot see how old a log file is, it stays");
                     break;
                 }
             };
-            if !whatever_age && log.clock.wall_ms() < changed_ms.saturating_add(reserved_ms) {
+            if !whatever_age && now_ms < changed_ms.saturating_add(reserved_ms) {
                 break;
             }
             drop(first);
-            match log.remove_first_file() {
+            let removed_first = {
+                let _upkeep = parts.upkeep.lock();
+                log.remove_first_file()
+            };
+            match removed_first {
                 Ok(true) => info!(path = %path.display(), "log file removed"),
                 Ok(false) => break,
                 Err(error) => {
@@ -173,6 +182,7 @@ impl Expire {
         }
         let mut queues = parts.queues.all();
         queues.retain(|queue| {
+            let _upkeep = parts.upkeep.lock();
             let corrected = queue.correct_min_offset(begin);
             if let Err(error) = &corrected {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
@@ -181,7 +191,11 @@ impl Expire {
             corrected.is_ok()
         });
         for queue in &queues {
-            let removed = queue.remove_expired_files(begin).unwrap_or_else(|error| {
+            let removed = {
+                let _upkeep = parts.upkeep.lock();
+                queue.remove_expired_files(begin)
+            };
+            let removed = removed.unwrap_or_else(|error| {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
                 error!(%error, topic, queue_id, "cannot remove a consume queue file");
                 0
@@ -191,6 +205,7 @@ impl Expire {
             }
         }
         for queue in parts.queues.batch().all() {
+            let _upkeep = parts.upkeep.lock();
             if let Err(error) = queue.remove_expired_files(begin) {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
                 error!(%error, topic, queue_id, "cannot remove a batch consume queue file");
@@ -201,6 +216,7 @@ impl Expire {
                 error!(%error, topic, queue_id, "cannot see where a batch consume queue begins");
             }
         }
+        let _upkeep = parts.upkeep.lock();
         parts.index.expire(begin);
         self.cleaned_to.store(begin, Ordering::Relaxed);
     }
@@ -247,7 +263,9 @@ impl Expire {
 pub struct UsedRatios {
     /// Of the emptiest of the log's disks.
     pub log: f64,
+    /// Of the disk with the consume queues.
     pub queues: f64,
+    /// Of the disk with the index files.
     pub index: f64,
 }
 
@@ -279,6 +297,22 @@ fn share_pressure(parts: &Shared, config: &MessageStoreConfig, brokers: u64) -> 
 fn dir_bytes(dir: &Path) -> u64 {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// When the oldest log file was last changed. A clock that has been set back makes that a time to come; but files are
+/// written one after another, so it was not later than of any behind it.
+fn changed_ms(log: &CommitLog, disk: &Disk, oldest: &Path, now_ms: i64) -> io::Result<i64> {
+    let changed_ms = match last_modified_ms(disk, oldest) {
+        // Java's clock for a file that is missing stands at 0: it goes.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        otherwise => otherwise?,
+    };
+    if changed_ms <= now_ms {
+        return Ok(changed_ms);
+    }
+    let files = log.files.snapshot();
+    let behind = files.iter().filter_map(|file| last_modified_ms(disk, file.path()).ok());
+    Ok(behind.fold(changed_ms, i64::min))
 }
 
 fn last_modified_ms(disk: &Disk, path: &Path) -> io::Result<i64> {

@@ -12,10 +12,13 @@ use super::queue::Queue;
 /// Which end of the messages stored at one moment (`BoundaryType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundary {
+    /// The first message of that moment, or after it.
     Lower,
+    /// The last message of that moment, or before it.
     Upper,
 }
 
+/// Each read is an [`AccessError`] where the disk does not give the bytes, or a file was cut.
 impl MessageStore {
     /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
     /// is an empty queue.
@@ -27,13 +30,19 @@ impl MessageStore {
         let config = self.config();
         let Some(queue) = self.queue(request.topic, request.queue_id) else {
             let next = get::corrected(&config, request.offset, 0);
-            return Ok(GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, 0, 0));
+            let min = self.min_offset_of_none(request.topic);
+            return Ok(GetMessageResult::empty(GetMessageStatus::NoMessageInQueue, next, min, 0));
         };
         let memory_percent = config.access_message_in_memory_max_ratio;
         let memory_bytes = (self.physical_memory_bytes / 100).saturating_mul(memory_percent);
         let (log, memory_bytes) = (&self.parts.log, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
         let opened_at = self.opened_at;
-        Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
+        let get = Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at };
+        log.undisturbed(|| get.run()).unwrap_or_else(|| {
+            // Only a slave's log is cut. Whoever asks again is told what is there then.
+            let status = GetMessageStatus::NoMatchedMessage;
+            Ok(GetMessageResult::empty(status, request.offset, queue.min_offset(), queue.max_offset()))
+        })
     }
 
     fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
@@ -69,13 +78,18 @@ impl MessageStore {
         self.queue(topic, queue_id).map_or(0, |queue| queue.max_offset())
     }
 
-    /// 0 for a queue that does not exist.
+    /// 0 for a queue that does not exist, -1 if it is to be a batch queue.
     pub fn min_offset_in_queue(&self, topic: &str, queue_id: i32) -> i64 {
-        self.queue(topic, queue_id).map_or(0, |queue| queue.min_offset())
+        self.queue(topic, queue_id).map_or_else(|| self.min_offset_of_none(topic), |queue| queue.min_offset())
     }
 
-    /// The first offset stored at `timestamp_ms` or later, or the last stored then or earlier (`getOffsetInQueueByTime`); 0
-    /// for a queue that does not exist.
+    /// Java makes the queue that it is asked for, and a batch queue without messages begins at -1.
+    fn min_offset_of_none(&self, topic: &str) -> i64 {
+        if self.parts.queues.batch().owns(topic) { -1 } else { 0 }
+    }
+
+    /// The first offset stored at `timestamp_ms` or later, or the last stored then or earlier (`getOffsetInQueueByTime`); the
+    /// min offset for a queue that does not exist.
     pub fn offset_in_queue_by_time(
         &self,
         topic: &str,
@@ -83,8 +97,10 @@ impl MessageStore {
         timestamp_ms: i64,
         boundary: Boundary,
     ) -> Result<i64, AccessError> {
-        let queue = self.queue(topic, queue_id);
-        queue.map_or(Ok(0), |queue| queue.offset_by_time(&self.parts.log, timestamp_ms, boundary))
+        match self.queue(topic, queue_id) {
+            Some(queue) => queue.offset_by_time(&self.parts.log, timestamp_ms, boundary),
+            None => Ok(self.min_offset_of_none(topic)),
+        }
     }
 
     /// Physical offset of a queue entry; 0 if there is none (`getCommitLogOffsetInQueue`).
@@ -124,6 +140,7 @@ impl MessageStore {
         self.parts.log.min_offset()
     }
 
+    /// Where the log ends, and the next record begins.
     pub fn max_phy_offset(&self) -> i64 {
         self.parts.log.max_offset()
     }
@@ -133,13 +150,14 @@ impl MessageStore {
         self.parts.log.confirm_offset()
     }
 
+    /// Up to where the log is on disk.
     pub fn flushed_where(&self) -> i64 {
         self.parts.log.flushed_where()
     }
 
     /// Bytes of the log that no queue knows yet.
     pub fn dispatch_behind_bytes(&self) -> i64 {
-        self.parts.log.max_offset() - self.parts.derive.from()
+        (self.parts.log.max_offset() - self.parts.derive.from()).max(0)
     }
 
     /// Every queue that has messages, or had: topic and queue ids.

@@ -45,6 +45,9 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         overrides.namesrv_addr = Some(STANDALONE_NAMESRV_ADDR.to_owned());
     }
     let (config, settings) = config::load(environment.clone(), &overrides)?;
+    for notice in config::notices(&settings) {
+        eprintln!("mqbroker: {notice}");
+    }
     let name_server =
         flags.standalone.then(|| standalone_name_server(environment.clone(), &settings)).transpose()?;
     let identity = &settings.identity;

@@ -7,6 +7,8 @@ use process::config::{
 };
 use process::settings;
 
+use super::name_servers;
+
 const MESSAGE_REQUEST_MODE: &[&str] = &["PULL", "POP"];
 const METRICS_EXPORTER_TYPE: &[&str] = &["DISABLE", "OTLP_GRPC", "PROM", "LOG"];
 
@@ -313,7 +315,7 @@ settings! {
 impl BrokerConfig {
     /// The name servers' addresses, each as `host:port`.
     pub fn namesrv_addrs(&self) -> Vec<String> {
-        let addresses = self.namesrv_addr.as_deref().unwrap_or_default().split(';').map(str::trim);
-        addresses.filter(|address| !address.is_empty()).map(str::to_string).collect()
+        let addresses = self.namesrv_addr.as_deref().unwrap_or_default();
+        name_servers::addresses(addresses).map(str::to_string).collect()
     }
 }

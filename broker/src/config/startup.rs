@@ -12,7 +12,7 @@ use process::properties::Properties;
 use store::{BrokerRole, MessageStoreConfig};
 
 use super::settings::DEFAULT_LISTEN_PORT;
-use super::{AuthConfig, BrokerConfig, BrokerIdentity, BrokerSettings, BrokerStartup};
+use super::{AuthConfig, BrokerConfig, BrokerIdentity, BrokerSettings, BrokerStartup, name_servers};
 
 /// The classes whose keys a broker knows.
 pub const CLASSES: &[&Class] = &[
@@ -35,6 +35,7 @@ pub const PRINTED: &[&str] = &["BrokerConfig", "NettyServerConfig", "NettyClient
 /// Why a broker cannot start with its configuration; its text is one line for a human.
 #[derive(Debug)]
 pub enum BrokerConfigError {
+    /// A file that cannot be read, or a key whose value does not fit.
     Config(ConfigError),
     /// Not `host:port;host:port`.
     NamesrvAddr(String),
@@ -42,6 +43,8 @@ pub enum BrokerConfigError {
     SlaveBrokerId(i64),
     /// Two ways of electing a master at once.
     ControllerAndDLedger,
+    /// A key that asks for access control, of which there is none yet.
+    AccessControl(&'static str),
 }
 
 impl fmt::Display for BrokerConfigError {
@@ -57,6 +60,10 @@ impl fmt::Display for BrokerConfigError {
             BrokerConfigError::ControllerAndDLedger => {
                 f.write_str("The config enableControllerMode and enableDLegerCommitLog cannot both be true.")
             }
+            BrokerConfigError::AccessControl(key) => write!(
+                f,
+                "{key}=true has no effect yet: this broker would serve everybody. Take the key out to start it so"
+            ),
         }
     }
 }
@@ -80,7 +87,8 @@ pub struct Overrides {
     pub settings: Properties,
 }
 
-/// The values, and the settings read from them, after all of `BrokerStartup`'s checks.
+/// The values, and the settings read from them, after all of `BrokerStartup`'s checks. An error for the first thing
+/// that is wrong: a file, a value, or values that do not fit each other.
 pub fn load(
     environment: Arc<Environment>,
     overrides: &Overrides,
@@ -89,13 +97,15 @@ pub fn load(
 }
 
 /// The values with an update over them, and the settings read from them, after the same checks: all of the update or
-/// nothing of it. What the update may not change is for whoever offers it ([`Config::forbids`]).
+/// nothing of it. What the update may not change is for whoever offers it ([`Config::forbids`]). Errors are those of
+/// [`load`].
 pub fn updated(config: &Config, update: &Properties) -> Result<(Config, BrokerSettings), BrokerConfigError> {
     checked(config.updated(update)?)
 }
 
 fn checked(mut config: Config) -> Result<(Config, BrokerSettings), BrokerConfigError> {
     check_namesrv_addr(config.read::<BrokerConfig>()?.namesrv_addr.as_deref())?;
+    check_access_control(&config)?;
     derive_broker_id(&mut config)?;
     derive_ha_port(&mut config)?;
     derive_bit_map_length(&mut config)?;
@@ -103,7 +113,8 @@ fn checked(mut config: Config) -> Result<(Config, BrokerSettings), BrokerConfigE
     Ok((config, settings))
 }
 
-/// The values as the user gave them: what `-p` shows, before any check.
+/// The values as the user gave them: what `-p` shows, before any check. An error for a file that cannot be read or an
+/// argument that is none.
 pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Config, ConfigError> {
     let mut config = Config::new(CLASSES, SHOWN, environment);
     config.derive("NettyServerConfig", "listenPort", DEFAULT_LISTEN_PORT);
@@ -125,17 +136,32 @@ pub fn warnings(config: &Config) -> Vec<String> {
     config.warnings(&[("BrokerConfig", &["listenPort", "rocketmqHome"])])
 }
 
+/// What to tell on stderr, each in a line: the start goes on.
+pub fn notices(settings: &BrokerSettings) -> Vec<String> {
+    settings.broker.namesrv_addr.as_deref().and_then(name_servers::spelling).into_iter().collect()
+}
+
 fn check_namesrv_addr(addresses: Option<&str>) -> Result<(), BrokerConfigError> {
-    let Some(addresses) = addresses else { return Ok(()) };
-    let well_formed = |address: &str| {
-        address.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    // Java's split drops empty parts at the end only.
-    if addresses.trim_end_matches(';').split(';').all(|address| well_formed(address.trim())) {
-        Ok(())
-    } else {
-        Err(BrokerConfigError::NamesrvAddr(addresses.to_string()))
+    match addresses {
+        Some(addresses) if !name_servers::are_well_formed(addresses) => {
+            Err(BrokerConfigError::NamesrvAddr(addresses.to_string()))
+        }
+        _ => Ok(()),
     }
+}
+
+/// Whoever locks his door must not find it open.
+fn check_access_control(config: &Config) -> Result<(), BrokerConfigError> {
+    for (class, key) in [
+        ("BrokerConfig", "aclEnable"),
+        ("AuthConfig", "authenticationEnabled"),
+        ("AuthConfig", "authorizationEnabled"),
+    ] {
+        if config.typed(class, key)? {
+            return Err(BrokerConfigError::AccessControl(key));
+        }
+    }
+    Ok(())
 }
 
 /// Without an elected master the role decides the id.

@@ -81,12 +81,35 @@ fn bad_values_are_one_clear_line() {
             "The Name Server Address[nowhere] illegal, please set it as follows, \"127.0.0.1:9876;192.168.0.1:9876\"",
         ),
         (
+            "namesrvAddr=http://10.0.0.1:9876",
+            "The Name Server Address[http://10.0.0.1:9876] illegal, please set it as follows, \"127.0.0.1:9876;192.168.0.1:9876\"",
+        ),
+        (
             "messageDelayLevel=1s 5x",
             r#"command line: messageDelayLevel="1s 5x": delays such as "1s 5s 10m 2h 1d" is expected"#,
         ),
     ] {
         assert_eq!(loaded(arguments).unwrap_err(), complaint);
     }
+}
+
+/// Java's broker keeps the others out.
+#[test]
+fn a_broker_that_is_to_keep_others_out_does_not_start_open() {
+    for key in ["aclEnable", "authenticationEnabled", "authorizationEnabled"] {
+        let complaint = loaded(&format!("{key}=true")).unwrap_err();
+        assert!(complaint.starts_with(&format!("{key}=true has no effect yet")), "{complaint}");
+        assert!(!complaint.contains('\n') && loaded(&format!("{key}=false")).is_ok());
+    }
+}
+
+#[test]
+fn a_comma_between_name_servers_is_taken_for_a_semicolon_and_told() {
+    let settings = loaded("namesrvAddr=10.0.0.1:9876, 10.0.0.2:9876").unwrap();
+    assert_eq!(settings.broker.namesrv_addrs(), ["10.0.0.1:9876", "10.0.0.2:9876"]);
+    let notices = notices(&settings);
+    assert!(notices.len() == 1 && notices[0].contains("10.0.0.1:9876, 10.0.0.2:9876"), "{notices:?}");
+    assert!(super::notices(&loaded("namesrvAddr=10.0.0.1:9876;10.0.0.2:9876").unwrap()).is_empty());
 }
 
 #[test]

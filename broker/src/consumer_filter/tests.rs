@@ -99,6 +99,20 @@ fn all_are_dead_after_a_load() {
 }
 
 #[test]
+fn a_clock_set_back_lets_nobody_live_on() {
+    let lab = Lab::new();
+    let filters = lab.load();
+    for topic in ["left", "gone"] {
+        assert!(filters.register(topic, "g", "a = 1", SQL92, 1));
+    }
+    lab.clock.set_wall_ms(NOW_MS - 3_600_000);
+    filters.register_all("g", &[subscription("left", SQL92, "a = 1", 1)]);
+    assert!(is_dead(&filters, "gone", "g") && !is_dead(&filters, "left", "g"));
+    filters.unregister("g");
+    assert!(is_dead(&filters, "left", "g"));
+}
+
+#[test]
 fn a_file_with_other_bits_is_left_out() {
     let lab = Lab::new();
     fs::write(lab.path(), JAVAS_FILE).unwrap();

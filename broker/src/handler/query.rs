@@ -1,5 +1,8 @@
 //! Messages by key and by where they lie: 12 and 33. Java: `QueryMessageProcessor`.
 
+#[cfg(test)]
+mod tests;
+
 use super::unreadable;
 use crate::broker::Broker;
 use bytes::Bytes;
@@ -16,6 +19,8 @@ const NULL: &str = "null";
 /// `MessageConst.INDEX_TAG_TYPE`.
 const TAG_TYPE: &str = "T";
 
+/// Messages of a key, from the index; QUERY_NOT_FOUND if there are none. Refused if the store cannot be read.
+/// Java: `QueryMessageProcessor`.
 pub fn query_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = QueryMessageRequestHeader::decode(&call.request.ext);
     let result = broker.store.query_message(key_query(broker, &header)?).map_err(unreadable)?;
@@ -38,10 +43,6 @@ fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Res
         true => broker.settings().store.default_query_max_num,
         false => required(header.max_num, "maxNum")?,
     };
-    let count_max = usize::try_from(count_max).map_err(|_| {
-        let remark = format!("java.lang.IllegalArgumentException: Illegal Capacity: {count_max}");
-        Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
-    })?;
     Ok(KeyQuery {
         topic: header.topic.unwrap_or(NULL),
         key: header.key.unwrap_or(NULL),
@@ -49,12 +50,14 @@ fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Res
             Some(TAG_TYPE) if !is_unique_key => KeyKind::Tag,
             _ => KeyKind::Key,
         },
-        count_max,
+        // Less than nothing is nothing; Java falls over it.
+        count_max: usize::try_from(count_max).unwrap_or(0),
         begin_ms: required(header.begin_timestamp_ms, "beginTimestamp")?,
         end_ms: required(header.end_timestamp_ms, "endTimestamp")?,
     })
 }
 
+/// The record at an offset of the log. Refused with SYSTEM_ERROR if none begins there.
 pub fn view_message_by_id(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ViewMessageRequestHeader::decode(&call.request.ext);
     let offset = required(header.offset, "offset")?;

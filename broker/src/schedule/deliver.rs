@@ -1,4 +1,7 @@
 //! Takes due messages out of the levels' queues. Java: `ScheduleMessageService.DeliverDelayedMessageTimerTask`.
+//!
+//! The queues hold times of the wall clock, which may be set. So a look at a queue goes by that clock, and the wait for the
+//! next look by both: it ends when the wall clock says so, and at the latest after the time that was left when it began.
 
 use super::Schedule;
 use crate::real_place;
@@ -8,6 +11,7 @@ use message::{Message, StoredMessage, record};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use store::get::PULL_BYTES_MAX;
 use store::{AccessError, GetMessageStatus, GetRequest, MessageFilter, PutError};
 
@@ -21,15 +25,24 @@ const UNREADABLE_RETRY_MS: i64 = 1000;
 
 pub(super) struct Deliveries<'a> {
     schedule: &'a Schedule,
-    /// By level from 1: when its next message is due on the wall clock. At first unknown, so now.
-    due_ms: Vec<i64>,
+    /// By level from 1. At first nobody has looked.
+    next_look: Vec<Look>,
     /// By level from 1.
     unreadable: Vec<Unreadable>,
 }
 
-/// Due times of a level without messages, and of one that nobody has looked at.
-const NEVER: i64 = i64::MAX;
-const NOW: i64 = i64::MIN;
+/// When a level is to be looked at.
+#[derive(Clone, Copy)]
+enum Look {
+    Now,
+    /// At the earlier of the two.
+    At {
+        wall_ms: i64,
+        monotonic_ms: u64,
+    },
+    /// When it is woken: it has no messages.
+    Woken,
+}
 
 /// How a look at a queue ended.
 enum Progress {
@@ -44,36 +57,53 @@ impl<'a> Deliveries<'a> {
     pub(super) fn new(schedule: &'a Schedule) -> Deliveries<'a> {
         let levels = schedule.levels.count();
         let unreadable = (0..levels).map(|_| Unreadable::default()).collect();
-        Deliveries { schedule, due_ms: vec![NOW; levels], unreadable }
+        Deliveries { schedule, next_look: vec![Look::Now; levels], unreadable }
     }
 
-    /// Delivers what is due and returns when the next message will be, if there is one.
-    pub(super) fn deliver_due(&mut self) -> Option<i64> {
-        for index in 0..self.due_ms.len() {
-            let has_woken = self.due_ms[index] == NEVER && !self.schedule.idle[index].load(Ordering::Acquire);
-            if (has_woken || self.due_ms[index] <= self.now_ms()) && !self.schedule.workers.is_stopping() {
-                self.due_ms[index] = self.deliver_level(index);
+    /// Delivers what is due and returns how long it is until the next message will be, if there is one.
+    pub(super) fn deliver_due(&mut self) -> Option<Duration> {
+        for index in 0..self.next_look.len() {
+            let is_time = match self.next_look[index] {
+                Look::Woken => !self.schedule.idle[index].load(Ordering::Acquire),
+                look => self.until(look).is_some_and(|wait| wait.is_zero()),
+            };
+            if is_time && !self.schedule.workers.is_stopping() {
+                self.next_look[index] = self.deliver_level(index);
             }
         }
-        self.due_ms.iter().copied().min().filter(|due| *due != NEVER)
+        self.next_look.iter().filter_map(|look| self.until(*look)).min()
     }
 
-    /// When the level's next message is due.
-    fn deliver_level(&mut self, index: usize) -> i64 {
+    /// How long it is until a look; none for a level that must be woken.
+    fn until(&self, look: Look) -> Option<Duration> {
+        let left_ms = match look {
+            Look::Now => 0,
+            Look::At { wall_ms, monotonic_ms } => {
+                let by_wall_ms = u64::try_from(wall_ms.saturating_sub(self.now_ms())).unwrap_or(0);
+                by_wall_ms.min(monotonic_ms.saturating_sub(self.schedule.clock.monotonic_ms()))
+            }
+            Look::Woken => return None,
+        };
+        Some(Duration::from_millis(left_ms))
+    }
+
+    fn deliver_level(&mut self, index: usize) -> Look {
         let idle = &self.schedule.idle[index];
         while !self.schedule.workers.is_stopping() {
             // Before the look, so that a message that comes during it is not overlooked.
             idle.store(true, Ordering::Release);
             match self.deliver_batch(index as i32 + 1) {
                 Progress::Delivered => {}
-                Progress::Until(due_ms) => {
+                Progress::Until(wall_ms) => {
                     idle.store(false, Ordering::Release);
-                    return due_ms;
+                    let left_ms = u64::try_from(wall_ms.saturating_sub(self.now_ms())).unwrap_or(0);
+                    let monotonic_ms = self.schedule.clock.monotonic_ms().saturating_add(left_ms);
+                    return Look::At { wall_ms, monotonic_ms };
                 }
-                Progress::Empty => return NEVER,
+                Progress::Empty => return Look::Woken,
             }
         }
-        NOW
+        Look::Now
     }
 
     fn deliver_batch(&mut self, level: i32) -> Progress {

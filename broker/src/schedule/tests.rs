@@ -149,12 +149,12 @@ fn messages_come_when_they_are_due_and_not_before() {
     lab.clock.advance(Duration::from_millis(400));
     lab.send(&schedule, 1, "in 1.4 s");
     let mut deliveries = Deliveries::new(&schedule);
-    assert_eq!(deliveries.deliver_due(), Some(NOW_MS + 1000));
+    assert_eq!(deliveries.deliver_due(), Some(Duration::from_millis(600)));
     lab.clock.advance(Duration::from_millis(599));
-    assert_eq!(deliveries.deliver_due(), Some(NOW_MS + 1000));
+    assert_eq!(deliveries.deliver_due(), Some(Duration::from_millis(1)));
     assert_eq!(lab.delivered(), []);
     lab.clock.advance(Duration::from_millis(1));
-    assert_eq!(deliveries.deliver_due(), Some(NOW_MS + 1400));
+    assert_eq!(deliveries.deliver_due(), Some(Duration::from_millis(400)));
     assert_eq!(lab.delivered_bodies(1), ["in 1 s"]);
     lab.clock.advance(Duration::from_secs(10));
     assert_eq!(deliveries.deliver_due(), None);
@@ -209,6 +209,42 @@ fn a_due_time_that_cannot_be_is_now() {
     assert_eq!(lab.delivered_bodies(1), ["was 10 s"]);
 }
 
+/// An administrator, or the time service, has set the clock back meanwhile.
+#[test]
+fn a_clock_set_back_makes_no_level_stand_still() {
+    let lab = Lab::started();
+    let schedule = lab.schedule();
+    let mut deliveries = Deliveries::new(&schedule);
+    lab.send(&schedule, 2, "before");
+    lab.send(&schedule, 3, "longest");
+    deliveries.deliver_due();
+    lab.clock.advance(Duration::from_secs(1));
+    lab.clock.set_wall_ms(NOW_MS - 3_600_000);
+    lab.send(&schedule, 2, "after");
+    assert!(deliveries.deliver_due().is_some_and(|wait| wait <= Duration::from_secs(4)));
+    lab.clock.advance(Duration::from_secs(4));
+    deliveries.deliver_due();
+    assert_eq!(lab.delivered_bodies(1), ["before"]);
+    lab.clock.advance(Duration::from_secs(1));
+    deliveries.deliver_due();
+    assert_eq!(lab.delivered_bodies(2), ["before", "after"]);
+    lab.clock.advance(Duration::from_secs(4));
+    assert_eq!(deliveries.deliver_due(), None);
+    assert_eq!(lab.delivered_bodies(3), ["before", "after", "longest"]);
+}
+
+#[test]
+fn a_clock_set_forward_makes_due_what_it_says() {
+    let lab = Lab::started();
+    let schedule = lab.schedule();
+    let mut deliveries = Deliveries::new(&schedule);
+    lab.send(&schedule, 3, "in 10 s");
+    deliveries.deliver_due();
+    lab.clock.set_wall_ms(NOW_MS + 10_000);
+    assert_eq!(deliveries.deliver_due(), None);
+    assert_eq!(lab.delivered_bodies(1), ["in 10 s"]);
+}
+
 #[test]
 fn an_offset_that_the_queue_does_not_have_is_corrected() {
     let lab = Lab::started();
@@ -221,7 +257,7 @@ fn an_offset_that_the_queue_does_not_have_is_corrected() {
     assert_eq!(schedule.offsets(), [(1, 1), (2, 0)].into());
     lab.send(&schedule, 1, "later");
     schedule.messages_arrived(&[arrived(0)]);
-    assert_eq!(deliveries.deliver_due(), Some(NOW_MS + 1000));
+    assert_eq!(deliveries.deliver_due(), Some(Duration::from_secs(1)));
     lab.clock.advance(Duration::from_secs(1));
     assert_eq!(deliveries.deliver_due(), None);
     assert_eq!(lab.delivered_bodies(1), ["later"]);

@@ -22,6 +22,25 @@ const RETRY: Duration = Duration::from_millis(500);
 /// The timer stops before the message could be delivered.
 pub(super) struct Stopped;
 
+/// Which messages of a slot are put into the timer's queue again, and not delivered.
+#[derive(Clone, Copy)]
+pub(super) enum Rolls {
+    /// Those whose records say so.
+    Marked,
+    All,
+    None,
+}
+
+impl Rolls {
+    fn of(self, record: &TimerLogRecord) -> bool {
+        match self {
+            Rolls::Marked => record.rolls(),
+            Rolls::All => true,
+            Rolls::None => false,
+        }
+    }
+}
+
 impl Timer {
     /// Delivers the slots that are over.
     pub(super) fn deliver_due(&self) {
@@ -35,14 +54,8 @@ impl Timer {
     pub(super) fn deliver_until(&self, end_ms: i64) {
         let mut slot_ms = self.progress.lock().read_ms;
         while slot_ms < end_ms && !self.workers.is_stopping() {
-            let places = match self.files.places(slot_ms) {
-                Ok(places) => places,
-                Err(error) => {
-                    tracing::error!("timed messages wait, the slot of {slot_ms} cannot be read: {error}");
-                    return;
-                }
-            };
-            if !places.is_empty() && self.deliver_slot(&places).is_err() {
+            let Ok(places) = self.places(slot_ms) else { return };
+            if !places.is_empty() && self.deliver_slot(&places, Rolls::Marked).is_err() {
                 return;
             }
             slot_ms += self.tick_ms;
@@ -53,7 +66,15 @@ impl Timer {
         }
     }
 
-    fn deliver_slot(&self, places: &[i64]) -> Result<(), Stopped> {
+    /// Places of the records of a slot.
+    pub(super) fn places(&self, slot_ms: i64) -> Result<Vec<i64>, Stopped> {
+        self.files.places(slot_ms).map_err(|error| {
+            tracing::error!("timed messages wait, the slot of {slot_ms} cannot be read: {error}");
+            Stopped
+        })
+    }
+
+    pub(super) fn deliver_slot(&self, places: &[i64], rolls: Rolls) -> Result<(), Stopped> {
         let mut records = Vec::with_capacity(places.len());
         for place in places {
             records.extend(self.files.record(*place).map_err(|error| {
@@ -61,7 +82,7 @@ impl Timer {
                 Stopped
             })?);
         }
-        let recalls = |record: &TimerLogRecord| record.deletes() && !record.rolls();
+        let recalls = |record: &TimerLogRecord| record.deletes() && !rolls.of(record);
         let mut recalled = HashSet::new();
         for record in records.iter().filter(|record| recalls(record)) {
             self.with_message(record, |recall| {
@@ -79,7 +100,7 @@ impl Timer {
                     self.count(stored, -1);
                     return Ok(());
                 }
-                self.deliver(stored, record.write_time_ms, record.rolls())
+                self.deliver(stored, record.write_time_ms, rolls.of(record))
             })?;
         }
         Ok(())

@@ -91,6 +91,10 @@ impl Timer {
         };
         let write_ms = self.progress.lock().write_ms;
         if out_ms < write_ms {
+            if self.slot_ms(self.clock.wall_ms()) < write_ms {
+                // Not late: the clock has gone back, which the next turn follows.
+                return Err(Later);
+            }
             return self.deliver(stored, NEVER_ENTERED, false).map_err(|_| Later);
         }
         let real_topic = property::find(properties, REAL_TOPIC);

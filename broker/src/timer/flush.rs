@@ -52,6 +52,7 @@ impl Timer {
     /// Puts everything on disk, if there is news. What was delivered must be on disk before the checkpoint says that it
     /// was; if it is not, the next flush will do.
     pub(super) fn flush(&self, is_last: bool) {
+        let _one_at_a_time = self.flushing.lock();
         let progress = {
             let mut progress = self.progress.lock();
             // What moves from here on is news for the next flush.
@@ -63,16 +64,28 @@ impl Timer {
         if !progress.unflushed && is_fresh {
             return;
         }
-        if !self.store.flush(progress.delivered_end) {
-            tracing::warn!("timed messages: the progress is not on disk, as the commit log is not");
-            self.progress.lock().unflushed = true;
-            return;
-        }
-        if let Err(error) = self.files.flush(self.checkpoint_of(&progress, &last)) {
-            tracing::error!("timed messages: the progress is not on disk: {error}");
+        if !self.is_log_on_disk(&progress) || !self.write_checkpoint(&progress) {
             self.progress.lock().unflushed = true;
         }
         self.metrics.persist();
+    }
+
+    /// Whether what was delivered is on disk; waits for it.
+    pub(super) fn is_log_on_disk(&self, progress: &Progress) -> bool {
+        let is_on_disk = self.store.flush(progress.delivered_end);
+        if !is_on_disk {
+            tracing::warn!("timed messages: the progress is not on disk, as the commit log is not");
+        }
+        is_on_disk
+    }
+
+    /// Puts the wheel on disk, and then the progress; false if that fails. One thread at a time.
+    pub(super) fn write_checkpoint(&self, progress: &Progress) -> bool {
+        let flushed = self.files.flush(self.checkpoint_of(progress, &self.files.checkpoint()));
+        if let Err(error) = &flushed {
+            tracing::error!("timed messages: the progress is not on disk: {error}");
+        }
+        flushed.is_ok()
     }
 
     /// Java: `prepareTimerCheckPoint`.

@@ -9,7 +9,7 @@ use store::WheelTimerError;
 
 impl Timer {
     /// Sends a message that asks for a time to the timer's queue, with its real topic and queue among its properties; one
-    /// whose time is over stays as it is.
+    /// whose time is over stays as it is. An error for a time that is not taken.
     pub fn rewrite(&self, message: &mut Message<'_>) -> Result<(), WheelTimerError> {
         let now_ms = self.clock.wall_ms();
         let mut properties = Properties::parse(&message.properties);
@@ -53,12 +53,12 @@ impl Timer {
 /// When a message asks to be delivered, in milliseconds since the epoch; none if that is no number.
 fn asked_ms(properties: &Properties, now_ms: i64) -> Option<i64> {
     let number = |name: &str| properties.get(name).map(str::parse::<i64>);
-    // As Java's, the sums wrap around.
+    // Java's sums wrap around, and a message that asks for an age to pass is delivered at once.
     if let Some(seconds) = number(TIMER_DELAY_SEC) {
-        return Some(now_ms.wrapping_add(seconds.ok()?.wrapping_mul(1000)));
+        return Some(now_ms.saturating_add(seconds.ok()?.saturating_mul(1000)));
     }
     if let Some(ms) = number(TIMER_DELAY_MS) {
-        return Some(now_ms.wrapping_add(ms.ok()?));
+        return Some(now_ms.saturating_add(ms.ok()?));
     }
     number(TIMER_DELIVER_MS)?.ok()
 }

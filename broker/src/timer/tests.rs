@@ -1,3 +1,4 @@
+mod clock_back;
 mod restart;
 
 use super::*;
@@ -192,6 +193,11 @@ fn times_that_cannot_be_are_refused_and_past_ones_are_no_delay() {
     for properties in [
         "TIMER_DELAY_SEC=soon".to_owned(),
         format!("TIMER_DELAY_SEC={}", max_sec + 1),
+        // Sums that do not fit.
+        format!("TIMER_DELAY_SEC={}", i64::MAX),
+        format!("TIMER_DELAY_SEC={}", 1_i64 << 61),
+        format!("TIMER_DELAY_MS={}", i64::MAX),
+        format!("TIMER_DELAY_MS={}", i64::MAX - NOW_MS + 1),
         format!("TIMER_DELAY_MS={}", max_sec * 1000 + 1),
         format!("TIMER_DELIVER_MS={}", i64::MAX),
         format!("{TIMER_DEL_UNIQKEY}=k;TIMER_DELIVER_MS={NOW_MS}"),
@@ -201,9 +207,10 @@ fn times_that_cannot_be_are_refused_and_past_ones_are_no_delay() {
     lab.send_ok(&timer, "last", &format!("TIMER_DELAY_SEC={max_sec}"));
     lab.send_ok(&timer, "now", "TIMER_DELAY_SEC=0");
     lab.send_ok(&timer, "past", "TIMER_DELIVER_MS=5");
+    lab.send_ok(&timer, "long past", &format!("TIMER_DELAY_SEC={}", i64::MIN));
     lab.send_ok(&timer, "level", "DELAY=1;TIMER_DELAY_SEC=9");
     lab.settle();
-    assert_eq!(lab.bodies(), ["now", "past"]);
+    assert_eq!(lab.bodies(), ["now", "past", "long past"]);
     let by_level = lab.read(crate::topic_validator::SCHEDULE_TOPIC_XXXX, 0);
     assert_eq!(by_level[0].properties.get(TIMER_DELAY_SEC), None);
 }

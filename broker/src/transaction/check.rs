@@ -23,13 +23,13 @@ pub(super) const GROUP: &str = "CID_RMQ_SYS_TRANS";
 /// Queues of the topic of messages given up. Java: `TCMT_QUEUE_NUMS`.
 const GIVEN_UP_QUEUE_NUMS: i32 = 1;
 /// Java: `MAX_PROCESS_TIME_LIMIT`, for one queue.
-const PROCESS_MS_MAX: i64 = 60_000;
+const PROCESS_MS_MAX: u64 = 60_000;
 /// Java: `OP_MSG_PULL_NUMS`.
 const OP_MSG_PULL_NUMS: usize = 32;
 /// Unreadable half messages that one pass steps over. Java: `MAX_RETRY_COUNT_WHEN_HALF_NULL`.
 const MISSES_MAX: u32 = 1;
 /// A pass waits no longer for the ops written before it; it may then ask for what has just been ended.
-const DERIVE_MS_MAX: i64 = 1000;
+const DERIVE_MS_MAX: u64 = 1000;
 const DERIVE_POLL: Duration = Duration::from_millis(1);
 /// Late ends remembered; the oldest offsets go first.
 const LATE_ENDS_MAX: usize = 10_000;
@@ -50,9 +50,9 @@ impl Transactions {
     /// Waits until the queues have what the log has now, or for too long.
     fn wait_until_derived(&self) {
         let store = &self.parts.store;
-        let (end, give_up_ms) = (store.max_phy_offset(), self.clock.wall_ms() + DERIVE_MS_MAX);
+        let (end, give_up_ms) = (store.max_phy_offset(), self.clock.monotonic_ms() + DERIVE_MS_MAX);
         while store.max_phy_offset() - store.dispatch_behind_bytes() < end
-            && self.clock.wall_ms() < give_up_ms
+            && self.clock.monotonic_ms() < give_up_ms
         {
             if self.workers.sleep(DERIVE_POLL) {
                 return;
@@ -89,9 +89,14 @@ struct Pass<'a> {
     transactions: &'a Transactions,
     ask: &'a Ask,
     queue_id: i32,
-    started_ms: i64,
+    /// When it must be over, on the monotonic clock.
+    deadline_ms: u64,
     /// The half message it begins with.
     first: i64,
+    /// Where half messages and op messages ended when it began. Java goes by the wall clock, which may be set: what came
+    /// later is for the next pass.
+    end: i64,
+    ops_end: i64,
     /// Half message to the op message that ends it.
     ended: HashMap<i64, i64>,
     /// Op message to the number of its half messages that the pass has not come to.
@@ -100,8 +105,6 @@ struct Pass<'a> {
     done_ops: BTreeSet<i64>,
     first_op: i64,
     next_op: i64,
-    /// When the last op message of the last read was born; `None` if that read found none.
-    last_op_born_ms: Option<i64>,
 }
 
 /// What becomes of a pass after a look at a half message.
@@ -115,18 +118,20 @@ enum Step {
 impl<'a> Pass<'a> {
     fn new(transactions: &'a Transactions, ask: &'a Ask, queue_id: i32) -> Pass<'a> {
         let first_op = transactions.progress(RMQ_SYS_TRANS_OP_HALF_TOPIC, queue_id);
+        let end_of = |topic| transactions.parts.store.max_offset_in_queue(topic, queue_id);
         Pass {
             transactions,
             ask,
             queue_id,
-            started_ms: transactions.clock.wall_ms(),
+            deadline_ms: transactions.clock.monotonic_ms() + PROCESS_MS_MAX,
             first: transactions.progress(RMQ_SYS_TRANS_HALF_TOPIC, queue_id),
+            end: end_of(RMQ_SYS_TRANS_HALF_TOPIC),
+            ops_end: end_of(RMQ_SYS_TRANS_OP_HALF_TOPIC),
             ended: HashMap::new(),
             open_ops: HashMap::new(),
             done_ops: BTreeSet::new(),
             first_op,
             next_op: first_op,
-            last_op_born_ms: None,
         }
     }
 
@@ -139,7 +144,9 @@ impl<'a> Pass<'a> {
     fn look_at_all(&mut self) -> Result<(), AccessError> {
         self.read_ops()?;
         let (mut at, mut misses) = (self.first, 0);
-        while self.now_ms() - self.started_ms <= PROCESS_MS_MAX && !self.transactions.workers.is_stopping() {
+        while self.transactions.clock.monotonic_ms() <= self.deadline_ms
+            && !self.transactions.workers.is_stopping()
+        {
             if self.take_ended(at) {
                 at += 1;
                 continue;
@@ -191,45 +198,41 @@ impl<'a> Pass<'a> {
         if self.has_ended_before(&properties) {
             return Ok(Step::Next);
         }
+        if half.queue_offset >= self.end {
+            return Ok(Step::Stop);
+        }
         let settings = self.transactions.settings.load();
+        let age_ms = self.age_ms(half);
         // Java: `needSkip`.
-        let is_too_old = self.age_ms(half) > settings.store.file_reserved_time().as_millis() as i64;
-        if !count_check(&mut properties, settings.broker.transaction_check_max) || is_too_old {
+        if age_ms > settings.store.file_reserved_time().as_millis() as i64 {
             return Ok(self.give_up(half, &properties));
         }
-        if half.store_timestamp_ms >= self.started_ms {
-            return Ok(Step::Stop);
-        }
         let timeout_ms = settings.broker.transaction_time_out_ms;
-        let age_ms = self.age_ms(half);
-        let own_immunity = properties.get(CHECK_IMMUNITY_TIME_IN_SECONDS);
-        let immunity_ms = own_immunity.map_or(timeout_ms, |seconds| match seconds.parse::<i64>() {
-            Err(_) | Ok(-1) => timeout_ms,
-            Ok(seconds) => seconds.saturating_mul(1000),
-        });
-        if own_immunity.is_some() && age_ms <= immunity_ms {
-            // Out of the way, so that those behind it can be looked at.
-            let renewed = half::renewed_immune(half, &properties);
-            return Ok(self.or_stop(self.transactions.put(renewed).map(drop)));
-        }
-        if own_immunity.is_none() && (0..=immunity_ms).contains(&age_ms) {
-            return Ok(Step::Stop);
-        }
-        let are_all_ops_read = match self.last_op_born_ms {
-            None => age_ms > immunity_ms,
-            Some(born_ms) => born_ms.wrapping_sub(self.started_ms) > timeout_ms,
-        };
-        // A producer whose clock is ahead is asked at once.
-        if are_all_ops_read || age_ms < 0 {
-            if self.transactions.ops.is_pending(self.queue_id, half.queue_offset) {
-                return Ok(Step::Next);
+        let own_immunity_ms =
+            properties.get(CHECK_IMMUNITY_TIME_IN_SECONDS).map(|seconds| match seconds.parse::<i64>() {
+                Err(_) | Ok(-1) => timeout_ms,
+                Ok(seconds) => seconds.saturating_mul(1000),
+            });
+        match own_immunity_ms {
+            // Out of the way, so that those behind it can be looked at. Nobody is asked; Java counts a check all the same.
+            Some(immunity_ms) if age_ms <= immunity_ms => {
+                let renewed = half::renewed_immune(half, &properties);
+                return Ok(self.or_stop(self.transactions.put(renewed).map(drop)));
             }
-            return Ok(self.ask_for(half, &properties));
+            // A producer whose clock is ahead is asked at once.
+            None if (0..=timeout_ms).contains(&age_ms) => return Ok(Step::Stop),
+            _ => {}
         }
-        if !self.read_ops()? {
-            self.transactions.workers.sleep(self.transactions.no_op_pause);
+        if !count_check(&mut properties, settings.broker.transaction_check_max) {
+            return Ok(self.give_up(half, &properties));
         }
-        Ok(Step::Again)
+        if self.next_op < self.ops_end && self.read_ops()? {
+            return Ok(Step::Again);
+        }
+        if self.transactions.ops.is_pending(self.queue_id, half.queue_offset) {
+            return Ok(Step::Next);
+        }
+        Ok(self.ask_for(half, &properties))
     }
 
     /// Whether an op message has ended the half message that this one, once put out of the way, stands for. Java looks
@@ -310,29 +313,21 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Reads on in the op messages; false if there were none. Java: `fillOpRemoveMap`.
+    /// Reads on in the op messages; false if it comes no further. Java: `fillOpRemoveMap`.
     fn read_ops(&mut self) -> Result<bool, AccessError> {
-        let topic = RMQ_SYS_TRANS_OP_HALF_TOPIC;
-        let found = self.transactions.read(topic, self.queue_id, self.next_op, OP_MSG_PULL_NUMS)?;
-        self.last_op_born_ms = None;
-        if found.status != GetMessageStatus::Found {
-            if !is_end(found.status) {
-                tracing::warn!("op message {} of queue {} is missing", self.next_op, self.queue_id);
-                self.transactions.set_progress(topic, self.queue_id, found.next_begin_offset);
-            }
-            self.next_op = found.next_begin_offset;
-            return Ok(false);
-        }
+        let (topic, from) = (RMQ_SYS_TRANS_OP_HALF_TOPIC, self.next_op);
+        let found = self.transactions.read(topic, self.queue_id, from, OP_MSG_PULL_NUMS)?;
         let next_op = found.next_begin_offset;
+        if found.status != GetMessageStatus::Found && !is_end(found.status) {
+            tracing::warn!("op message {from} of queue {} is missing", self.queue_id);
+            self.transactions.set_progress(topic, self.queue_id, next_op);
+        }
         let ops = found.into_copies()?;
         self.next_op = next_op;
         for bytes in ops {
-            for op in record::messages(&bytes) {
-                self.last_op_born_ms = Some(op.message.born_timestamp_ms);
-                self.take_op(&op);
-            }
+            record::messages(&bytes).for_each(|op| self.take_op(&op));
         }
-        Ok(self.last_op_born_ms.is_some())
+        Ok(self.next_op > from)
     }
 
     fn take_op(&mut self, op: &StoredMessage<'_>) {
@@ -379,13 +374,9 @@ impl<'a> Pass<'a> {
         true
     }
 
-    fn now_ms(&self) -> i64 {
-        self.transactions.clock.wall_ms()
-    }
-
     /// A producer may have sent any time; as in Java the difference wraps.
     fn age_ms(&self, half: &StoredMessage<'_>) -> i64 {
-        self.now_ms().wrapping_sub(half.message.born_timestamp_ms)
+        self.transactions.clock.wall_ms().wrapping_sub(half.message.born_timestamp_ms)
     }
 }
 

@@ -51,9 +51,7 @@ impl Lab {
             offsets: Arc::new(offsets.unwrap()),
         };
         let metrics = file("transactionMetrics");
-        let mut transactions = Transactions::load(&metrics, settings(), STORE_HOST, parts, clock()).unwrap();
-        transactions.no_op_pause = Duration::ZERO;
-        transactions
+        Transactions::load(&metrics, settings(), STORE_HOST, parts, clock()).unwrap()
     }
 
     /// Sends a half message of now and returns its physical offset.
@@ -396,6 +394,45 @@ fn a_time_of_its_own_ends() {
     assert_eq!(lab.asked(), ["slow"]);
 }
 
+#[test]
+fn a_time_of_its_own_uses_up_no_checks() {
+    let lab = Lab::new();
+    let transactions = lab.transactions();
+    lab.prepare(&transactions, "slow", "CHECK_IMMUNITY_TIME_IN_SECONDS\u{1}7\u{2}");
+    for _ in 0..7 {
+        lab.check_after(&transactions, Duration::from_secs(1));
+    }
+    assert_eq!(lab.asked(), [""; 0]);
+    for _ in 0..3 {
+        lab.check_after(&transactions, Duration::from_secs(1));
+        assert_eq!(lab.asked(), ["slow"]);
+    }
+    lab.check_after(&transactions, Duration::from_secs(1));
+    assert_eq!(lab.asked(), [""; 0]);
+    assert_eq!(lab.bodies(TRANS_CHECK_MAX_TIME_TOPIC, 0), ["slow"]);
+}
+
+#[test]
+fn a_clock_set_back_holds_up_no_check() {
+    let lab = Lab::new();
+    let transactions = lab.transactions();
+    let ended = lab.prepare(&transactions, "ended", "");
+    lab.prepare(&transactions, "silent", "");
+    lab.commit(&transactions, ended);
+    lab.clock.set_wall_ms(NOW_MS - 3_600_000);
+    lab.check_after(&transactions, TIMEOUT * 2);
+    assert_eq!(lab.asked(), ["silent"]);
+    lab.clock.set_wall_ms(NOW_MS + 3_600_000);
+    let ended = lab.prepare(&transactions, "ended too", "");
+    lab.commit(&transactions, ended);
+    lab.clock.set_wall_ms(NOW_MS);
+    transactions.write_ops(false);
+    assert_eq!(lab.ops().len(), 1, "the interval is not over");
+    lab.clock.advance(Duration::from_secs(3));
+    transactions.write_ops(false);
+    assert_eq!(lab.ops().len(), 2);
+}
+
 /// Java's clients take the delay off; of others the broker loses the message, as Java's does.
 #[test]
 fn a_delayed_half_message_goes_to_its_delay_level() {
@@ -422,5 +459,8 @@ fn the_threads_do_the_same() {
     lab.clock.advance(TIMEOUT * 2);
     wait_until("one asked and one ended", || !lab.asked.lock().is_empty() && !lab.ops().is_empty());
     transactions.shutdown();
-    assert_eq!((lab.asked(), lab.ops()), (vec!["a".to_owned()], vec!["1,".to_owned()]));
+    // Once in each pass, of which there may have been some.
+    let asked = lab.asked();
+    assert!(asked.iter().all(|id| id == "a") && asked.len() <= 3, "{asked:?}");
+    assert_eq!(lab.ops(), ["1,"]);
 }

@@ -63,13 +63,21 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "query_missing_fields",
-        codes: &[1, 1, 1, 22, 22, 1],
+        codes: &[1, 1, 1, 22, 22],
         script: |s| {
             let topic = s.unique("T");
             keyed(s, &topic);
             for field in ["maxNum", "beginTimestamp", "endTimestamp", "topic", "key"] {
                 s.ask_code(query(&topic, "one").without(field).into());
             }
+        },
+    },
+    Case {
+        name: "query_less_than_none",
+        codes: &[1],
+        script: |s| {
+            let topic = s.unique("T");
+            keyed(s, &topic);
             s.ask_code(query(&topic, "one").set("maxNum", "-1").into());
         },
     },

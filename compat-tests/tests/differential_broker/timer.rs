@@ -58,6 +58,20 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "timer_of_more_than_all_time",
+        codes: &[0, 0, 0],
+        script: |s| {
+            let topic = s.unique("T");
+            for (name, value) in [
+                ("TIMER_DELAY_SEC", "9223372036854775807"),
+                ("TIMER_DELAY_SEC", "2305843009213693952"),
+                ("TIMER_DELAY_MS", "9223372036854775807"),
+            ] {
+                s.ask_code(Send::to(&topic).property(name, value).v2());
+            }
+        },
+    },
+    Case {
         name: "timer_seconds_go_before_milliseconds_and_a_level_before_all",
         codes: &[13, 0, 0],
         script: |s| {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::golden::unpack;
 use super::*;
+use store::testing::{Scratch, derived, message};
 
 /// The tool's output, and whether it ended with success.
 fn run(arguments: &[&str], root: &Path) -> (String, bool) {
@@ -43,6 +44,33 @@ fn items_are_printed_one_a_line() {
     assert_eq!(lines(&["dump", "DIR", "checkpoint"]).len(), 6);
     assert!(lines(&["dump", "DIR", "config"]).contains(&"# config/topics.json".to_owned()));
     assert!(traces(&root) == before, "reading left a trace");
+}
+
+/// Topics, groups and keys are names that peers chose.
+#[test]
+fn no_name_steers_a_terminal() {
+    let scratch = Scratch::default();
+    let store = scratch.start();
+    let name = "T\u{1b}[2J\u{9b}\r\nsound (0 note, 0 repair, 0 wrong)";
+    store.append(&message(name, 0, b"body\x1b", name)).unwrap();
+    derived(&store);
+    store.shutdown();
+    let root = &scratch.config.store_path_root_dir;
+    fs::create_dir_all(root.join("config")).unwrap();
+    let offsets = "{\"offsetTable\":{\"T\u{1b}@g\u{1b}\":{0:9}}}";
+    fs::write(root.join("config/consumerOffset.json"), offsets).unwrap();
+    for arguments in [
+        &["check", "DIR"][..],
+        &["stat", "DIR"],
+        &["dump", "DIR", "--body"],
+        &["dump", "DIR", "queue"],
+        &["dump", "DIR", "index"],
+        &["dump", "DIR", "config"],
+    ] {
+        let (text, _) = run(arguments, root);
+        assert!(!text.is_empty() && !text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("sound (0 note, 0 repair, 0 wrong)")), "{text:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From a tracing event to a rendered line on the writer's queue.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::thread;
 
@@ -11,6 +12,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use super::writer::Queue;
 use super::{LogFile, timestamp};
 use crate::clock::Clock;
+use crate::printable::printable;
 
 /// A longer line is cut: what a peer sends may end up in one.
 const LINE_BYTES_MAX: usize = 8 * 1024;
@@ -84,18 +86,24 @@ impl Line {
     }
 
     fn finish(mut self) -> String {
-        if self.text.len() > LINE_BYTES_MAX {
-            let end = (0..=LINE_BYTES_MAX).rev().find(|&at| self.text.is_char_boundary(at));
-            self.text.truncate(end.unwrap_or(0));
-            self.text.push_str("...");
+        let is_cut = self.text.len() > LINE_BYTES_MAX;
+        cut(&mut self.text);
+        if let Cow::Owned(escaped) = printable(&self.text) {
+            self.text = escaped;
         }
-        // Whatever a peer sends must not look like a line of its own.
-        if self.text.contains(['\n', '\r']) {
-            self.text = self.text.replace('\r', "\\r").replace('\n', "\\n");
+        if is_cut || self.text.len() > LINE_BYTES_MAX {
+            cut(&mut self.text);
+            self.text.push_str("...");
         }
         self.text.push('\n');
         self.text
     }
+}
+
+/// Leaves a line's beginning.
+fn cut(text: &mut String) {
+    let end = (0..=LINE_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    text.truncate(end.unwrap_or(0));
 }
 
 impl Visit for Line {

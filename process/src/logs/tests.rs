@@ -67,6 +67,24 @@ fn a_line_stays_one_line_and_has_an_end() {
     assert!(lines[1].ends_with("two\\nlines"));
 }
 
+/// Names come from peers, as message, field or error text.
+#[test]
+fn nothing_in_a_line_steers_a_terminal() {
+    let name = "a\u{1b}[31mb\u{9b}2J\u{7f}\0\u{8}\r\tc";
+    let folder = logged(FILES, || {
+        tracing::info!("{name}");
+        tracing::info!(topic = name, other = %name, "field");
+        tracing::info!("{}", "\u{1b}".repeat(10_000));
+    });
+    let text = content(&folder, "broker.log");
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+    let lines: Vec<_> = text.lines().collect();
+    let escaped = r"a\u001b[31mb\u009b2J\u007f\u0000\u0008\r\tc";
+    assert!(lines[0].ends_with(escaped), "{text:?}");
+    assert!(lines[1].ends_with(&format!("field topic={escaped} other={escaped}")), "{text:?}");
+    assert!(lines[2].len() < 9_000 && lines[2].ends_with("..."));
+}
+
 #[test]
 fn full_files_are_compressed_and_few_are_kept() {
     let folder = logged(SMALL, || {

@@ -83,6 +83,25 @@ fn a_record_takes_as_many_offsets_as_it_has_messages() {
     assert!(!scratch.config.batch_consume_queue_dir().join("B").exists());
 }
 
+/// As Java's, which makes such a queue as soon as it is asked for.
+#[test]
+fn a_queue_without_messages_begins_before_its_first_offset() {
+    let scratch = scratch();
+    let store = scratch.start();
+    assert_eq!(range(&store), (-1, 0));
+    assert_eq!(store.min_offset_in_queue("T", 1), 0, "a plain queue");
+    assert_eq!(store.offset_in_queue_by_time("B", 1, 5, Boundary::Lower).unwrap(), -1);
+    assert_eq!(store.offset_in_queue_by_time("T", 1, 5, Boundary::Lower).unwrap(), 0);
+    let request =
+        GetRequest { topic: "B", queue_id: 1, offset: 0, count_max: 1, bytes_max: get::PULL_BYTES_MAX };
+    let read = store.get_message(request, &Everything).unwrap();
+    assert_eq!((read.status, read.min_offset, read.max_offset), (GetMessageStatus::NoMessageInQueue, -1, 0));
+    assert_eq!(store.earliest_message_time("B", 1).unwrap(), -1);
+    store.append_inner_batch(&inner_batch(3, &ITEM.repeat(3))).unwrap();
+    derived(&store);
+    assert_eq!(range(&store), (0, 3));
+}
+
 #[test]
 fn what_is_refused() {
     let scratch = scratch();

@@ -216,6 +216,21 @@ fn age_counts_at_the_hour_or_by_request() {
     assert_eq!(log_starts(&store), again[1..], "and no longer");
 }
 
+/// The clock was far ahead when the first two were written.
+#[test]
+fn no_file_is_younger_than_those_behind_it() {
+    let scratch = scratch(&Arc::default());
+    let store = five_files(&scratch);
+    age(&scratch, &store, 2, -1000);
+    let all = log_starts(&store);
+    scratch.clock.advance(Duration::from_millis(54 * HOUR_MS as u64));
+    round(&store);
+    assert_eq!(log_starts(&store), all, "too young");
+    scratch.clock.advance(Duration::from_millis(24 * HOUR_MS as u64));
+    round(&store);
+    assert_eq!(log_starts(&store), all[4..]);
+}
+
 /// Of the 20 that a request lasts for, behind the three rounds before.
 const MANUAL_ROUNDS_LEFT: usize = 17;
 

@@ -81,6 +81,30 @@ fn slots_keep_their_messages_over_several_files_and_restarts() {
 }
 
 #[test]
+fn emptied_slots_take_new_messages_and_no_old_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = open(dir.path(), LOG_END, true);
+    first_ten(&files);
+    files.empty(NOW_MS, NOW_MS + 2000).unwrap();
+    let assert_emptied = |files: &TimerFiles| {
+        assert_eq!([0, 1, 2].map(|seconds| numbers(files, seconds)), [vec![], vec![10], vec![2, 5, 8]]);
+        assert_eq!([0, 1, 2].map(|seconds| files.count(NOW_MS + seconds * 1000).unwrap()), [0, 1, 3]);
+        let mut pending = Vec::new();
+        files.for_each_pending(NOW_MS, |record| pending.push(record.physical_offset)).unwrap();
+        assert_eq!(pending, [2, 5, 8, 10]);
+    };
+    enter(&files, 10, 1);
+    assert_emptied(&files);
+    files.flush(TimerCheckpoint::default()).unwrap();
+    drop(files);
+    for clean in [true, false] {
+        assert_emptied(&open(dir.path(), LOG_END, clean));
+    }
+    open(dir.path(), LOG_END, true).empty(0, i64::MAX).unwrap();
+    assert_emptied(&open(dir.path(), LOG_END, true));
+}
+
+#[test]
 fn a_missing_wheel_is_made_from_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let files = open(dir.path(), LOG_END, true);

@@ -78,11 +78,24 @@ impl Wheel {
         self.file.store_i64(place + at::TIME, slot.time)
     }
 
-    /// The slot of a time, if it has messages or had.
+    /// The slot of a time, if it has messages or had, and was not emptied since.
     pub(super) fn slot(&self, slot_ms: i64) -> Result<Option<TimerSlot>, AccessError> {
         let tick = slot_ms.div_euclid(self.precision_ms);
         let slot = self.load(Self::place(tick))?;
-        Ok((slot.time == tick && slot.last >= 0).then_some(slot))
+        Ok((slot.time == tick && slot.first >= 0 && slot.last >= 0).then_some(slot))
+    }
+
+    /// Empties the slots of some time. They still know their last records, so that those do not come back when the timer log
+    /// is read again; what is entered later follows none of them.
+    pub(super) fn empty(&self, from_ms: i64, until_ms: i64) -> Result<(), AccessError> {
+        let ticks = from_ms.div_euclid(self.precision_ms)..until_ms.div_euclid(self.precision_ms);
+        for tick in ticks.take(TIMER_SLOTS as usize) {
+            let slot = self.load(Self::place(tick))?;
+            if slot.time == tick && slot.first >= 0 {
+                self.store(Self::place(tick), &TimerSlot { first: -1, count: 0, ..slot })?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes a record, newer than all in its slot.

@@ -62,7 +62,7 @@ fn examples_that_run_stand_in_process() {
         fences.filter_map(|line| line.trim().strip_prefix("```")).step_by(2).any(|kind| kind != "text")
     };
     files.retain(|file| runs(&fs::read_to_string(file).unwrap()));
-    assert_eq!(files, [PathBuf::new(); 0]);
+    assert!(files.is_empty(), "{files:?}");
 }
 
 /// A name without the unit behind it.

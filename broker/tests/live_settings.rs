@@ -10,7 +10,7 @@ use remoting::client::{Client, ClientConfig, NoService};
 use remoting::{Command, ExtFields, RequestCode, ResponseCode};
 use std::sync::Arc;
 use std::time::Duration;
-use store::testing::{remove_files, wait_until};
+use store::testing::{derived, remove_files, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -129,6 +129,8 @@ async fn flush_interval_commit_log() {
 async fn long_polling_enable() {
     let mut lab = Lab::new("").await;
     assert_eq!(lab.send(100).await, ResponseCode::SUCCESS);
+    // A pull beyond what the queue has does not wait.
+    tokio::task::block_in_place(|| derived(&lab.running.broker().store));
     lab.update("longPollingEnable=false\nshortPollingTimeMills=100");
     let moved = async {
         while lab.running.broker().long_poll.is_empty() {

@@ -163,7 +163,7 @@ impl NameServer {
     /// Whether no update may change the key. Java: `DefaultRequestProcessor.initConfigBlackList`, and what an update could
     /// do harm with or nothing.
     pub fn forbids_update_of(&self, key: &str) -> bool {
-        let listed = self.settings().config_black_list.split(';').any(|listed| listed == key);
+        let listed = self.settings().config_black_list.split(';').any(|listed| listed.trim() == key);
         listed || self.config.read().forbids(key)
     }
 

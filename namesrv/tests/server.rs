@@ -165,9 +165,15 @@ async fn settings_are_changed_shown_and_kept() {
         assert_eq!(reply.response_code(), ResponseCode::NO_PERMISSION);
         assert_eq!(reply.remark.as_deref(), Some("Can not update config in black list."));
     }
+    // With line ends, as the escape of properties makes them.
+    let odd = update(r"productEnvName=a\nkvConfigPath=/any/path\nx").await;
+    assert_eq!(odd.response_code(), ResponseCode::SUCCESS);
     let shown = caller.call(Command::request(RequestCode::GET_NAMESRV_CONFIG, ExtFields::default())).await;
     let kept = std::fs::read(home.path().join("namesrv/namesrv.properties")).unwrap();
     assert_eq!(shown.body.bytes(), kept);
+    let reads_as = Properties::parse(&kept).unwrap();
+    assert_eq!(reads_as.get("productEnvName"), Some("a\nkvConfigPath=/any/path\nx"));
+    assert!(reads_as.get("kvConfigPath").is_some_and(|path| path.ends_with("namesrv/kvConfig.json")));
     assert!(String::from_utf8(kept).unwrap().contains("enableAllTopicList=false\n"));
     running.shutdown().await;
 }

@@ -311,8 +311,8 @@ impl Lab {
             ("listenPort", &port),
             ("brokerName", &name),
             ("namesrvAddr", &list),
-            ("mapedFileSizeCommitLog", &(16 << 20)),
-            ("mapedFileSizeConsumeQueue", &60_000),
+            ("mappedFileSizeCommitLog", &(16 << 20)),
+            ("mappedFileSizeConsumeQueue", &60_000),
             // Java refuses what waits for its threads longer, which on a busy machine is no matter of the cases.
             ("waitTimeMillsInSendQueue", &10_000),
         ];

@@ -21,8 +21,8 @@ const DELIVERY_WAIT: Duration = Duration::from_secs(60);
 const QUEUES: i32 = 3;
 /// Small, so that a test fills several files.
 const CONF: [(&str, &str); 6] = [
-    ("mapedFileSizeCommitLog", "262144"),
-    ("mapedFileSizeConsumeQueue", "4000"),
+    ("mappedFileSizeCommitLog", "262144"),
+    ("mappedFileSizeConsumeQueue", "4000"),
     ("maxHashSlotNum", "1000"),
     ("maxIndexNum", "4000"),
     // So that messages which wait for their time roll, from one owner to the next. Means nothing to 4.9.7.

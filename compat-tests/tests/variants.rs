@@ -17,8 +17,8 @@ const INNER_NUMS: [usize; 3] = [3, 1, 7];
 const LMQ_GROUP: &str = "%LMQ%CID";
 
 const CONF: [(&str, &str); 6] = [
-    ("mapedFileSizeCommitLog", "65536"),
-    ("mapedFileSizeConsumeQueue", "1000"),
+    ("mappedFileSizeCommitLog", "65536"),
+    ("mappedFileSizeConsumeQueue", "1000"),
     ("enableLmq", "true"),
     ("enableMultiDispatch", "true"),
     ("enableConsumeQueueExt", "true"),

@@ -7,6 +7,7 @@ mod tests;
 use crate::config::BrokerSettings;
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
+use crate::topics::QUEUES_MAX;
 use parking_lot::Mutex;
 use process::clock::Clock;
 use process::config::Live;
@@ -55,7 +56,7 @@ struct TopicOffsets {
     reset: QueueOffsets,
 }
 
-/// Offsets by queue id, ascending. Ids come from clients and may be anything.
+/// Offsets by queue id, ascending. Ids come from clients; those of no queue that can be are not kept.
 #[derive(Clone, Default)]
 struct QueueOffsets(Vec<(i32, i64)>);
 
@@ -69,7 +70,9 @@ impl QueueOffsets {
         match self.position(queue_id) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, offset)),
             Err(at) => {
-                self.0.insert(at, (queue_id, offset));
+                if (0..QUEUES_MAX).contains(&queue_id) {
+                    self.0.insert(at, (queue_id, offset));
+                }
                 None
             }
         }

@@ -16,6 +16,7 @@ use process::files::LoadError;
 use remoting::body::{DataVersion, KVTable, TopicConfig, TopicConfigSerializeWrapper};
 use remoting::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use store::topic_name::is_lmq;
@@ -59,6 +60,14 @@ pub mod perm {
     pub const fn is_valid(perm: i32) -> bool {
         perm >= 0 && perm < PRIORITY
     }
+}
+
+/// Queues of a topic, at most; Java has no limit. Clients go over all of them, and answers that do must fit into a frame.
+pub const QUEUES_MAX: i32 = 16_384;
+
+/// Ids of so many queues as a topic says that it has. A table that a Java broker wrote may hold any number.
+pub fn queue_ids(queue_nums: i32) -> Range<i32> {
+    0..queue_nums.min(QUEUES_MAX)
 }
 
 /// The topics, kept in `topics.json`. Java: `TopicConfigManager`.

@@ -2,10 +2,13 @@
 
 use broker::config::{self, Overrides};
 use broker::start::{self, Running};
+use broker::topics::QUEUES_MAX;
 use process::clock::Clock;
 use process::config::Environment;
 use process::properties::Properties;
-use remoting::body::{LockBatchResponseBody, QueryCorrectionOffsetBody, QuerySubscriptionResponseBody};
+use remoting::body::{
+    LockBatchResponseBody, QueryCorrectionOffsetBody, QuerySubscriptionResponseBody, TopicConfig,
+};
 use remoting::client::{Client, ClientConfig};
 use remoting::{Call, Command, ExtFields, Outcome, Refusal, RequestCode, ResponseCode, Service, json};
 use std::path::Path;
@@ -199,5 +202,49 @@ async fn a_call_to_a_client_that_leaves_fails_at_once() {
     let reply = admin.ask(RequestCode::GET_CONSUMER_RUNNING_INFO, &wanted, b"").await;
     assert_eq!(reply.response_code(), ResponseCode::CONSUME_MSG_TIMEOUT);
     assert!(asked_at.elapsed() < broker::calls::CALL_TIMEOUT);
+    lab.running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_has_so_many_queues() {
+    let lab = Lab::new().await;
+    let client = lab.client();
+    let create = async |topic: &str, read: i32, write: i32| {
+        let (read, write) = (read.to_string(), write.to_string());
+        let fields = [
+            ("topic", topic),
+            ("readQueueNums", &*read),
+            ("writeQueueNums", &*write),
+            ("perm", "6"),
+            ("topicFilterType", "SINGLE_TAG"),
+        ];
+        client.ask(RequestCode::UPDATE_AND_CREATE_TOPIC, &fields, b"").await.response_code()
+    };
+    assert_eq!(create("Largest", QUEUES_MAX, QUEUES_MAX).await, ResponseCode::SUCCESS);
+    for (read, write) in [(i32::MAX, 4), (4, i32::MAX), (QUEUES_MAX + 1, QUEUES_MAX + 1)] {
+        assert_eq!(create("Larger", read, write).await, ResponseCode::INVALID_PARAMETER);
+    }
+    let topics = &lab.running.broker().topics;
+    assert!(topics.find("Larger").is_none());
+    // As a table can hold it that a Java broker wrote.
+    let (read_queue_nums, write_queue_nums) = (i32::MAX, i32::MAX);
+    let topic_name = "Java".to_owned();
+    topics
+        .update(TopicConfig { topic_name, read_queue_nums, write_queue_nums, ..Default::default() })
+        .unwrap();
+    let heartbeat =
+        br#"{"clientID":"c","consumerDataSet":[{"groupName":"g","consumeType":"CONSUME_PASSIVELY",
+        "messageModel":"CLUSTERING","consumeFromWhere":"CONSUME_FROM_LAST_OFFSET","subscriptionDataSet":[
+        {"topic":"Java","subString":"*"}]}],"producerDataSet":[]}"#;
+    client.ask_ok(RequestCode::HEART_BEAT, &[], heartbeat).await;
+    for topic in ["Largest", "Java"] {
+        let fields = [("topic", topic), ("group", "g"), ("timestamp", "-1"), ("isForce", "true")];
+        client.ask_ok(RequestCode::QUERY_CONSUME_TIME_SPAN, &fields, b"").await;
+        for side in ["false", "true"] {
+            let fields = [&fields[..], &[("useServerSideResetOffset", side)]].concat();
+            // An answer, whichever.
+            client.ask(RequestCode::INVOKE_BROKER_TO_RESET_OFFSET, &fields, b"").await;
+        }
+    }
     lab.running.shutdown().await;
 }

@@ -3,8 +3,10 @@
 //! 4.9 leaves the last 0x02 out, 5.x writes it; both occur in one log and both are read. When a name occurs twice the
 //! last one counts. An entry without a value is not an entry.
 
-const NAME_VALUE_SEPARATOR: char = '\u{1}';
-pub(super) const PROPERTY_SEPARATOR: char = '\u{2}';
+/// Between a property's name and its value.
+pub const NAME_VALUE_SEPARATOR: char = '\u{1}';
+/// Behind each property but perhaps the last.
+pub const PROPERTY_SEPARATOR: char = '\u{2}';
 
 // Names, from org.apache.rocketmq.common.message.MessageConst.
 /// Keys to find the message by, with blanks between them.

@@ -1,12 +1,13 @@
 //! Which brokers there are and which topics they hold. Java: `RouteInfoManager`.
 //!
 //! Plain maps: no IO, no clock, no lock. What has to happen outside, such as telling brokers or closing connections, is
-//! handed back to the caller.
+//! handed back to the caller. What goes over many topics comes in parts, so that the caller can let others in between.
 
 pub mod answers;
 pub mod removal;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 use remoting::body::{
     BrokerData, DataVersion, QueueData, TopicConfig, TopicConfigAndMappingSerializeWrapper,
@@ -15,6 +16,12 @@ use remoting::body::{
 use remoting::connection::Peer;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use topics::TopicTable;
+
+pub use topics::PARTS;
+
+/// Topics that a registration puts into the table at once.
+pub const REGISTERED_TOPICS_MAX: usize = 1000;
 
 /// A broker that says nothing about it is gone after this much silence. Java: `DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`.
 const BROKER_SILENCE_MAX_MS: i64 = 120_000;
@@ -26,8 +33,7 @@ const PERM_WRITE: i32 = 2;
 /// The tables: topics, brokers, clusters, who is alive. Java: `RouteInfoManager`.
 #[derive(Default)]
 pub struct Routes {
-    /// Topic to its queues on each broker, in order of broker names.
-    topics: HashMap<String, Vec<QueueData>>,
+    topics: TopicTable,
     brokers: BTreeMap<String, BrokerData>,
     /// Cluster to the names of its brokers.
     clusters: BTreeMap<String, BTreeSet<String>>,
@@ -103,7 +109,38 @@ pub enum Topics {
     Table(Box<TopicConfigAndMappingSerializeWrapper>),
 }
 
+/// A registration between its first part and its last.
+#[derive(Debug)]
+pub struct Begun {
+    name: Arc<str>,
+    is_lower: bool,
+    puts_topics: bool,
+    /// Topics that it does not name are taken from the broker.
+    removes: bool,
+    /// Queues that the table has already are put anew.
+    is_changed: bool,
+    read_only: bool,
+    /// [`Routes::removals`] at the begin: if it has not moved by the next registration, all topics are there.
+    complete_at: Option<u64>,
+}
+
+impl Begun {
+    /// Topics must be taken out first.
+    pub fn removes(&self) -> bool {
+        self.removes
+    }
+}
+
 impl Topics {
+    /// Of those to be put into the table.
+    pub fn configs(&self) -> impl Iterator<Item = &TopicConfig> {
+        let table = match self {
+            Topics::Unchanged(_) => None,
+            Topics::Table(table) => Some(table),
+        };
+        table.into_iter().flat_map(|table| table.topic_config_table.values()).map(|topic| &**topic)
+    }
+
     fn data_version(&self) -> DataVersion {
         match self {
             Topics::Unchanged(version) => *version,
@@ -152,8 +189,8 @@ impl Routes {
             && !rules.delete_topic_with_broker_registration
     }
 
-    /// Takes in a broker, or news of a known one. `filter_servers` of None leaves them as they are. [`NotRegistered`] for a
-    /// single topic of a broker that is not known.
+    /// Takes in a broker, or news of a known one, at once. `filter_servers` of None leaves them as they are.
+    /// [`NotRegistered`] for a single topic of a broker that is not known.
     pub fn register(
         &mut self,
         registration: &Registration,
@@ -162,7 +199,30 @@ impl Routes {
         rules: Rules,
         now_ms: i64,
     ) -> Result<Registered, NotRegistered> {
+        let Some(begun) = self.begin_registration(registration, &topics, rules)? else {
+            return Ok(Registered::default());
+        };
+        for part in 0..PARTS {
+            self.remove_topics_beyond(&begun, &topics, part);
+        }
+        self.register_topics(&begun, topics.configs());
+        Ok(self.finish_registration(registration, begun, topics, filter_servers, rules, now_ms))
+    }
+
+    /// The first part of a registration: the broker is there, and not yet its topics. None if it is ignored.
+    pub fn begin_registration(
+        &mut self,
+        registration: &Registration,
+        topics: &Topics,
+        rules: Rules,
+    ) -> Result<Option<Begun>, NotRegistered> {
         let Registration { cluster, addr, name, id, .. } = *registration;
+        let is_known = self.brokers.get(name).is_some_and(|broker| broker.broker_addrs.contains_key(&id));
+        if !is_known && matches!(topics, Topics::Table(table) if table.topic_config_table.len() == 1) {
+            // Before anything is noted, which nobody would ever remove; Java keeps the name.
+            tracing::warn!("a single topic of broker {name} {id} {addr}, which has not registered");
+            return Err(NotRegistered);
+        }
         self.clusters.entry(cluster.to_owned()).or_default().insert(name.to_owned());
         let mut is_new = !self.brokers.contains_key(name);
         let broker = self.brokers.entry(name.to_owned()).or_insert_with(|| BrokerData {
@@ -178,27 +238,72 @@ impl Routes {
 
         let data_version = topics.data_version();
         if self.has_newer(registration, data_version.state_version) {
-            self.live.remove(&BrokerAddr::new(cluster, addr));
-            return Ok(Registered::default());
+            self.forget_unless_held(&BrokerAddr::new(cluster, addr));
+            return Ok(None);
         }
         let broker = self.brokers.get_mut(name).expect("inserted above");
-        if !broker.broker_addrs.contains_key(&id)
-            && matches!(&topics, Topics::Table(table) if table.topic_config_table.len() == 1)
-        {
-            tracing::warn!("a single topic of broker {name} {id} {addr}, which has not registered");
-            return Err(NotRegistered);
-        }
         let before = broker.broker_addrs.insert(id, addr.to_owned());
         is_new |= before.is_none_or(|addr| addr.is_empty());
 
-        let complete_at = self.register_topics(registration, topics, is_new, rules);
-        self.set_live(registration, data_version, complete_at, now_ms);
+        // The topics of a master, or of the slave with the lowest id, go into the table.
+        let is_lowest = broker.broker_addrs.first_key_value().is_some_and(|(lowest, _)| *lowest == id);
+        let is_prime_slave = registration.enable_acting_master.is_some() && id != MASTER_ID && is_lowest;
+        let read_only = is_prime_slave && broker.enable_acting_master;
+        let has_topics = id == MASTER_ID || is_prime_slave;
+        let is_table = matches!(topics, Topics::Table(_));
+        let is_whole = match topics {
+            Topics::Table(table) => table.topic_queue_mapping_info_map.is_empty(),
+            Topics::Unchanged(_) => false,
+        };
+        let removes = has_topics && is_whole && rules.delete_topic_with_broker_registration;
+        if removes {
+            self.removals += 1;
+        }
+        Ok(Some(Begun {
+            name: name.into(),
+            is_lower,
+            puts_topics: has_topics && is_table,
+            removes,
+            is_changed: is_new || self.is_changed(registration, data_version),
+            read_only,
+            complete_at: has_topics.then_some(self.removals),
+        }))
+    }
+
+    /// Puts some of a registration's topics into the table.
+    pub fn register_topics<'a>(&mut self, begun: &Begun, topics: impl Iterator<Item = &'a TopicConfig>) {
+        if begun.puts_topics {
+            topics.for_each(|topic| self.register_queues(begun, topic));
+        }
+    }
+
+    /// The last part of a registration, once all its topics are in the table.
+    pub fn finish_registration(
+        &mut self,
+        registration: &Registration,
+        begun: Begun,
+        topics: Topics,
+        filter_servers: Option<Vec<String>>,
+        rules: Rules,
+        now_ms: i64,
+    ) -> Registered {
+        let data_version = topics.data_version();
+        if let Topics::Table(table) = topics
+            && begun.puts_topics
+            && begun.is_changed
+        {
+            for (topic, mapping) in table.topic_queue_mapping_info_map {
+                let bname = mapping.bname.clone().unwrap_or_default();
+                self.static_topics.entry(topic).or_default().insert(bname, mapping);
+            }
+        }
+        self.set_live(registration, data_version, begun.complete_at, now_ms);
         self.set_filter_servers(registration, filter_servers);
         let (master_addr, ha_server_addr) = self.master_of(registration).unzip();
-        let notice = (is_lower && rules.notify_min_broker_id_changed)
-            .then(|| self.min_broker_id_change(name, None, registration.ha_server_addr))
+        let notice = (begun.is_lower && rules.notify_min_broker_id_changed)
+            .then(|| self.min_broker_id_change(registration.name, None, registration.ha_server_addr))
             .flatten();
-        Ok(Registered { master_addr, ha_server_addr: ha_server_addr.flatten(), notice })
+        Registered { master_addr, ha_server_addr: ha_server_addr.flatten(), notice }
     }
 
     /// Another address holds this id, with a newer state: of two masters the one of the later term wins.
@@ -216,67 +321,25 @@ impl Routes {
         newer
     }
 
-    /// The topics of a master, or of the slave with the lowest id, go into the table. Returns the count of removals if
-    /// all are there now.
-    fn register_topics(
-        &mut self,
-        registration: &Registration,
-        topics: Topics,
-        is_new: bool,
-        rules: Rules,
-    ) -> Option<u64> {
-        let broker = self.brokers.get(registration.name)?;
-        let is_lowest = broker.broker_addrs.first_key_value().is_some_and(|(id, _)| *id == registration.id);
-        let is_prime_slave =
-            registration.enable_acting_master.is_some() && registration.id != MASTER_ID && is_lowest;
-        if registration.id != MASTER_ID && !is_prime_slave {
-            return None;
-        }
-        let read_only = is_prime_slave && broker.enable_acting_master;
-        let Topics::Table(table) = topics else { return Some(self.removals) };
-        if rules.delete_topic_with_broker_registration && table.topic_queue_mapping_info_map.is_empty() {
-            self.remove_topics_beyond(registration.name, &table.topic_config_table);
-        }
-        let is_changed = is_new || self.is_changed(registration, table.data_version);
-        let name: Arc<str> = registration.name.into();
-        for topic in table.topic_config_table.values() {
-            self.register_queues(&name, topic, is_changed, read_only);
-        }
-        if is_changed {
-            for (topic, mapping) in table.topic_queue_mapping_info_map {
-                let bname = mapping.bname.clone().unwrap_or_default();
-                self.static_topics.entry(topic).or_default().insert(bname, mapping);
-            }
-        }
-        Some(self.removals)
-    }
-
     fn is_changed(&self, registration: &Registration, version: DataVersion) -> bool {
         self.data_version(registration.cluster, registration.addr) != Some(version)
     }
 
-    /// `is_changed`: also if the table has an entry already.
-    fn register_queues(
-        &mut self,
-        broker_name: &Arc<str>,
-        topic: &TopicConfig,
-        is_changed: bool,
-        read_only: bool,
-    ) {
+    fn register_queues(&mut self, begun: &Begun, topic: &TopicConfig) {
         let queues = QueueData {
-            broker_name: broker_name.clone(),
-            perm: if read_only { topic.perm & !PERM_WRITE } else { topic.perm },
+            broker_name: begun.name.clone(),
+            perm: if begun.read_only { topic.perm & !PERM_WRITE } else { topic.perm },
             read_queue_nums: topic.read_queue_nums,
             topic_sys_flag: topic.topic_sys_flag,
             write_queue_nums: topic.write_queue_nums,
         };
         let Some(brokers) = self.topics.get_mut(&topic.topic_name) else {
-            tracing::info!("new topic {} on {broker_name}", topic.topic_name);
-            self.topics.insert(topic.topic_name.clone(), vec![queues]);
+            tracing::info!("new topic {} on {}", topic.topic_name, begun.name);
+            self.topics.insert(&topic.topic_name, vec![queues]);
             return;
         };
-        match brokers.binary_search_by(|known| known.broker_name.cmp(broker_name)) {
-            Ok(at) if is_changed => brokers[at] = queues,
+        match brokers.binary_search_by(|known| known.broker_name.cmp(&begun.name)) {
+            Ok(at) if begun.is_changed => brokers[at] = queues,
             Ok(_) => {}
             Err(at) => brokers.insert(at, queues),
         }
@@ -353,10 +416,10 @@ impl Routes {
         if let Some(at) = unknown {
             tracing::warn!("topic {topic} of an unknown broker {}", queues[at].broker_name);
         }
-        if queues.is_empty() || (unknown.is_some() && !self.topics.contains_key(topic)) {
+        if queues.is_empty() || (unknown.is_some() && self.topics.get(topic).is_none()) {
             return;
         }
-        let brokers = self.topics.entry(topic.to_owned()).or_default();
+        let brokers = self.topics.entry(topic);
         for queues in queues.into_iter().take(unknown.unwrap_or(usize::MAX)) {
             match brokers.binary_search_by(|known| known.broker_name.cmp(&queues.broker_name)) {
                 Ok(at) => brokers[at] = queues,
@@ -372,21 +435,13 @@ impl Routes {
         }
     }
 
-    /// Returns the number of the broker's topics. Java: `wipeWritePermOfBrokerByLock`.
-    pub fn wipe_write_perm(&mut self, broker_name: &str) -> i32 {
-        self.change_perm(broker_name, |perm| perm & !PERM_WRITE)
-    }
-
-    /// Makes all topics of a broker readable and writable; how many there are. Java: `addWritePermOfBrokerByLock`.
-    pub fn add_write_perm(&mut self, broker_name: &str) -> i32 {
-        self.change_perm(broker_name, |_| PERM_READ | PERM_WRITE)
-    }
-
-    fn change_perm(&mut self, broker_name: &str, change: impl Fn(i32) -> i32) -> i32 {
+    /// Takes or gives the write permission of the broker's topics in one of the [`PARTS`]; returns their number. Java:
+    /// `wipeWritePermOfBrokerByLock`, `addWritePermOfBrokerByLock`.
+    pub fn set_write_perm(&mut self, broker_name: &str, writes: bool, part: usize) -> i32 {
         let mut count = 0;
-        for queues in self.topics.values_mut().flatten().filter(|queues| &*queues.broker_name == broker_name)
-        {
-            queues.perm = change(queues.perm);
+        let of_broker = |queues: &&mut QueueData| &*queues.broker_name == broker_name;
+        for queues in self.topics.part_mut(part).values_mut().flatten().filter(of_broker) {
+            queues.perm = if writes { PERM_READ | PERM_WRITE } else { queues.perm & !PERM_WRITE };
             count += 1;
         }
         count

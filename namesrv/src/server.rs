@@ -2,19 +2,27 @@
 
 use crate::config::{NamesrvConfig, NamesrvSettings};
 use crate::kv_config::KvConfig;
-use crate::routes::removal::Leaving;
-use crate::routes::{MinBrokerIdChange, NotRegistered, Registered, Registration, Routes, Rules, Topics};
-use parking_lot::RwLock;
+use crate::registrar::{Job, Registrar};
+use crate::routes::removal::{Leaving, Left};
+use crate::routes::{
+    BrokerAddr, MinBrokerIdChange, NotRegistered, PARTS, REGISTERED_TOPICS_MAX, Registered, Registration,
+    Routes, Rules, Topics,
+};
+use parking_lot::{RwLock, RwLockWriteGuard};
 use process::clock::Clock;
 use process::config::{Config, Live, Settings, Snapshot};
 use process::files::{self, LoadError};
 use process::properties::Properties;
+use process::threads::caught;
+use remoting::body::DataVersion;
 use remoting::client::{Client, NoService};
 use remoting::connection::Peer;
 use remoting::header::namesrv::NotifyMinBrokerIdChangeRequestHeader;
 use remoting::netty::client_config;
 use remoting::{Command, RequestCode};
+use std::io;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// What handlers work on. Locks are taken one at a time, or in the order of the fields.
 pub struct NameServer {
@@ -26,6 +34,7 @@ pub struct NameServer {
     started_ms: u64,
     /// Tells brokers of changes.
     client: Arc<Client>,
+    registrar: Registrar,
 }
 
 impl NameServer {
@@ -42,7 +51,39 @@ impl NameServer {
                 client_config(&settings.client, &settings.environment),
                 Arc::new(NoService),
             )),
+            registrar: Registrar::default(),
         })
+    }
+
+    /// Starts the thread that takes in and dismisses brokers. It belongs to the runtime of the caller.
+    pub fn start_registrar(self: &Arc<Self>) -> io::Result<()> {
+        let (server, runtime) = (self.clone(), Handle::current());
+        let work = move || {
+            let _of_runtime = runtime.enter();
+            while let Some(job) = server.registrar.next() {
+                server.work_off(job);
+            }
+        };
+        std::thread::Builder::new().name("registrar".to_owned()).spawn(work).map(drop)
+    }
+
+    /// A panic ends the job, and not the thread.
+    fn work_off(self: &Arc<Self>, job: Job) {
+        let done = match job {
+            Job::Request { mut call, handler } => {
+                caught(|| handler(self, &mut call)).map(|outcome| call.end(outcome))
+            }
+            Job::Lost(peers) => caught(|| self.dismiss(&peers)),
+            Job::Expire => caught(|| self.dismiss_silent()),
+        };
+        if let Err(panic) = done {
+            tracing::error!("the registrar has panicked and goes on with the next broker: {panic}");
+        }
+    }
+
+    /// Where brokers wait to come or to go.
+    pub fn registrar(&self) -> &Registrar {
+        &self.registrar
     }
 
     /// Which brokers there are and which topics they hold.
@@ -80,57 +121,135 @@ impl NameServer {
         self.clock.monotonic_ms() - self.started_ms
     }
 
-    /// Takes in a broker and tells others of it. [`NotRegistered`] as of [`Routes::register`].
+    /// A registration that brings no news: none if it does.
+    pub fn repeat_registration(
+        &self,
+        registration: &Registration,
+        version: DataVersion,
+    ) -> Option<Registered> {
+        let rules = self.rules();
+        if !self.routes.read().holds(registration, version, rules) {
+            return None;
+        }
+        let mut routes = self.routes.write();
+        // Asked again: the broker may have been dismissed meanwhile.
+        if !routes.holds(registration, version, rules) {
+            return None;
+        }
+        let topics = Topics::Unchanged(version);
+        let registered =
+            routes.register(registration, topics, Some(Vec::new()), rules, self.now_ms()).ok()?;
+        drop(routes);
+        self.notify(registered.notice.iter().cloned().collect());
+        Some(registered)
+    }
+
+    /// Takes in a broker and tells others of it; [`NotRegistered`] as of [`Routes::register`]. Only on the registrar's thread: the lock is given away between parts of the topics.
     pub fn register(
         &self,
         registration: &Registration,
         topics: Topics,
         filter_servers: Option<Vec<String>>,
     ) -> Result<Registered, NotRegistered> {
-        let mut routes = self.routes.write();
-        let registered = routes.register(registration, topics, filter_servers, self.rules(), self.now_ms());
-        drop(routes);
-        if let Ok(Registered { notice: Some(notice), .. }) = &registered {
-            self.notify(vec![notice.clone()]);
+        let rules = self.rules();
+        let begun = self.routes.write().begin_registration(registration, &topics, rules)?;
+        let Some(begun) = begun else { return Ok(Registered::default()) };
+        if begun.removes() {
+            self.in_parts(PARTS, |routes, part| routes.remove_topics_beyond(&begun, &topics, part));
         }
-        registered
+        {
+            let parts = topics.configs().count().div_ceil(REGISTERED_TOPICS_MAX);
+            let mut configs = topics.configs();
+            self.in_parts(parts, |routes, _| {
+                routes.register_topics(&begun, configs.by_ref().take(REGISTERED_TOPICS_MAX));
+            });
+        }
+        let registered = self.routes.write().finish_registration(
+            registration,
+            begun,
+            topics,
+            filter_servers,
+            rules,
+            self.now_ms(),
+        );
+        if !registration.connection.is_open() {
+            // Lost meanwhile, when nobody knew yet that there is a broker at its end.
+            self.dismiss(std::slice::from_ref(registration.connection));
+        }
+        self.notify(registered.notice.iter().cloned().collect());
+        Ok(registered)
     }
 
-    /// A broker goes; others are told.
+    /// A broker goes; others are told. Only on the registrar's thread.
     pub fn unregister(&self, leaving: Leaving) {
-        let notices = self.routes.write().unregister(&[leaving], self.rules());
-        self.notify(notices);
+        let left = self.routes.write().begin_unregistration(&[leaving], self.rules());
+        self.take_out(left);
+    }
+
+    /// Writes to the routes part by part; whoever waits for them has his turn in between.
+    fn in_parts(&self, parts: usize, mut write: impl FnMut(&mut Routes, usize)) {
+        for part in 0..parts {
+            let mut routes = self.routes.write();
+            write(&mut routes, part);
+            RwLockWriteGuard::unlock_fair(routes);
+        }
+    }
+
+    fn take_out(&self, left: Left) {
+        if left.has_topics() {
+            self.in_parts(PARTS, |routes, part| routes.take_out(&left, part));
+        }
+        self.notify(left.notices);
+    }
+
+    /// Takes or gives the write permission of a broker's topics; returns their number.
+    pub fn set_write_perm(&self, broker_name: &str, writes: bool) -> i32 {
+        let mut count = 0;
+        self.in_parts(PARTS, |routes, part| count += routes.set_write_perm(broker_name, writes, part));
+        count
     }
 
     /// All brokers that registered on this connection are gone.
-    pub fn connection_lost(&self, peer: &Peer) {
-        // Most connections are clients': they need no write lock.
-        if self.routes.read().connected_by(peer.id()).is_empty() {
-            return;
+    pub fn connection_lost(&self, peer: &Arc<Peer>) {
+        // Most connections are clients'.
+        if !self.routes.read().connected_by(peer.id()).is_empty() {
+            self.registrar.lost(peer);
         }
+    }
+
+    fn dismiss(&self, peers: &[Arc<Peer>]) {
         let mut routes = self.routes.write();
         // Asked again: a broker may have come back on another connection meanwhile.
-        let brokers = routes.connected_by(peer.id());
-        tracing::info!("connection {} lost, its brokers leave: {brokers:?}", peer.remote_addr());
-        let notices = routes.drop_brokers(&brokers, self.rules());
+        let brokers: Vec<BrokerAddr> = peers.iter().flat_map(|peer| routes.connected_by(peer.id())).collect();
+        if brokers.is_empty() {
+            return;
+        }
+        tracing::info!("connections lost, their brokers leave: {brokers:?}");
+        let left = routes.begin_drop(&brokers, self.rules());
         drop(routes);
-        self.notify(notices);
+        self.take_out(left);
     }
 
     /// Brokers that fell silent are gone, and their connections with them. Java: `scanNotActiveBroker`.
     pub fn expire_silent_brokers(&self) {
-        if self.routes.read().silent(self.now_ms()).is_empty() {
-            return;
+        if !self.routes.read().silent(self.now_ms()).is_empty() {
+            self.registrar.expire();
         }
+    }
+
+    fn dismiss_silent(&self) {
         let mut routes = self.routes.write();
         // Asked again: a broker may have said something meanwhile.
         let silent = routes.silent(self.now_ms());
         let keys: Vec<_> = silent.iter().map(|(key, _)| key.clone()).collect();
+        if keys.is_empty() {
+            return;
+        }
         tracing::warn!("brokers were silent for too long: {keys:?}");
-        let notices = routes.drop_brokers(&keys, self.rules());
+        let left = routes.begin_drop(&keys, self.rules());
         drop(routes);
         silent.iter().for_each(|(_, connection)| connection.close());
-        self.notify(notices);
+        self.take_out(left);
     }
 
     fn notify(&self, notices: Vec<MinBrokerIdChange>) {
@@ -163,7 +282,7 @@ impl NameServer {
     /// Whether no update may change the key. Java: `DefaultRequestProcessor.initConfigBlackList`, and what an update could
     /// do harm with or nothing.
     pub fn forbids_update_of(&self, key: &str) -> bool {
-        let listed = self.settings().config_black_list.split(';').any(|listed| listed == key);
+        let listed = self.settings().config_black_list.split(';').any(|listed| listed.trim() == key);
         listed || self.config.read().forbids(key)
     }
 
@@ -189,6 +308,7 @@ impl NameServer {
 
     /// Closes the connections to brokers.
     pub async fn shutdown(&self) {
+        self.registrar.stop();
         self.client.shutdown().await;
     }
 }

@@ -35,6 +35,8 @@ pub enum StartError {
     BindAddress(String, io::Error),
     /// The address is taken or not ours.
     Listen(SocketAddr, io::Error),
+    /// The registrar's thread does not start.
+    Thread(io::Error),
 }
 
 impl std::fmt::Display for StartError {
@@ -43,6 +45,7 @@ impl std::fmt::Display for StartError {
             StartError::KvConfig(error) => error.fmt(f),
             StartError::BindAddress(text, error) => write!(f, "bindAddress={text}: {error}"),
             StartError::Listen(addr, error) => write!(f, "cannot listen on {addr}: {error}"),
+            StartError::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
     }
 }
@@ -57,8 +60,12 @@ pub fn start(config: Config, settings: NamesrvSettings, clock: Clock) -> Result<
     let addr = listen_addr(&settings.server)
         .map_err(|error| StartError::BindAddress(settings.server.bind_address.clone(), error))?;
     let port = Arc::new(NamesrvPort::new(name_server.clone()));
-    let server = Server::start(addr, server_config(&settings.server, &settings.environment), port)
-        .map_err(|error| StartError::Listen(addr, error))?;
+    name_server.start_registrar().map_err(StartError::Thread)?;
+    let server = Server::start(addr, server_config(&settings.server, &settings.environment), port);
+    let server = server.map_err(|error| {
+        name_server.registrar().stop();
+        StartError::Listen(addr, error)
+    })?;
     let expiry = tokio::spawn(expire(name_server.clone(), interval));
     let running = Running { name_server, server, expiry };
     let (bind, port) = (&settings.server.bind_address, running.local_addr().port());

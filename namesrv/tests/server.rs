@@ -160,7 +160,17 @@ async fn settings_are_changed_shown_and_kept() {
         (reply.response_code(), reply.remark.as_deref()),
         (ResponseCode::SYSTEM_ERROR, Some("disable"))
     );
-    for barred in ["kvConfigPath=/x", "rocketmqHome=/x", "listenPort=1", "useTLS=true"] {
+    for barred in [
+        "kvConfigPath=/x",
+        "rocketmqHome=/x",
+        "configStorePath=/x",
+        "configBlackList=x",
+        "controllerStorePath=/x",
+        "listenPort=1",
+        "bindAddress=0.0.0.0",
+        "useTLS=true",
+        "productEnvName=x\nlistenPort=1",
+    ] {
         let reply = update(barred).await;
         assert_eq!(reply.response_code(), ResponseCode::NO_PERMISSION);
         assert_eq!(reply.remark.as_deref(), Some("Can not update config in black list."));
@@ -170,6 +180,82 @@ async fn settings_are_changed_shown_and_kept() {
     assert_eq!(shown.body.bytes(), kept);
     assert!(String::from_utf8(kept).unwrap().contains("enableAllTopicList=false\n"));
     running.shutdown().await;
+}
+
+/// On one thread, where whatever is read there makes everybody wait.
+#[tokio::test]
+async fn a_large_registration_holds_up_no_look_up() {
+    let home = tempfile::tempdir().unwrap();
+    let running = start(home.path(), "", Clock::real());
+    let (broker, client) = (Arc::new(Caller::new(&running)), Caller::new(&running));
+    broker.register("a:1", 0).await;
+    let mut body = RegisterBrokerBody::default();
+    for number in 0..50_000 {
+        let name = format!("topic-{number}");
+        let topic = TopicConfig { topic_name: name.clone(), ..TopicConfig::default() };
+        body.topic_config_serialize_wrapper.topic_config_table.insert(name, Arc::new(topic));
+    }
+    let header = RegisterBrokerRequestHeader {
+        cluster_name: Some("C"),
+        broker_name: Some("b"),
+        broker_addr: Some("b:1"),
+        broker_id: Some(0),
+        compressed: true,
+        ..Default::default()
+    };
+    let request = Command::request(RequestCode::REGISTER_BROKER, header.encode());
+    let request = request.with_body(body.encode(true));
+    let (began, large) = (Instant::now(), broker.clone());
+    let registration = tokio::spawn(async move { large.call(request).await });
+    let mut longest = Duration::ZERO;
+    while !registration.is_finished() {
+        let asked = Instant::now();
+        assert!(client.route().await.is_some());
+        longest = longest.max(asked.elapsed());
+        sleep(Duration::from_millis(1)).await;
+    }
+    let took = began.elapsed();
+    assert_eq!(registration.await.unwrap().response_code(), ResponseCode::SUCCESS);
+    assert!(longest < took / 2, "a look-up waited {longest:?} of {took:?}");
+    broker.client.shutdown().await;
+    client.until_the_route_is_gone().await;
+    running.shutdown().await;
+}
+
+/// What is left of CVE-2023-37582: an update's value with a line end became two settings at the next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_updated_value_stays_one_value_over_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("namesrv.conf");
+    let kv_config = home.path().join("kv.json");
+    let settings = format!("listenPort=0\nbindAddress=127.0.0.1\nkvConfigPath={}\n", kv_config.display());
+    std::fs::write(&file, settings).unwrap();
+    let start = || {
+        let overrides = Overrides { config_file: Some(file.clone()), settings: Properties::default() };
+        let (config, settings) = config::load(Arc::new(Environment::fixed(home.path())), &overrides).unwrap();
+        namesrv::start(config, settings, Clock::real()).unwrap()
+    };
+    let running = start();
+    let elsewhere = home.path().join("elsewhere.json");
+    let body = format!("productEnvName=a\\nkvConfigPath={}\\nx", elsewhere.display());
+    let update = Command::request(RequestCode::UPDATE_NAMESRV_CONFIG, ExtFields::default());
+    let reply = Caller::new(&running).call(update.with_body(body)).await;
+    assert_eq!(reply.response_code(), ResponseCode::SUCCESS);
+    running.shutdown().await;
+    let kept = Properties::parse(&std::fs::read(&file).unwrap()).unwrap();
+    let value = format!("a\nkvConfigPath={}\nx", elsewhere.display());
+    assert_eq!(kept.get("productEnvName"), Some(value.as_str()));
+
+    let running = start();
+    let header = PutKVConfigRequestHeader {
+        namespace: Some("n"),
+        key: Some("k"),
+        value: Some("v"),
+        ..Default::default()
+    };
+    Caller::new(&running).call(Command::request(RequestCode::PUT_KV_CONFIG, header.encode())).await;
+    running.shutdown().await;
+    assert!(kv_config.exists() && !elsewhere.exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,10 +2,11 @@
 //!
 //! Reading follows `java.util.Properties.load(InputStream)`, which takes each byte as one ISO-8859-1 character: a UTF-8
 //! path in `broker.conf` therefore names the same (odd looking) directory for us as it does for Java.
-//! Writing follows `MixAll.properties2String`: plain `key=value` lines sorted by key, nothing escaped.
+//! Writing follows `MixAll.properties2String`: plain `key=value` lines sorted by key. Other than Java's, what would not read
+//! back as it was is escaped: a value that holds a line end must not become two settings.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::Chars;
 
 /// Keys and values of one properties text, sorted by key. The last of two equal keys wins, as in Java.
@@ -57,16 +58,45 @@ impl Properties {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// `key=value\n` for each pair, sorted by key.
+    /// `key=value\n` for each pair, sorted by key: [`Properties::parse`] reads the same pairs from it. ASCII.
     pub fn render(&self) -> String {
         let mut text = String::new();
         for (key, value) in self.iter() {
-            text.push_str(key);
+            for (at, c) in key.char_indices() {
+                let ends_key = c == '=' || c == ':' || c == ' ' || (at == 0 && (c == '#' || c == '!'));
+                escape(c, ends_key, &mut text);
+            }
             text.push('=');
-            text.push_str(value);
+            for (at, c) in value.char_indices() {
+                escape(c, at == 0 && c == ' ', &mut text);
+            }
             text.push('\n');
         }
         text
+    }
+}
+
+/// Writes one character as the reader takes it; one that means something else where it stands is `marked`.
+fn escape(c: char, marked: bool, text: &mut String) {
+    match c {
+        '\n' => text.push_str("\\n"),
+        '\r' => text.push_str("\\r"),
+        '\t' => text.push_str("\\t"),
+        '\x0c' => text.push_str("\\f"),
+        '\\' => text.push_str("\\\\"),
+        ' '..='~' => {
+            if marked {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        // The reader takes each byte as a character of its own.
+        _ => {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String does not fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        }
     }
 }
 
@@ -208,5 +238,34 @@ mod tests {
         let properties = Properties::parse(b"b=1\na=2\nb=3").unwrap();
         assert_eq!(properties.render(), "a=2\nb=3\n");
         assert_eq!(properties.get("b"), Some("3"));
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_it_was() {
+        let plain = r"path=/data/a b=c:d#e!f;g,'h' ";
+        assert_eq!(Properties::parse(plain.as_bytes()).unwrap().render(), format!("{plain}\n"));
+        for odd in [
+            "a\nkvConfigPath=/any/path\nx",
+            "a\r\nb",
+            " leading",
+            "\t\x0c",
+            "C:\\temp\\",
+            "\\n",
+            "# no comment",
+            "!",
+            "=",
+            ":x",
+            "a=b:c d",
+            "ä中😀\u{85}\0\u{1b}",
+            "",
+        ] {
+            let mut properties = Properties::default();
+            properties.insert("first", odd);
+            properties.insert(odd, "second");
+            properties.insert("third", "plain");
+            let text = properties.render();
+            assert!(text.is_ascii() && text.lines().count() == 3, "{text:?}");
+            assert_eq!(Properties::parse(text.as_bytes()), Ok(properties), "{text:?}");
+        }
     }
 }

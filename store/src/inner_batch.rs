@@ -8,6 +8,7 @@ use super::append::Placed;
 use super::batch_consume_queue::BatchConsumeQueue;
 use super::config::MessageStoreConfig;
 use super::dispatch_request::is_for_queue;
+use super::multi_dispatch::without_sent_offsets;
 use super::put::{has_delay_level, illegal_record, with_buffer};
 use super::{Appended, MessageStore, PutError};
 
@@ -36,7 +37,9 @@ impl MessageStore {
         refuse_broken(&queue)?;
         let _one_at_a_time = queue.order.lock();
         let base = queue.next_offset.load(Ordering::Relaxed);
-        let mut properties = property::without(&message.properties, property::INNER_BASE);
+        let cleared = without_sent_offsets(message);
+        let sent = &cleared.as_ref().unwrap_or(message).properties;
+        let mut properties = property::without(sent, property::INNER_BASE);
         property::append(&mut properties, property::INNER_BASE, &base.to_string());
         let sys_flag = message.sys_flag | sys_flag::INNER_BATCH;
         let message = Message { properties: properties.into(), sys_flag, ..message.clone() };

@@ -82,6 +82,24 @@ fn list_in<'a>(message: &'a Message<'_>, name: &str) -> Option<&'a str> {
     (!list.trim().is_empty()).then_some(list)
 }
 
+/// The message without offsets that its sender has set, if it has such. Java overwrites them where it dispatches, and
+/// derives those of a message that it does not dispatch: so any sender moves any queue.
+pub fn without_sent_offsets<'a>(message: &Message<'a>) -> Option<Message<'a>> {
+    property::find(&message.properties, property::INNER_MULTI_QUEUE_OFFSET)?;
+    let properties = property::without(&message.properties, property::INNER_MULTI_QUEUE_OFFSET).into();
+    Some(Message { properties, ..message.clone() })
+}
+
+/// The same of an item of a batch.
+pub fn item_without_sent_offsets(properties: &[u8]) -> Vec<u8> {
+    let is_sent_offsets = |entry: &[u8]| {
+        let name = entry.split(|byte| *byte == property::NAME_VALUE_SEPARATOR as u8).next();
+        name == Some(property::INNER_MULTI_QUEUE_OFFSET.as_bytes())
+    };
+    let entries = properties.split_inclusive(|byte| *byte == property::PROPERTY_SEPARATOR as u8);
+    entries.filter(|entry| !is_sent_offsets(entry)).flatten().copied().collect()
+}
+
 /// The LMQs that a message yet to be stored is for (`MessageExtBrokerInner.needDispatchLMQ`).
 fn lmqs_of<'a>(message: &'a Message<'_>) -> Vec<&'a str> {
     let topic = &*message.topic;

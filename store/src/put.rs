@@ -8,6 +8,7 @@ use message::{Message, PropertyCrc, RecordError, RecordPatch, batch, property, s
 use super::append::Placed;
 use super::config::{FlushDiskType, MessageStoreConfig};
 use super::error::PutError;
+use super::multi_dispatch::{item_without_sent_offsets, without_sent_offsets};
 use super::topic_name::RETRY_GROUP_TOPIC_PREFIX;
 use super::{MessageStore, Shared, dispatch_request};
 
@@ -92,6 +93,8 @@ impl MessageStore {
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         let config = self.config();
         self.check(&config, message)?;
+        let cleared = config.enable_multi_dispatch.then(|| without_sent_offsets(message)).flatten();
+        let message = cleared.as_ref().unwrap_or(message);
         match config.enable_lmq {
             true => self.append_with_lmqs(&config, message),
             false => self.append_one(&config, message),
@@ -140,7 +143,12 @@ impl MessageStore {
         with_buffer(|buffer| {
             let mut records = Vec::new();
             for item in batch::split(message.body) {
-                let item = item.map_err(|error| PutError::BatchIllegal(error.to_string()))?;
+                let mut item = item.map_err(|error| PutError::BatchIllegal(error.to_string()))?;
+                let cleared;
+                if config.enable_multi_dispatch {
+                    cleared = item_without_sent_offsets(item.properties);
+                    item.properties = &cleared;
+                }
                 records.push(message.encode_item(item, crc, buffer).map_err(illegal_record)?);
             }
             if records.is_empty() {

@@ -67,7 +67,12 @@ impl MessageStore {
     pub fn look_message_by_offset(&self, physical_offset: i64) -> Result<Option<Vec<u8>>, AccessError> {
         let bytes = self.parts.log.record(physical_offset)?;
         let is_record = |bytes: &Vec<u8>| match Record::decode(bytes) {
-            Ok(Record::Message(record)) => record.size == bytes.len() && record.body_is_intact(),
+            // Offsets come from clients, and a body may hold what looks like a record.
+            Ok(Record::Message(record)) => {
+                record.physical_offset == physical_offset
+                    && record.size == bytes.len()
+                    && record.body_is_intact()
+            }
             _ => false,
         };
         Ok(bytes.filter(is_record))

@@ -44,6 +44,19 @@ fn check(store: &MessageStore, count: usize) {
 }
 
 #[test]
+fn a_record_in_a_body_is_no_message() {
+    let scratch = Scratch::default();
+    let store = scratch.start();
+    let (mut forged, foreign) = (Vec::new(), message("Evil", 0, b"forged", ""));
+    let record = foreign.encode(message::PropertyCrc::Omit, &mut forged).unwrap();
+    record.place(&mut forged, 0, 0, 1);
+    let appended = store.append(&message("T", 0, &forged, "")).unwrap();
+    let bytes = store.look_message_by_offset(appended.physical_offset).unwrap().unwrap();
+    let at = bytes.windows(forged.len()).position(|window| window == forged).unwrap();
+    assert_eq!(store.look_message_by_offset(appended.physical_offset + at as i64).unwrap(), None);
+}
+
+#[test]
 fn append_derive_get_reopen_append() {
     let scratch = Scratch::default();
     for round in 0..3 {

@@ -2,6 +2,7 @@
 
 use super::{offset_reply, ok_with_header, unreadable};
 use crate::broker::Broker;
+use crate::topics::QUEUES_MAX;
 use remoting::header::offset::{QueryConsumerOffsetRequestHeader, UpdateConsumerOffsetRequestHeader};
 use remoting::header::required;
 use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
@@ -52,6 +53,10 @@ pub fn update_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<O
         |what| Refusal::new(ResponseCode::INVALID_PARAMETER, format!("{what} is null, topic is {topic}"));
     let queue_id = header.queue_id.ok_or_else(|| invalid("QueueId"))?;
     let offset = header.commit_offset.ok_or_else(|| invalid("Offset"))?;
+    if !(0..QUEUES_MAX).contains(&queue_id) {
+        let remark = format!("Queue {queue_id} of topic {topic} cannot be");
+        return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
+    }
     if broker.settings().broker.use_server_side_reset_offset
         && broker.offsets.has_reset(group, topic, queue_id)
     {

@@ -5,6 +5,7 @@ use super::{UNSET_REMARK, ok, ok_with_body, unreadable};
 use crate::broker::Broker;
 use crate::calls::version;
 use crate::clients::ConsumerGroup;
+use crate::topics::queue_ids;
 use remoting::body::{
     MessageQueue, MessageQueueForC, QueryConsumeTimeSpanBody, QueryCorrectionOffsetBody, QueueTimeSpan,
     ResetOffsetBody, ResetOffsetBodyForC, TopicConfig,
@@ -78,7 +79,7 @@ fn reset_here(broker: &Broker, header: &ResetOffsetRequestHeader<'_>) -> Result<
             Some(offset) => Offsets::from([(queue_id, in_range(broker, topic, queue_id, offset)?)]),
             None => Offsets::from([by_time(queue_id)?]),
         },
-        None => (0..config.read_queue_nums).map(by_time).collect::<Result<_, _>>()?,
+        None => queue_ids(config.read_queue_nums).map(by_time).collect::<Result<_, _>>()?,
     };
     if offsets.is_empty() {
         return Err(failed("No queues to reset.".to_owned()));
@@ -160,7 +161,7 @@ fn offsets_for_clients(
         let by_time = by_time.max(0);
         Ok((queue_id, if header.is_force { by_time } else { by_time.min(committed) }))
     };
-    (0..config.write_queue_nums).map(offset).collect()
+    queue_ids(config.write_queue_nums).map(offset).collect()
 }
 
 fn reset_call(
@@ -245,7 +246,7 @@ pub fn query_consume_time_span(broker: &Arc<Broker>, call: &mut Call) -> Result<
         .ok_or_else(|| Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("topic[{topic}] not exist")))?;
     let group = header.group.unwrap_or("null");
     let spans = |queue_id| time_span(broker, group, topic, queue_id);
-    let consume_time_span_set = (0..config.write_queue_nums).map(spans).collect::<Result<_, _>>();
+    let consume_time_span_set = queue_ids(config.write_queue_nums).map(spans).collect::<Result<_, _>>();
     let consume_time_span_set = consume_time_span_set.map_err(unreadable)?;
     ok_with_body(&QueryConsumeTimeSpanBody { consume_time_span_set })
 }

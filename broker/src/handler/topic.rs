@@ -4,6 +4,7 @@ use super::UNSET_REMARK;
 use crate::attributes::{self, AttributeError};
 use crate::broker::Broker;
 use crate::topic_validator;
+use crate::topics::QUEUES_MAX;
 use remoting::body::{TopicConfig, TopicFilterType, TopicList};
 use remoting::header::required;
 use remoting::header::topic::CreateTopicRequestHeader;
@@ -39,6 +40,9 @@ pub fn update_and_create_topic(broker: &Arc<Broker>, call: &mut Call) -> Result<
         order: header.order.unwrap_or(false),
         attributes: attributes::parse(header.attributes.unwrap_or_default()).map_err(failed)?,
     };
+    if config.read_queue_nums.max(config.write_queue_nums) > QUEUES_MAX {
+        return Err(invalid(format!("A topic has at most {QUEUES_MAX} queues.")));
+    }
     let is_mixed = config.attributes.get(ADD_MESSAGE_TYPE).is_some_and(|kind| kind == "MIXED");
     if is_mixed && !settings.enable_mixed_message_type {
         return Err(invalid("MIXED message type is not supported.".to_owned()));

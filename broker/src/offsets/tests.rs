@@ -37,7 +37,7 @@ fn commits_survive() {
     offsets.commit(&"c", "g", "t", 3, 30);
     offsets.commit(&"c", "g", "t", 0, 5);
     offsets.commit(&"c", "g", "t", 0, 4);
-    offsets.commit(&"c", "g2", "t", i32::MAX, 9);
+    offsets.commit(&"c", "g2", "t", QUEUES_MAX - 1, 9);
     offsets.commit_pull("g", "t", 0, 7);
     offsets.persist();
 
@@ -45,9 +45,23 @@ fn commits_survive() {
     assert_eq!(offsets.query("g", "t", 0), 4);
     assert_eq!(offsets.query("g", "t", 1), -1);
     assert_eq!(offsets.query("g", "u", 0), -1);
-    assert_eq!(offsets.query("g2", "t", i32::MAX), 9);
+    assert_eq!(offsets.query("g2", "t", QUEUES_MAX - 1), 9);
     assert_eq!(offsets.query_pull("g", "t", 0), 4, "pull offsets are not read back");
     assert_eq!(offsets.queues("g", "t"), [(0, 4), (3, 30)].into());
+}
+
+/// Each commit to a queue before all others moves them: so many must not hold up anybody.
+#[test]
+fn only_queues_that_can_be_have_an_offset() {
+    let offsets = Lab::new().load();
+    for queue_id in (-1..300_000).rev().chain([i32::MIN, i32::MAX]) {
+        offsets.commit(&"c", "g", "t", queue_id, 1);
+        offsets.commit_pull("g", "t", queue_id, 1);
+    }
+    assert_eq!(offsets.queues("g", "t").len(), QUEUES_MAX as usize);
+    for none in [-1, QUEUES_MAX, i32::MAX] {
+        assert_eq!((offsets.query("g", "t", none), offsets.query_pull("g", "t", none)), (-1, -1));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{Ask, Transactions, ops};
 use crate::topic_validator::{
     RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC, TRANS_CHECK_MAX_TIME_TOPIC,
 };
-use crate::topics::perm;
+use crate::topics::{perm, queue_ids};
 use message::property::{
     CHECK_IMMUNITY_TIME_IN_SECONDS, PRODUCER_GROUP, REAL_TOPIC, TAGS, TRANSACTION_CHECK_TIMES,
     TRANSACTION_PREPARED_QUEUE_OFFSET, UNIQ_KEY,
@@ -42,7 +42,7 @@ impl Transactions {
         self.wait_until_derived();
         let queue_nums =
             self.parts.topics.find(RMQ_SYS_TRANS_HALF_TOPIC).map_or(0, |topic| topic.read_queue_nums);
-        for queue_id in 0..queue_nums {
+        for queue_id in queue_ids(queue_nums) {
             Pass::new(self, ask, queue_id).run();
         }
     }

@@ -12,13 +12,22 @@ use remoting::body::{
 use remoting::command::UNSET_REMARK;
 use remoting::header::namesrv::*;
 use remoting::header::required;
-use remoting::{Call, Command, Outcome, Refusal, ResponseCode, json};
+use remoting::{Call, Command, Outcome, Peer, Refusal, ResponseCode, json};
 use std::sync::Arc;
 
 /// Java: ordinal of `MQVersion.V3_0_11`; brokers before it send their topics only.
 const V3_0_11: i32 = 37;
 
+/// Most registrations bring no news, and are done with. All others go over many topics, and may have to read them first.
 pub fn register_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    match repeated_registration(server, call) {
+        Some(reply) => now(reply),
+        None => server.registrar().request(call, register),
+    }
+}
+
+/// On the registrar's thread.
+fn register(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = RegisterBrokerRequestHeader::decode(&call.request.ext);
     let body = call.request.body.bytes();
     let body_crc32 = crc32(&body);
@@ -26,35 +35,52 @@ pub fn register_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outc
         tracing::warn!("registration from {}: crc32 not match", call.peer().remote_addr());
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "crc32 not match"));
     }
-    let id = required(header.broker_id, "brokerId")?;
-    let (Some(cluster), Some(addr), Some(name)) =
-        (header.cluster_name, header.broker_addr, header.broker_name)
-    else {
+    required(header.broker_id, "brokerId")?;
+    let Some(registration) = registration(&header, body_crc32, call.peer()) else {
         // Java answers so too, and is left with a null in its tables.
         tracing::warn!("registration from {} without cluster, address or name", call.peer().remote_addr());
         return now(registration_reply(server, &Registered::default()));
     };
-    let registration = Registration {
-        cluster,
-        addr,
-        name,
-        id,
+    let (topics, filter_servers) = read_topics(&body, header.compressed, call.request.version)?;
+    let registered = server.register(&registration, topics, filter_servers);
+    let registered =
+        registered.map_err(|_| Refusal::new(ResponseCode::SYSTEM_ERROR, "register broker failed"))?;
+    now(registration_reply(server, &registered))
+}
+
+/// The reply to a registration that repeats the last one. Brokers repeat theirs, some with megabytes of topics, every half
+/// minute.
+fn repeated_registration(server: &NameServer, call: &Call) -> Option<Command> {
+    let header = RegisterBrokerRequestHeader::decode(&call.request.ext);
+    let body = call.request.body.bytes();
+    let body_crc32 = crc32(&body);
+    if header.body_crc32 != 0 && header.body_crc32 != body_crc32 {
+        return None;
+    }
+    let registration = registration(&header, body_crc32, call.peer())?;
+    let version = if header.compressed { None } else { RegisterBrokerBody::peek_data_version(&body) };
+    let registered = server.repeat_registration(&registration, version?)?;
+    Some(registration_reply(server, &registered))
+}
+
+/// None without id, cluster, address or name.
+fn registration<'a>(
+    header: &RegisterBrokerRequestHeader<'a>,
+    body_crc32: i32,
+    connection: &'a Arc<Peer>,
+) -> Option<Registration<'a>> {
+    Some(Registration {
+        cluster: header.cluster_name?,
+        addr: header.broker_addr?,
+        name: header.broker_name?,
+        id: header.broker_id?,
         ha_server_addr: header.ha_server_addr,
         zone_name: header.zone_name,
         heartbeat_timeout_millis: header.heartbeat_timeout_millis,
         enable_acting_master: header.enable_acting_master,
         body_crc32,
-        connection: call.peer(),
-    };
-    let unchanged = unchanged(server, &registration, &header, &body);
-    let (topics, filter_servers) = match unchanged {
-        Some(version) => (Topics::Unchanged(version), Some(Vec::new())),
-        None => read_topics(&body, header.compressed, call.request.version)?,
-    };
-    let registered = server.register(&registration, topics, filter_servers);
-    let registered =
-        registered.map_err(|_| Refusal::new(ResponseCode::SYSTEM_ERROR, "register broker failed"))?;
-    now(registration_reply(server, &registered))
+        connection,
+    })
 }
 
 fn registration_reply(server: &NameServer, registered: &Registered) -> Command {
@@ -68,17 +94,6 @@ fn registration_reply(server: &NameServer, registered: &Registered) -> Command {
         return reply;
     }
     reply.with_body(server.kv().read().namespace(ORDER_TOPIC_CONFIG).unwrap_or_default())
-}
-
-/// Brokers repeat their registration, some with megabytes of topics, every half minute: most bring no news.
-fn unchanged(
-    server: &NameServer,
-    registration: &Registration,
-    header: &RegisterBrokerRequestHeader,
-    body: &[u8],
-) -> Option<DataVersion> {
-    let version = if header.compressed { None } else { RegisterBrokerBody::peek_data_version(body) };
-    version.filter(|version| server.routes().read().holds(registration, *version, server.rules()))
 }
 
 fn read_topics(
@@ -108,6 +123,11 @@ fn read_topics(
 }
 
 pub fn unregister_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
+    server.registrar().request(call, unregister)
+}
+
+/// On the registrar's thread.
+fn unregister(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = UnRegisterBrokerRequestHeader::decode(&call.request.ext);
     // Java only queues the request here: what it lacks comes out in the log.
     if let (Some(cluster), Some(addr), Some(name), Some(id)) =
@@ -157,7 +177,7 @@ pub fn get_broker_member_group(server: &Arc<NameServer>, call: &mut Call) -> Res
 
 pub fn wipe_write_perm_of_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
     let name = WipeWritePermOfBrokerRequestHeader::decode(&call.request.ext).broker_name.unwrap_or_default();
-    let count = server.routes().write().wipe_write_perm(name);
+    let count = server.set_write_perm(name, false);
     tracing::info!("{} wipes the write permission of {name}: {count} topics", call.peer().remote_addr());
     let header = WipeWritePermOfBrokerResponseHeader { wipe_topic_count: Some(count), ..Default::default() };
     now(Command::success().with_ext(header.encode()))
@@ -165,7 +185,7 @@ pub fn wipe_write_perm_of_broker(server: &Arc<NameServer>, call: &mut Call) -> R
 
 pub fn add_write_perm_of_broker(server: &Arc<NameServer>, call: &mut Call) -> Result<Outcome, Refusal> {
     let name = AddWritePermOfBrokerRequestHeader::decode(&call.request.ext).broker_name.unwrap_or_default();
-    let count = server.routes().write().add_write_perm(name);
+    let count = server.set_write_perm(name, true);
     tracing::info!("{} adds the write permission of {name}: {count} topics", call.peer().remote_addr());
     let header = AddWritePermOfBrokerResponseHeader { add_topic_count: Some(count), ..Default::default() };
     now(Command::success().with_ext(header.encode()))

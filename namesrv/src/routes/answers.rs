@@ -16,9 +16,12 @@ const FLAG_UNIT_SUB: i32 = 2;
 impl Routes {
     /// None if no registered broker holds the topic. Java: `pickupTopicRouteData`.
     pub fn route(&self, topic: &str, rules: Rules) -> Option<TopicRouteData> {
-        let queue_datas = self.topics.get(topic)?.clone();
-        let named = queue_datas.iter().filter_map(|queues| self.brokers.get(&*queues.broker_name));
-        let mut broker_datas: Vec<BrokerData> = named.cloned().collect();
+        // Queues of a broker that has just left may still be there.
+        let of_brokers = self.topics.get(topic)?.iter().filter_map(|queues| {
+            let broker = self.brokers.get(&*queues.broker_name)?;
+            Some((queues.clone(), broker.clone()))
+        });
+        let (queue_datas, mut broker_datas): (Vec<QueueData>, Vec<BrokerData>) = of_brokers.unzip();
         if broker_datas.is_empty() {
             return None;
         }

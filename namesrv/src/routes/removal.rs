@@ -1,9 +1,8 @@
 //! Brokers that leave, fall silent or lose their connection; topics that are deleted.
 
-use super::{BrokerAddr, MASTER_ID, MinBrokerIdChange, PERM_WRITE, Routes, Rules};
-use remoting::body::TopicConfig;
+use super::{Begun, BrokerAddr, MASTER_ID, MinBrokerIdChange, PARTS, PERM_WRITE, Routes, Rules, Topics};
 use remoting::connection::Peer;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// A broker that goes, its name and its id. Java: `UnRegisterBrokerRequestHeader` in its queue.
@@ -15,26 +14,53 @@ pub struct Leaving {
     pub id: i64,
 }
 
+/// Brokers that left, whose topics are yet to be looked through: one part of the table after another.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Names of which no broker is left.
+    gone: HashSet<String>,
+    /// Names without a master.
+    masterless: HashSet<String>,
+    /// Whom to tell.
+    pub notices: Vec<MinBrokerIdChange>,
+}
+
+impl Left {
+    /// Whether topics are to be taken out.
+    pub fn has_topics(&self) -> bool {
+        !self.gone.is_empty() || !self.masterless.is_empty()
+    }
+}
+
 impl Routes {
-    /// Returns whom to tell. Java: `unRegisterBroker`.
+    /// All of it at once; returns whom to tell. Java: `unRegisterBroker`.
     pub fn unregister(&mut self, leaving: &[Leaving], rules: Rules) -> Vec<MinBrokerIdChange> {
-        let (mut gone, mut reduced) = (BTreeSet::new(), BTreeSet::new());
+        let left = self.begin_unregistration(leaving, rules);
+        (0..PARTS).for_each(|part| self.take_out(&left, part));
+        left.notices
+    }
+
+    /// The brokers are gone, and their queues still in the table; nobody is shown those without a broker.
+    pub fn begin_unregistration(&mut self, leaving: &[Leaving], rules: Rules) -> Left {
+        let (mut gone, mut reduced) = (HashSet::new(), BTreeSet::new());
         let mut notices = BTreeMap::new();
         for Leaving { broker: key, name, id } in leaving {
-            let was_live = self.live.remove(key).is_some();
+            let was_live = self.live.contains_key(key);
             tracing::info!(
                 "broker {name} {id} {} of cluster {} leaves, live: {was_live}",
                 key.addr,
                 key.cluster
             );
-            self.filter_servers.remove(key);
-            let Some(broker) = self.brokers.get_mut(name) else { continue };
+            let Some(broker) = self.brokers.get_mut(name) else {
+                self.forget_unless_held(key);
+                continue;
+            };
             let was_lowest = broker.broker_addrs.first_key_value().is_some_and(|(lowest, _)| lowest == id);
             broker.broker_addrs.retain(|_, addr| *addr != key.addr);
             if broker.broker_addrs.is_empty() {
                 self.brokers.remove(name);
-                self.remove_from_cluster(&key.cluster, name);
-                gone.insert(name.as_str());
+                self.remove_from_clusters(name);
+                gone.insert(name.clone());
             } else {
                 reduced.insert(name.as_str());
                 if was_lowest && broker.enable_acting_master {
@@ -42,51 +68,72 @@ impl Routes {
                     notices.insert(name.as_str(), notice);
                 }
             }
+            self.forget_unless_held(key);
         }
-        self.remove_queues(&gone);
-        self.make_read_only(&reduced);
-        if rules.notify_min_broker_id_changed {
-            notices.into_values().flatten().collect()
-        } else {
-            Vec::new()
+        if !gone.is_empty() {
+            self.removals += 1;
         }
+        let masterless = reduced.into_iter().filter(|name| self.is_masterless(name));
+        let masterless = masterless.map(str::to_owned).collect();
+        let notices = match rules.notify_min_broker_id_changed {
+            true => notices.into_values().flatten().collect(),
+            false => Vec::new(),
+        };
+        Left { gone, masterless, notices }
     }
 
-    fn remove_from_cluster(&mut self, cluster: &str, name: &str) {
-        if let Some(names) = self.clusters.get_mut(cluster) {
-            names.remove(name);
-            if names.is_empty() {
-                self.clusters.remove(cluster);
-            }
-        }
+    /// Without a master nobody takes messages, though a slave may act for it otherwise.
+    fn is_masterless(&self, name: &str) -> bool {
+        self.brokers.get(name).is_some_and(|broker| {
+            broker.enable_acting_master
+                && broker.broker_addrs.first_key_value().is_none_or(|(lowest, _)| *lowest > MASTER_ID)
+        })
     }
 
-    fn remove_queues(&mut self, brokers: &BTreeSet<&str>) {
-        if brokers.is_empty() {
+    /// Takes the queues of brokers that left out of one of the [`PARTS`].
+    pub fn take_out(&mut self, left: &Left, part: usize) {
+        let Left { gone, masterless, .. } = left;
+        if !left.has_topics() {
             return;
         }
-        self.removals += 1;
-        self.topics.retain(|_, queues| {
-            queues.retain(|queues| !brokers.contains(&*queues.broker_name));
+        self.topics.part_mut(part).retain(|_, queues| {
+            if !gone.is_empty() {
+                queues.retain(|queues| !gone.contains(&*queues.broker_name));
+            }
+            if !masterless.is_empty() {
+                for queues in queues.iter_mut().filter(|queues| masterless.contains(&*queues.broker_name)) {
+                    queues.perm &= !PERM_WRITE;
+                }
+            }
             !queues.is_empty()
         });
     }
 
-    /// Without a master nobody takes messages, though a slave may act for it otherwise.
-    fn make_read_only(&mut self, brokers: &BTreeSet<&str>) {
-        let masterless = |name: &str| {
-            self.brokers.get(name).is_some_and(|broker| {
-                broker.enable_acting_master
-                    && broker.broker_addrs.first_key_value().is_none_or(|(lowest, _)| *lowest > MASTER_ID)
-            })
-        };
-        let masterless: BTreeSet<&str> = brokers.iter().copied().filter(|name| masterless(name)).collect();
-        if masterless.is_empty() {
-            return;
+    /// A broker may have come to another cluster under its old name.
+    fn remove_from_clusters(&mut self, name: &str) {
+        self.clusters.retain(|_, names| {
+            names.remove(name);
+            !names.is_empty()
+        });
+    }
+
+    /// An address is alive as long as a broker has it: when its connection ends, all of them go. Java forgets it with the
+    /// first one, and the others stay for good.
+    pub(super) fn forget_unless_held(&mut self, key: &BrokerAddr) {
+        if self.holders(key).next().is_none() {
+            self.live.remove(key);
+            self.filter_servers.remove(key);
         }
-        for queues in self.topics.values_mut().flatten().filter(|q| masterless.contains(&*q.broker_name)) {
-            queues.perm &= !PERM_WRITE;
-        }
+    }
+
+    /// Brokers that have registered this address, by name and id: one that is renamed leaves its old name behind.
+    fn holders<'a>(&'a self, key: &'a BrokerAddr) -> impl Iterator<Item = (&'a str, i64)> {
+        let names = self.clusters.get(&key.cluster).into_iter().flatten();
+        let brokers = names.filter_map(|name| self.brokers.get(name));
+        brokers.filter_map(|broker| {
+            let (id, _) = broker.broker_addrs.iter().find(|(_, addr)| **addr == key.addr)?;
+            Some((&*broker.broker_name, *id))
+        })
     }
 
     /// Brokers that said nothing for longer than they promised, and their connections. Java: `scanNotActiveBroker`.
@@ -104,24 +151,18 @@ impl Routes {
         theirs.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Removes brokers by address alone. Java: `setupUnRegisterRequest`.
-    pub fn drop_brokers(&mut self, keys: &[BrokerAddr], rules: Rules) -> Vec<MinBrokerIdChange> {
-        let mut leaving = Vec::new();
-        for key in keys {
-            match self.find(key) {
-                Some((name, id)) => leaving.push(Leaving { broker: key.clone(), name: name.to_owned(), id }),
-                None => drop(self.live.remove(key)),
-            }
-        }
-        if leaving.is_empty() { Vec::new() } else { self.unregister(&leaving, rules) }
-    }
-
-    fn find(&self, key: &BrokerAddr) -> Option<(&str, i64)> {
-        let in_cluster = self.brokers.values().filter(|broker| broker.cluster == key.cluster);
-        let mut named =
-            in_cluster.flat_map(|broker| broker.broker_addrs.iter().map(move |addr| (broker, addr)));
-        let (broker, (id, _)) = named.find(|(_, (_, addr))| **addr == key.addr)?;
-        Some((&broker.broker_name, *id))
+    /// Removes brokers by address alone, whatever they are called. Java: `setupUnRegisterRequest`, which takes the first.
+    pub fn begin_drop(&mut self, keys: &[BrokerAddr], rules: Rules) -> Left {
+        let leaving_from = |key: &BrokerAddr| {
+            let leaving =
+                |(name, id): (&str, i64)| Leaving { broker: key.clone(), name: name.to_owned(), id };
+            self.holders(key).map(leaving).collect::<Vec<_>>()
+        };
+        let leaving: Vec<_> = keys.iter().flat_map(leaving_from).collect();
+        let left = self.begin_unregistration(&leaving, rules);
+        // Nobody has them now.
+        keys.iter().for_each(|key| self.forget_unless_held(key));
+        left
     }
 
     /// Java: `deleteTopic(topic)`.
@@ -142,12 +183,16 @@ impl Routes {
         }
     }
 
-    /// Takes the broker away from topics that its registration does not name.
-    pub(super) fn remove_topics_beyond(&mut self, name: &str, named: &BTreeMap<String, Arc<TopicConfig>>) {
-        self.removals += 1;
-        self.topics.retain(|topic, queues| {
+    /// Takes the broker away from topics that its registration does not name, in one of the [`PARTS`], if so configured.
+    pub fn remove_topics_beyond(&mut self, begun: &Begun, topics: &Topics, part: usize) {
+        let Topics::Table(table) = topics else { return };
+        if !begun.removes {
+            return;
+        }
+        let named = &table.topic_config_table;
+        self.topics.part_mut(part).retain(|topic, queues| {
             if !named.contains_key(topic) {
-                queues.retain(|queues| &*queues.broker_name != name);
+                queues.retain(|queues| queues.broker_name != begun.name);
             }
             !queues.is_empty()
         });

@@ -126,3 +126,33 @@ fn parked_pulls_of_lmqs_hear_of_arrivals() {
     let expected = [("T", 2, 1), ("%LMQ%a", 0, 1), ("%LMQ%b", 0, 1)];
     assert_eq!(*heard.lock(), expected.map(|(topic, queue_id, max)| (topic.to_owned(), queue_id, max)));
 }
+
+#[test]
+fn a_sender_moves_no_queue() {
+    let scratch = scratch();
+    let store = scratch.start();
+    for body in [b"0", b"1"] {
+        store.append(&message("Victim", 2, body, "A")).unwrap();
+    }
+    let mut forged = String::new();
+    property::append(&mut forged, property::INNER_MULTI_DISPATCH, "Victim,%LMQ%a");
+    property::append(&mut forged, property::INNER_MULTI_QUEUE_OFFSET, "1000,1000");
+    let single = Message { properties: forged.clone().into(), ..message("T", 2, b"x", "") };
+    store.append(&single).unwrap();
+    // `size | magic | crc | flag | body length | body | properties length | properties`.
+    let mut batch = Vec::new();
+    batch.extend_from_slice(&(22 + 1 + forged.len() as i32).to_be_bytes());
+    batch.extend_from_slice(&[0; 12]);
+    batch.extend_from_slice(&1_i32.to_be_bytes());
+    batch.push(b'y');
+    batch.extend_from_slice(&(forged.len() as i16).to_be_bytes());
+    batch.extend_from_slice(forged.as_bytes());
+    store.append_batch(&message("T", 2, &batch, "")).unwrap();
+    derived(&store);
+    assert_eq!(drain(&store, "T", 2), [b"x", b"y"]);
+    assert_eq!(store.max_offset_in_queue("Victim", 2), 2);
+    assert_eq!(store.max_offset_in_queue("%LMQ%a", 0), 0);
+    store.append(&message("Victim", 2, b"2", "A")).unwrap();
+    derived(&store);
+    assert_eq!(drain(&store, "Victim", 2), [b"0", b"1", b"2"]);
+}

@@ -134,8 +134,10 @@ impl Message<'_> {
         crc: PropertyCrc,
         out: &mut Vec<u8>,
     ) -> Result<RecordPatch, RecordError> {
-        // The checksum must not become part of the last value.
-        let closed = crc == PropertyCrc::Append && property::is_open(properties);
+        // The checksum must not become part of the last value. And no record may end with a zero: a start takes one that is
+        // the log's last for a record of which a part is missing.
+        let closed =
+            properties.last() == Some(&0) || crc == PropertyCrc::Append && property::is_open(properties);
         let properties_bytes = properties.len() + usize::from(closed) + crc.reserved_bytes();
         if properties_bytes > PROPERTIES_BYTES_MAX {
             return Err(RecordError::PropertiesTooLong { bytes: properties_bytes });

@@ -24,8 +24,11 @@ const fn attribute(name: &'static str, changeable: bool, values: Values) -> Attr
     Attribute { name, changeable, values }
 }
 
+/// Which kind of queues a topic has: `SimpleCQ` or `BatchCQ`.
 pub const QUEUE_TYPE: &str = "queue.type";
+/// How a topic's log is cleaned: `DELETE` or `COMPACTION`.
 pub const CLEANUP_POLICY: &str = "cleanup.policy";
+/// Which messages a topic is for, such as `FIFO` or `DELAY`.
 pub const MESSAGE_TYPE: &str = "message.type";
 
 /// In the order of Java's hash set, as its error text lists them.
@@ -61,19 +64,29 @@ pub enum AttributeError {
     Malformed,
     /// Text of a header: neither `+key=value` nor `-key`.
     NotAnAddition(String),
+    /// Text of a header without a value: no `-` in it.
     NotADeletion(String),
+    /// The text of a header has this key twice.
     TwiceInText(String),
+    /// The request has this key twice, with one sign or with both.
     Twice(String),
     /// A new topic or group can only add.
     NotAdded(String),
     /// Neither `+` nor `-` in front.
     NoSign(String),
+    /// This key is not set, so there is nothing to delete.
     DeletesNothing(String),
+    /// There is no attribute of this name.
     Unknown(String),
+    /// Only a new topic or group can be given this one.
     Unchangeable(String),
+    /// The value is none of these.
     NotOneOf(&'static [&'static str]),
+    /// The value is neither `true` nor `false`.
     NotBoolean,
+    /// The value is no number.
     NotANumber(String),
+    /// The value is not between these two, both included.
     OutOfRange(i64, i64),
 }
 
@@ -163,7 +176,8 @@ impl Attribute {
     }
 }
 
-/// The attributes of CREATE_TOPIC's header: `+key=value,-key`. Java: `AttributeParser.parseToMap`.
+/// The attributes of CREATE_TOPIC's header: `+key=value,-key`. Java: `AttributeParser.parseToMap`. An error for a
+/// part that is neither, or a key that is there twice.
 pub fn parse(text: &str) -> Result<BTreeMap<String, String>, AttributeError> {
     let mut parsed = BTreeMap::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {

@@ -15,11 +15,15 @@ const BROADCAST_SUFFIX: &str = "@broadcast";
 pub struct LeastOffset {
     /// `<group>@broadcast`
     pub group: String,
+    /// The topic that the group reads.
     pub topic: String,
+    /// The queue within the topic.
     pub queue_id: i32,
+    /// The least that any of the group's clients has pulled from.
     pub offset: i64,
 }
 
+/// How far each client of a broadcasting group has pulled; in memory only. Java: `BroadcastOffsetManager`.
 pub struct BroadcastOffsets {
     clock: Clock,
     settings: Live<BrokerSettings>,
@@ -35,6 +39,7 @@ struct Pulled {
 }
 
 impl BroadcastOffsets {
+    /// Knows no client yet.
     pub fn new(settings: Live<BrokerSettings>, clock: Clock) -> BroadcastOffsets {
         BroadcastOffsets { clock, settings, pulled: Mutex::default() }
     }

@@ -22,34 +22,49 @@ use remoting::DiskPool;
 use remoting::body::TopicConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use store::{BrokerRole, FlushDiskType, MessageStore, WaitingRoom};
+use store::{BrokerRole, MessageStore, WaitingRoom};
 use tokio::runtime::Handle;
 
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
 pub struct Broker {
     pub(crate) settings: Live<BrokerSettings>,
+    /// The time of whatever the broker does.
     pub clock: Clock,
     /// Where late replies are made.
     pub runtime: Handle,
     /// This broker in stored messages and in offset ids: `brokerIP1:listenPort`.
     pub store_host: SocketAddr,
+    /// Makes the ids of messages that the broker itself sends.
     pub uniq_keys: UniqKeys,
+    /// Log and queues.
     pub store: Arc<MessageStore>,
     /// Where answers wait until a message is safe.
     pub waiting: Arc<WaitingRoom<Waiting>>,
+    /// The table of topics.
     pub topics: Arc<Topics>,
+    /// The table of consumer groups.
     pub groups: Arc<Groups>,
     /// Writes `config/`.
     pub persister: Arc<Persister>,
+    /// How far consumer groups have come.
     pub offsets: Arc<ConsumerOffsets>,
+    /// What has messages wait for their time.
     pub delays: Delays,
+    /// Half messages, and what became of them.
     pub transactions: Arc<Transactions>,
+    /// What tells the name servers of this broker.
     pub registration: Registration,
+    /// Producers and consumers that are connected.
     pub clients: Clients,
+    /// How far clients of broadcasting groups have come.
     pub broadcast_offsets: BroadcastOffsets,
+    /// Requests that this broker makes of clients.
     pub calls: Calls,
+    /// The expressions by which consumer groups filter.
     pub consumer_filters: Arc<ConsumerFilters>,
+    /// Which client may consume which queue, for consumers in order.
     pub locks: Locks,
+    /// Pulls that wait for a message.
     pub long_poll: LongPoll<Broker>,
     /// For requests that may wait for the disk.
     pub disk_pool: DiskPool,
@@ -61,12 +76,9 @@ impl Broker {
         self.settings.load()
     }
 
+    /// Whether `brokerRole` is SLAVE: it takes no messages but its master's.
     pub fn is_slave(&self) -> bool {
         self.settings().store.broker_role == BrokerRole::Slave
-    }
-
-    pub fn flushes_synchronously(&self) -> bool {
-        self.settings().store.flush_disk_type == FlushDiskType::SyncFlush
     }
 
     /// A group's retry or dead-letter topic, made if it is missing. Java: `createTopicInSendMessageBackMethod`.

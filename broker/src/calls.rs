@@ -74,6 +74,7 @@ pub mod version {
         "FINAL",
     ];
 
+    /// Refuses clients of before 3.0.7, with SYSTEM_ERROR and what Java says.
     pub fn require_v3_0_7(version: i32) -> Result<(), Refusal> {
         if version >= V3_0_7_SNAPSHOT {
             return Ok(());

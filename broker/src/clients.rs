@@ -23,9 +23,13 @@ pub const PRODUCER_IDLE_MS_MAX: u64 = 120_000;
 /// One client on one connection. Java: `ClientChannelInfo`.
 #[derive(Clone)]
 pub struct Client {
+    /// The connection.
     pub peer: Arc<Peer>,
+    /// As the client calls itself.
     pub client_id: String,
+    /// Of the client, as its heartbeat's header says.
     pub language: Language,
+    /// Of the client: a number of Java's `MQVersion`.
     pub version: i32,
     /// Last heartbeat, on the monotonic clock.
     pub updated_ms: u64,
@@ -34,8 +38,11 @@ pub struct Client {
 /// A consumer group that has clients. Java: `ConsumerGroupInfo`.
 #[derive(Default)]
 pub struct ConsumerGroup {
+    /// Whether they pull or are pushed to; `None` if the heartbeat does not say.
     pub consume_type: Option<ConsumeType>,
+    /// Whether each client gets every message; `None` if the heartbeat does not say.
     pub message_model: Option<MessageModel>,
+    /// Where a new group begins; `None` if the heartbeat does not say.
     pub consume_from_where: Option<ConsumeFromWhere>,
     /// By topic.
     pub subscriptions: HashMap<String, Arc<SubscriptionData>>,
@@ -44,6 +51,7 @@ pub struct ConsumerGroup {
 }
 
 impl ConsumerGroup {
+    /// Whether each of its clients gets every message.
     pub fn is_broadcasting(&self) -> bool {
         self.message_model == Some(MessageModel::Broadcasting)
     }
@@ -51,6 +59,7 @@ impl ConsumerGroup {
 
 /// What a heartbeat says about one consumer group.
 pub struct ConsumerHeartbeat<'a> {
+    /// The group's part of the heartbeat's body.
     pub data: &'a ConsumerData,
     /// False: the subscriptions stay as they are (heartbeat V2 without them).
     pub with_subscriptions: bool,
@@ -60,6 +69,7 @@ pub struct ConsumerHeartbeat<'a> {
     pub notify: bool,
 }
 
+/// Who is connected. Java: `ProducerManager` and `ConsumerManager`.
 pub struct Clients {
     clock: Clock,
     settings: Live<BrokerSettings>,
@@ -89,6 +99,7 @@ struct PeerGroups {
 }
 
 impl Clients {
+    /// Nobody is connected yet.
     pub fn new(settings: Live<BrokerSettings>, clock: Clock) -> Clients {
         let rounds = Rounds::new(clock.monotonic_ms());
         let (tables, producer_turn) = (RwLock::default(), AtomicUsize::new(0));
@@ -188,6 +199,7 @@ impl Clients {
         is_empty
     }
 
+    /// Adds or renews a producer of the group, unless its connection is closed by now.
     pub fn register_producer(&self, client: &Client, group: &str) {
         let mut tables = self.tables.write();
         if !client.peer.is_open() {
@@ -202,6 +214,7 @@ impl Clients {
         }
     }
 
+    /// The connection's client is no producer of the group any more.
     pub fn unregister_producer(&self, peer_id: u64, group: &str) {
         let mut tables = self.tables.write();
         if let Some(groups) = tables.groups_of_peer.get_mut(&peer_id) {

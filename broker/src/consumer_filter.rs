@@ -35,9 +35,13 @@ const DEAD_BEFORE_LOAD_MS: i64 = 30_000;
 /// What one group wants of one topic, for as long as its expression is this one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupFilter {
+    /// The topic that is filtered.
     pub topic: String,
+    /// The consumer group that filters it.
     pub group: String,
+    /// As the consumer wrote it.
     pub expression: String,
+    /// `SQL92`, as the consumer wrote it; tags are not filtered here.
     pub expression_type: String,
     /// None where a file holds what does not compile: then all messages are wanted.
     pub compiled: Option<Arc<Expression>>,
@@ -112,6 +116,7 @@ pub fn bloom(broker: &BrokerConfig) -> Result<BloomFilter, BloomError> {
     BloomFilter::new(broker.max_error_rate_of_bloom_filter, broker.expect_consumer_num_use_filter)
 }
 
+/// Filters by topic and group, kept in `consumerFilter.json`. Java: `ConsumerFilterManager`.
 pub struct ConsumerFilters {
     settings: Live<BrokerSettings>,
     bloom: BloomFilter,
@@ -122,6 +127,7 @@ pub struct ConsumerFilters {
 }
 
 impl ConsumerFilters {
+    /// Reads the file at `path`; a missing one is an empty table. An error if neither it nor its backup can be read.
     pub fn load(
         path: &Path,
         settings: Live<BrokerSettings>,
@@ -134,6 +140,7 @@ impl ConsumerFilters {
         Ok(ConsumerFilters { settings, bloom, clock, table, recent, file })
     }
 
+    /// The filter that makes the bits of messages and of groups.
     pub fn bloom(&self) -> &BloomFilter {
         &self.bloom
     }
@@ -282,7 +289,8 @@ impl ConsumerFilters {
     }
 
     fn clean(&self) {
-        let long_ago = self.clock.wall_ms() - self.settings.load().broker.filter_data_clean_time_span_ms;
+        let span_ms = self.settings.load().broker.filter_data_clean_time_span_ms;
+        let long_ago = self.clock.wall_ms().saturating_sub(span_ms);
         let is_over = |known: &Registered| known.is_dead() && known.dead_ms <= long_ago;
         let has_over = self.table.read().values().any(|g| g.is_empty() || g.values().any(is_over));
         if !has_over {

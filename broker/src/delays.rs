@@ -10,20 +10,23 @@ use store::{Appended, MessageStore, PutError, WheelTimerError};
 /// What sends a message to the topic where it waits.
 #[derive(Clone)]
 pub struct Delays {
+    /// For delay levels.
     pub schedule: Arc<Schedule>,
     /// None with `timerWheelEnable=false`.
     pub timer: Option<Arc<Timer>>,
 }
 
 impl Delays {
-    /// Appends a message, where it waits if it is to. Java: `DefaultMessageStore.putMessage` with its hooks.
+    /// Appends a message, where it waits if it is to. Java: `DefaultMessageStore.putMessage` with its hooks. Errors
+    /// are those of [`MessageStore::append`], and [`PutError::WheelTimer`] for a time that is not taken.
     pub fn append(&self, store: &MessageStore, mut message: Message<'_>) -> Result<Appended, PutError> {
         self.rewrite(&mut message)?;
         store.append(&message)
     }
 
     /// Sends a message that is to wait to the topic where it does; leaves others alone, and those that have waited.
-    /// Java: `HookUtils.handleScheduleMessage`.
+    /// Java: `HookUtils.handleScheduleMessage`. An error, always [`PutError::WheelTimer`], for a time that is not
+    /// taken.
     pub fn rewrite(&self, message: &mut Message<'_>) -> Result<(), PutError> {
         match sys_flag::transaction(message.sys_flag) {
             sys_flag::TRANSACTION_NOT | sys_flag::TRANSACTION_COMMIT => {}

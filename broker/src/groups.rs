@@ -31,6 +31,7 @@ const SYSTEM_GROUPS: [&str; 8] = [
     "CID_RMQ_SYS_TRANS",
 ];
 
+/// The consumer groups, kept in `subscriptionGroup.json`. Java: `SubscriptionGroupManager`.
 pub struct Groups {
     settings: Live<BrokerSettings>,
     /// Every LMQ is a group too, without being in the table.
@@ -62,7 +63,8 @@ impl Table {
 }
 
 impl Groups {
-    /// Reads `path` on top of the system groups, so that settings an operator gave those are kept.
+    /// Reads `path` on top of the system groups, so that settings an operator gave those are kept. An error if
+    /// neither it nor its backup can be read.
     pub fn load(path: &Path, settings: Live<BrokerSettings>, clock: Clock) -> Result<Groups, LoadError> {
         let (file, stored) = TableFile::open::<SubscriptionGroupWrapper>(path)?;
         let mut table = Table::default();
@@ -121,16 +123,18 @@ impl Groups {
         self.is_lmq(group) || self.table.read().groups.contains_key(group)
     }
 
+    /// Groups in the table.
     pub fn len(&self) -> usize {
         self.table.read().groups.len()
     }
 
+    /// Whether the table has no group.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Makes or replaces a group; its attributes are a request in the form of [`attributes::alter`].
-    /// Java: `updateSubscriptionGroupConfig`.
+    /// Java: `updateSubscriptionGroupConfig`. An error for attributes that `alter` refuses.
     pub fn update(&self, group: SubscriptionGroupConfig) -> Result<(), AttributeError> {
         self.update_list(vec![group])
     }
@@ -204,6 +208,7 @@ impl Groups {
         self.persist_soon();
     }
 
+    /// Which version of the table this is: it grows with each change.
     pub fn data_version(&self) -> DataVersion {
         self.table.read().data_version
     }

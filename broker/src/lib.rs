@@ -1,4 +1,5 @@
 //! The broker: `mqbroker`.
+#![warn(missing_docs)]
 
 mod arrivals;
 pub mod attributes;

@@ -11,6 +11,7 @@ pub const LOCK_LIVE_MS_MAX: u64 = 60_000;
 /// Locks of all groups, at most; beyond it none is given until some are free or expire. Java has no limit.
 const LOCKS_MAX: usize = 262_144;
 
+/// Locks of queues by consumer group, in memory only.
 pub struct Locks {
     clock: Clock,
     live_ms_max: u64,
@@ -51,6 +52,7 @@ impl Lock {
 }
 
 impl Locks {
+    /// Nothing is locked; a lock that is not renewed for `live_ms_max` milliseconds is free again.
     pub fn new(clock: Clock, live_ms_max: u64) -> Locks {
         Locks { clock, live_ms_max, table: Mutex::default() }
     }

@@ -32,14 +32,18 @@ use tokio::runtime::Handle;
 /// Requests that may wait at a time; one more is answered at once. Bytes are what they hold, about.
 #[derive(Clone, Copy, Debug)]
 pub struct LongPollLimits {
+    /// Requests at all queues together.
     pub requests_max: usize,
+    /// Bytes of all requests together.
     pub bytes_max: usize,
     /// A client has one pull for each queue of each of its groups.
     pub requests_of_connection_max: usize,
+    /// Bytes of one connection's requests.
     pub bytes_of_connection_max: usize,
     /// A queue has one pull for each group, or for each client of one that broadcasts. A message that comes may wake all of
     /// them at once.
     pub requests_at_queue_max: usize,
+    /// Bytes of the requests at one queue.
     pub bytes_at_queue_max: usize,
 }
 
@@ -74,6 +78,7 @@ pub type Resume<S> = Box<dyn FnOnce(&Arc<S>, &mut Call, Woken) -> Result<Outcome
 /// Where a request waits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
+    /// Its messages wake the request.
     pub topic: Arc<str>,
     /// None: any queue's message wakes it.
     pub queue_id: Option<i32>,
@@ -85,12 +90,15 @@ pub struct Waiting<S> {
     pub offset: i64,
     /// It has seen that those before this one are not for it. For any queue both are 0.
     pub checked_to: i64,
+    /// Which of the messages wake it.
     pub interest: Interest,
+    /// What it does then.
     pub resume: Resume<S>,
 }
 
 /// Which messages wake a request.
 pub enum Interest {
+    /// Those with one of these tags.
     Tags(TagFilter),
     /// Any: whether it is one for the request takes a look at more than its tags, which is not for the thread that derives
     /// queues.
@@ -113,11 +121,13 @@ pub enum Why {
     Arrived,
     /// Its queue has messages beyond where it asked, none of which woke it: it may go on behind them.
     Grown,
+    /// It has waited as long as it asked for, or as it may.
     TimeUp,
 }
 
 /// A request's waking, and its right to wait for the rest of its time.
 pub struct Woken {
+    /// What woke it.
     pub why: Why,
     ticket: Ticket,
 }
@@ -126,6 +136,7 @@ pub struct Woken {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
+/// The requests that wait. `S` is what handlers work on.
 pub struct LongPoll<S> {
     clock: Clock,
     /// Where requests run whose peers have no task, and where many are woken.
@@ -174,6 +185,7 @@ struct Held<S> {
 type Taking<S> = Vec<Box<Held<S>>>;
 
 impl<S: Send + Sync + 'static> LongPoll<S> {
+    /// Nobody waits yet. Requests run on `runtime` whose peers have no task of their own.
     pub fn new(clock: Clock, runtime: Handle, limits: LongPollLimits) -> LongPoll<S> {
         let shard = || Shard { waiting: AtomicUsize::new(0), topics: Mutex::default() };
         LongPoll {
@@ -192,12 +204,14 @@ impl<S: Send + Sync + 'static> LongPoll<S> {
         self.shards.iter().map(|shard| shard.waiting.load(Ordering::SeqCst)).sum()
     }
 
+    /// Whether no request waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Parks a request for `wait_ms`, and returns its id. The caller looks again afterwards whether a message came meanwhile,
-    /// which woke nobody, and [wakes](Self::wake_one) the request then.
+    /// which woke nobody, and [wakes](Self::wake_one) the request then. Full where a limit is reached: the call is as
+    /// it was.
     pub fn park(
         &self,
         call: &mut Call,
@@ -211,7 +225,8 @@ impl<S: Send + Sync + 'static> LongPoll<S> {
         self.insert(call, spot, waiting, ticket)
     }
 
-    /// Parks a request for the rest of its time. As with [`park`](Self::park) the caller looks again.
+    /// Parks a request for the rest of its time. As with [`park`](Self::park) the caller looks again. Full if no time
+    /// is left, or no room.
     pub fn park_again(
         &self,
         call: &mut Call,

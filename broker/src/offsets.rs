@@ -92,6 +92,8 @@ impl QueueOffsets {
 }
 
 impl ConsumerOffsets {
+    /// Reads the file at `path`; if it is missing, no group has an offset. An error if neither it nor its backup can be
+    /// read.
     pub fn load(
         path: &Path,
         settings: Live<BrokerSettings>,
@@ -256,6 +258,7 @@ impl ConsumerOffsets {
         groups
     }
 
+    /// Which version of the offsets this is; see `consumerOffsetUpdateVersionStep`.
     pub fn data_version(&self) -> DataVersion {
         *self.data_version.lock()
     }

@@ -74,7 +74,7 @@ struct Waiting {
 }
 
 impl Persister {
-    /// Starts the thread.
+    /// Starts the thread. An error if the system has no thread left.
     pub fn start() -> io::Result<Persister> {
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();

@@ -39,7 +39,9 @@ const UNREGISTER_TIMEOUT: Duration = Duration::from_millis(900);
 /// What a name server says of this broker's master. Both are absent if it knows none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MasterAddrs {
+    /// `host:port` for clients.
     pub master_addr: Option<String>,
+    /// `host:port` for slaves.
     pub ha_server_addr: Option<String>,
 }
 
@@ -66,6 +68,7 @@ impl From<CallError> for RegisterError {
     }
 }
 
+/// Tells every name server of this broker and its topics, now and then and when they change.
 pub struct Registration {
     shared: Arc<Shared>,
     rounds: Mutex<Option<JoinHandle<()>>>,
@@ -91,6 +94,7 @@ struct Follower {
 }
 
 impl Registration {
+    /// Tells nobody yet: see [`start`](Self::start).
     pub fn new(settings: Live<BrokerSettings>, client: ClientConfig, topics: Arc<Topics>) -> Registration {
         let shared = Shared {
             settings,

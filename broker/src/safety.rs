@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use remoting::{Command, Responder, ResponseCode};
 use std::sync::Arc;
-use store::{Policy, WaitOutcome, Waiter};
+use store::{FlushDiskType, MessageStoreConfig, Policy, WaitOutcome, Waiter};
 use tokio::sync::oneshot;
 
 /// Who waits for a message to be safe.
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
     reason = "nearly all are replies, and a box each would cost more than it saves"
 )]
 pub enum Waiting {
+    /// An answer, made when the wait ends.
     Reply(LateReply),
     /// A task that goes on, however the wait ends.
     Task(oneshot::Sender<()>),
@@ -19,7 +20,9 @@ pub enum Waiting {
 
 /// A reply that is ready but for its code.
 pub struct LateReply {
+    /// Whom to answer.
     pub responder: Responder,
+    /// The answer; see `tells_outcome` for its code.
     pub reply: Command,
     /// Whether the code says how the wait ended; else it stays as it is.
     pub tells_outcome: bool,
@@ -54,14 +57,15 @@ fn code_of(outcome: WaitOutcome) -> ResponseCode {
     }
 }
 
-impl Broker {
-    /// What an acknowledgement has to reach, of messages that wait for it (property `WAIT` not `false`); `None` if being in
-    /// the log is enough.
-    pub fn safety_policy(&self) -> Option<Policy> {
-        let flushed_within = self.flushes_synchronously().then(|| self.store.config().sync_flush_timeout());
-        Some(Policy { flushed_within, replicated: None }).filter(|policy| !policy.is_nothing())
-    }
+/// What an acknowledgement has to reach, of messages that wait for it (property `WAIT` not `false`); `None` if being in the
+/// log is enough.
+pub fn safety_policy(settings: &MessageStoreConfig) -> Option<Policy> {
+    let flushes = settings.flush_disk_type == FlushDiskType::SyncFlush;
+    let flushed_within = flushes.then(|| settings.sync_flush_timeout());
+    Some(Policy { flushed_within, replicated: None }).filter(|policy| !policy.is_nothing())
+}
 
+impl Broker {
     /// Answers once what is in the log up to `end_offset` is as safe as `policy` says.
     pub fn answer_when_safe(&self, end_offset: i64, policy: Option<Policy>, late: LateReply) {
         match policy {

@@ -33,6 +33,7 @@ use store::{Arrived, DelayLevels, MessageStore};
 /// The thread looks at the clock at least this often, as the clock may have been set forward.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
+/// How far each delay level is delivered, kept in `delayOffset.json`, and the thread that delivers.
 pub struct Schedule {
     settings: Live<BrokerSettings>,
     /// The store has the same.
@@ -54,6 +55,8 @@ struct Progress {
 }
 
 impl Schedule {
+    /// Reads the file at `path`; if it is missing, each level begins at its queue's start. An error if neither it nor its
+    /// backup can be read.
     pub fn load(
         path: &Path,
         settings: Live<BrokerSettings>,
@@ -114,7 +117,7 @@ impl Schedule {
         true
     }
 
-    /// Starts to deliver, from the stored offsets on. A master's task.
+    /// Starts to deliver, from the stored offsets on. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         let schedule = self.clone();
         self.workers.start("schedule", move || schedule.deliver_until_stopped())
@@ -138,6 +141,7 @@ impl Schedule {
         }
     }
 
+    /// Which version of the offsets this is; see `delayOffsetUpdateVersionStep`.
     pub fn data_version(&self) -> DataVersion {
         self.progress.lock().data_version
     }

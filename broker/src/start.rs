@@ -75,10 +75,14 @@ pub struct Running {
 pub enum StartError {
     /// `bindAddress` or `brokerIP1` is no address.
     Address {
+        /// Which of the two.
         key: &'static str,
+        /// What it says.
         value: String,
     },
+    /// The port is taken, or not ours to take.
     Listen(SocketAddr, io::Error),
+    /// The store does not open or start: it is in use, or its files cannot be read.
     Store(OpenError),
     /// Of messages with a delivery time of their own.
     Timer(TimerError),
@@ -90,7 +94,9 @@ pub enum StartError {
     Bloom(BloomError),
     /// A `-Dname=value` that is no number.
     SystemProperty {
+        /// Its name.
         name: &'static str,
+        /// What it says.
         value: String,
     },
 }
@@ -112,7 +118,8 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does.
+/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does. An error names what
+/// keeps it from starting.
 pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, StartError> {
     let listeners = bind(&settings)?;
     let broker = build(settings, clock)?;
@@ -334,6 +341,7 @@ fn announce(settings: &BrokerSettings) {
 }
 
 impl Running {
+    /// What its handlers work on.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
     }

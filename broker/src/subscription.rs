@@ -9,7 +9,9 @@ use store::{ExtUnit, MessageFilter};
 /// Lets messages with one of the tags' hash codes pass; the client compares the tags themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagFilter {
+    /// Whatever the tags.
     All,
+    /// With a hash code among these, `String.hashCode` of the tags.
     Codes(SmallVec<[i32; 8]>),
 }
 
@@ -25,6 +27,7 @@ impl TagFilter {
         }
     }
 
+    /// What a heartbeat says that the consumer wants; its client has made the hash codes.
     pub fn of(subscription: &SubscriptionData) -> TagFilter {
         match subscription.sub_string.as_str() {
             _ if subscription.class_filter_mode => TagFilter::All,
@@ -50,7 +53,9 @@ impl MessageFilter for TagFilter {
 /// Which messages a pull wants.
 #[derive(Clone)]
 pub enum PullFilter {
+    /// By tags, which stand in the queue.
     Tags(TagFilter),
+    /// By an expression over properties, for which each record is looked at.
     Sql(SqlFilter),
 }
 

@@ -49,7 +49,9 @@ const CLOCK_WRONG_MS_MAX: i64 = 100 * 365 * 24 * 3_600_000;
 /// Why the timer does not open.
 #[derive(Debug)]
 pub enum TimerError {
+    /// Wheel, log or checkpoint do not open.
     Files(OpenError),
+    /// `timermetrics` cannot be read, nor its backup.
     Metrics(LoadError),
 }
 
@@ -64,6 +66,7 @@ impl fmt::Display for TimerError {
 
 impl std::error::Error for TimerError {}
 
+/// Messages that wait for a time of their own, and the threads that enter and deliver them. Java: `TimerMessageStore`.
 pub struct Timer {
     /// Length of a slot.
     tick_ms: i64,
@@ -101,7 +104,7 @@ struct Progress {
 }
 
 impl Timer {
-    /// Opens the files under the store's directory; starts nothing.
+    /// Opens the files under the store's directory; starts nothing. An error if one of them cannot be read or made.
     pub fn load(metrics_path: &Path, store: Arc<MessageStore>, clock: Clock) -> Result<Timer, TimerError> {
         let config = store.config();
         let end = StoreEnd { log_end: store.max_phy_offset(), clean: store.was_clean() };
@@ -164,7 +167,7 @@ impl Timer {
         ms - ms.rem_euclid(self.tick_ms)
     }
 
-    /// Starts to deliver. A master's task.
+    /// Starts to deliver. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>) -> io::Result<()> {
         let timer = self.clone();
         self.workers.start("timer", move || timer.turn_until_stopped())?;

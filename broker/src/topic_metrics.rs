@@ -18,6 +18,7 @@ pub struct TopicMetrics<T> {
 }
 
 impl<T: TopicCounts> TopicMetrics<T> {
+    /// Reads the file at `path`; a missing one counts nothing. An error if neither it nor its backup can be read.
     pub fn load(path: &Path, clock: Clock) -> Result<TopicMetrics<T>, LoadError> {
         let (file, stored) = TableFile::open::<T>(path)?;
         let new = || {

@@ -7,26 +7,39 @@ pub use store::topic_name::{
 
 /// Its settings are those of topics that a send creates. Java: `AUTO_CREATE_TOPIC_KEY_TOPIC`.
 pub const TBW102: &str = "TBW102";
+/// Of Java's benchmarks.
 pub const BENCHMARK_TEST: &str = "BenchmarkTest";
+/// Half messages wait here for the end of their transaction.
 pub const RMQ_SYS_TRANS_HALF_TOPIC: &str = "RMQ_SYS_TRANS_HALF_TOPIC";
+/// Says which half messages are ended.
 pub const RMQ_SYS_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_TRANS_OP_HALF_TOPIC";
+/// As [`RMQ_SYS_TRANS_HALF_TOPIC`], where Java keeps transactions in RocksDB; here the name is only reserved.
 pub const RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC: &str = "RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC";
+/// As [`RMQ_SYS_TRANS_OP_HALF_TOPIC`], where Java keeps transactions in RocksDB; here the name is only reserved.
 pub const RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC: &str = "RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC";
+/// Traces of messages, where `msgTraceTopicName` names no other topic.
 pub const RMQ_SYS_TRACE_TOPIC: &str = "RMQ_SYS_TRACE_TOPIC";
+/// Half messages that were given up because no producer knew their end.
 pub const TRANS_CHECK_MAX_TIME_TOPIC: &str = "TRANS_CHECK_MAX_TIME_TOPIC";
+/// Of Java's own tests.
 pub const SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
+/// Java told here once of pulls whose offset it corrected; the name is reserved.
 pub const OFFSET_MOVED_EVENT: &str = "OFFSET_MOVED_EVENT";
 /// Java: `RMQ_SYS_ROCKSDB_OFFSET_TOPIC`.
 pub const CHECKPOINT_TOPIC: &str = "CHECKPOINT_TOPIC";
 
+/// The broker's name comes behind it.
 pub const SYNC_BROKER_MEMBER_PREFIX: &str = "rmq_sys_SYNC_BROKER_MEMBER_";
+/// The cluster's name comes behind it: what was popped waits here for its acknowledgement.
 pub const REVIVE_LOG_PREFIX: &str = "rmq_sys_REVIVE_LOG_";
 /// Groups that start so are the broker's own.
 pub const CID_RMQ_SYS_PREFIX: &str = "CID_RMQ_SYS_";
 
+/// The longest name of a topic that a client may make.
 pub const TOPIC_CHARS_MAX: usize = 127;
 /// Shorter than a topic's, because retry and DLQ topics are made of it.
 pub const GROUP_CHARS_MAX: usize = 120;
+/// The longest name where the broker has put `%RETRY%` or `%DLQ%` in front.
 pub const RETRY_OR_DLQ_TOPIC_CHARS_MAX: usize = 255;
 
 /// Java: `TopicValidator.SYSTEM_TOPIC_SET`, as it is before a broker adds its own.

@@ -24,30 +24,39 @@ use tokio::sync::watch;
 
 /// Bits of [`TopicConfig::topic_sys_flag`]. Java: `TopicSysFlag`.
 pub mod topic_sys_flag {
+    /// Of a topic of one unit of a deployment.
     pub const UNIT: i32 = 1;
+    /// Of a topic that other units subscribe to.
     pub const UNIT_SUB: i32 = 2;
 }
 
 /// Bits of [`TopicConfig::perm`]. Java: `PermName`.
 pub mod perm {
+    /// Nobody uses it; permissions are smaller numbers.
     pub const PRIORITY: i32 = 8;
+    /// Consumers may pull.
     pub const READ: i32 = 4;
+    /// Producers may send.
     pub const WRITE: i32 = 2;
     /// Topics may be created after this one's example.
     pub const INHERIT: i32 = 1;
 
+    /// Whether [`READ`] is in it.
     pub const fn is_readable(perm: i32) -> bool {
         perm & READ != 0
     }
 
+    /// Whether [`WRITE`] is in it.
     pub const fn is_writeable(perm: i32) -> bool {
         perm & WRITE != 0
     }
 
+    /// Whether [`INHERIT`] is in it.
     pub const fn is_inherited(perm: i32) -> bool {
         perm & INHERIT != 0
     }
 
+    /// Whether it is a number that an admin may set.
     pub const fn is_valid(perm: i32) -> bool {
         perm >= 0 && perm < PRIORITY
     }
@@ -61,6 +70,7 @@ pub fn queue_ids(queue_nums: i32) -> Range<i32> {
     0..queue_nums.min(QUEUES_MAX)
 }
 
+/// The topics, kept in `topics.json`. Java: `TopicConfigManager`.
 pub struct Topics {
     settings: Live<BrokerSettings>,
     /// Every LMQ is a topic of one queue, without being in the table.
@@ -93,7 +103,8 @@ impl Table {
 }
 
 impl Topics {
-    /// Reads `path` on top of the broker's own topics, so that settings an operator gave those are kept.
+    /// Reads `path` on top of the broker's own topics, so that settings an operator gave those are kept. An error if
+    /// neither it nor its backup can be read.
     pub fn load(path: &Path, settings: Live<BrokerSettings>, clock: Clock) -> Result<Topics, LoadError> {
         let (file, stored) = TableFile::open::<TopicConfigSerializeWrapper>(path)?;
         let mut table = Table::default();
@@ -131,6 +142,7 @@ impl Topics {
         self.enable_lmq && is_lmq(topic)
     }
 
+    /// Whether the topic exists.
     pub fn contains(&self, topic: &str) -> bool {
         self.is_lmq(topic) || self.table.read().topics.contains_key(topic)
     }
@@ -140,6 +152,7 @@ impl Topics {
         self.table.read().topics.get(topic).is_some_and(|topic| has_batch_queues(topic))
     }
 
+    /// Whether the topic's messages are consumed in order; false for one that does not exist.
     pub fn is_order_topic(&self, topic: &str) -> bool {
         self.table.read().topics.get(topic).is_some_and(|topic| topic.order)
     }
@@ -155,10 +168,12 @@ impl Topics {
         topic_validator::is_system_topic(topic) || self.system_topics.contains(topic)
     }
 
+    /// Topics in the table.
     pub fn len(&self) -> usize {
         self.table.read().topics.len()
     }
 
+    /// Whether the table has no topic.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -247,7 +262,8 @@ impl Topics {
     }
 
     /// Makes or replaces a topic; its attributes are a request in the form of [`attributes::alter`]. One that is as it
-    /// should be stays untouched. Java: `updateTopicConfig`, `AdminBrokerProcessor.updateAndCreateTopic`.
+    /// should be stays untouched. Java: `updateTopicConfig`, `AdminBrokerProcessor.updateAndCreateTopic`. An error
+    /// for attributes that `alter` refuses.
     pub fn update(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
         if let Some(existing) = self.find(&topic.topic_name).filter(|existing| **existing == topic) {
             return Ok(existing);
@@ -308,6 +324,7 @@ impl Topics {
         self.persist_soon();
     }
 
+    /// Which version of the table this is: it grows with each change.
     pub fn data_version(&self) -> DataVersion {
         self.table.read().data_version
     }
@@ -369,6 +386,7 @@ impl Topics {
     }
 }
 
+/// Whether its queues hold batches as they were sent. Java: `QueueTypeUtils.isBatchCq`.
 pub fn has_batch_queues(topic: &TopicConfig) -> bool {
     topic.attributes.get(attributes::QUEUE_TYPE).is_some_and(|kind| kind == "BatchCQ")
 }

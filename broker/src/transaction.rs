@@ -50,12 +50,17 @@ pub type Ask = Box<dyn Fn(&str, Command) + Send>;
 /// What the transactions work on.
 #[derive(Clone)]
 pub struct Collaborators {
+    /// Where half messages and their ends are read.
     pub store: Arc<MessageStore>,
+    /// By way of this every message is stored; one that is to wait for a time does so.
     pub delays: Delays,
+    /// The settings of the topic of half messages, and of what is given up.
     pub topics: Arc<Topics>,
+    /// How far the check is in its own topics.
     pub offsets: Arc<ConsumerOffsets>,
 }
 
+/// Half messages, what becomes of them, and the threads that see to it. Java: `TransactionalMessageServiceImpl`.
 pub struct Transactions {
     settings: Live<BrokerSettings>,
     store_host: SocketAddr,
@@ -69,7 +74,8 @@ pub struct Transactions {
 }
 
 impl Transactions {
-    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages.
+    /// `metrics_path`: `config/transactionMetrics`. `store_host` is this broker in the op messages. An error if
+    /// neither the metrics nor their backup can be read.
     pub fn load(
         metrics_path: &Path,
         settings: Live<BrokerSettings>,
@@ -89,7 +95,8 @@ impl Transactions {
         })
     }
 
-    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`.
+    /// Stores a half message in place of the message. Java: `asyncPrepareMessage`. Errors are those of
+    /// [`Delays::append`].
     pub fn prepare(&self, message: Message<'_>) -> Result<Appended, PutError> {
         let topic = message.topic.clone().into_owned();
         let appended = self.put(half::of(message))?;
@@ -98,7 +105,8 @@ impl Transactions {
     }
 
     /// Stores the message that a half message stands for, and ends the half message.
-    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`.
+    /// Java: `EndTransactionProcessor.sendFinalMessage` and `deletePrepareMessage`. [`NotHalf`] if it stands for
+    /// none; an error of the store leaves the half message as it is.
     pub fn commit(&self, half: &StoredMessage<'_>) -> Result<Result<Appended, PutError>, NotHalf> {
         let message = half::committed(half)?;
         let topic = message.topic.clone();
@@ -110,6 +118,7 @@ impl Transactions {
         Ok(put)
     }
 
+    /// Ends a half message, whose message nobody gets. Java: `deletePrepareMessage`.
     pub fn rollback(&self, half: &StoredMessage<'_>) {
         self.end(half);
         if let Some(topic) = property::find(&half.message.properties, property::REAL_TOPIC) {
@@ -117,7 +126,8 @@ impl Transactions {
         }
     }
 
-    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`.
+    /// Has a message that was given up checked once more from the start. Java: `resumeCheckHalfMessage`. Errors are
+    /// those of [`Delays::append`].
     pub fn resume(&self, given_up: &StoredMessage<'_>) -> Result<Appended, PutError> {
         self.put(half::resumed(given_up))
     }
@@ -178,7 +188,7 @@ impl Transactions {
         self.parts.delays.append(&self.parts.store, message)
     }
 
-    /// Starts to check and to write ops. A master's task.
+    /// Starts to check and to write ops. A master's task. An error if the system has no thread left.
     pub fn start(self: &Arc<Self>, ask: Ask) -> io::Result<()> {
         let transactions = self.clone();
         self.workers.start("transaction-check", move || transactions.check_until_stopped(&ask))?;
@@ -194,7 +204,7 @@ impl Transactions {
     }
 
     fn check_until_stopped(&self, ask: &Ask) {
-        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms;
+        let interval_ms = || self.settings.load().broker.transaction_check_interval_ms.max(1);
         while !self.workers.sleep(Duration::from_millis(interval_ms())) {
             self.check(ask);
         }

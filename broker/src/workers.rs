@@ -21,7 +21,8 @@ struct Signal {
 
 impl Workers {
     /// Runs `work` on a thread of its own; it must end soon once [`is_stopping`](Self::is_stopping). It is run again if it
-    /// panics: timed messages and transactions must not stand still until the next start.
+    /// panics: timed messages and transactions must not stand still until the next start. An error if the system has
+    /// no thread left.
     pub fn start(&self, name: &str, work: impl Fn() + Send + 'static) -> io::Result<()> {
         self.signal.lock().stopping = false;
         let thread = threads::spawn_untiring(name, work)?;

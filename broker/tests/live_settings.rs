@@ -86,6 +86,19 @@ impl Lab {
         self.ask(RequestCode::PULL_MESSAGE, &ext, Vec::new()).await.response_code()
     }
 
+    /// Lets time pass for a pull that waits, and answers it if that was long enough.
+    async fn pass_once_parked(&self, ms: u64) {
+        let broker = self.running.broker();
+        let parked = async {
+            while broker.long_poll.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, parked).await.expect("the pull is parked");
+        self.clock.advance(Duration::from_millis(ms));
+        broker.long_poll.wake_expired(broker);
+    }
+
     /// Waits until the whole log is on disk.
     fn flushed(&self) {
         let store = &self.running.broker().store;
@@ -129,31 +142,31 @@ async fn flush_interval_commit_log() {
 async fn long_polling_enable() {
     let mut lab = Lab::new("").await;
     assert_eq!(lab.send(100).await, ResponseCode::SUCCESS);
-    // A pull beyond what the queue has does not wait.
-    tokio::task::block_in_place(|| derived(&lab.running.broker().store));
+    let store = &lab.running.broker().store;
+    // A pull from behind the queue's end would not wait.
+    tokio::task::block_in_place(|| derived(store));
     lab.update("longPollingEnable=false\nshortPollingTimeMills=100");
-    let moved = async {
-        while lab.running.broker().long_poll.is_empty() {
-            tokio::task::yield_now().await;
-        }
-        // Far less than the 15 s that the pull would wait for.
-        lab.clock.advance(Duration::from_millis(101));
-    };
-    let (code, ()) = tokio::join!(lab.pull(), moved);
+    // Far less than the 15 s that the pull would wait for.
+    let (code, ()) = tokio::join!(lab.pull(), lab.pass_once_parked(101));
     assert_eq!(code, ResponseCode::PULL_NOT_FOUND);
+    lab.update("longPollingEnable=true");
+    let sent = async {
+        lab.pass_once_parked(101).await;
+        assert!(!lab.running.broker().long_poll.is_empty(), "it waits on");
+        assert_eq!(lab.send(100).await, ResponseCode::SUCCESS);
+    };
+    let (code, ()) = tokio::join!(lab.pull(), sent);
+    assert_eq!(code, ResponseCode::SUCCESS);
     lab.running.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn file_reserved_time_and_delete_when() {
-    let now_ms = Clock::real().wall_ms() + 2 * HOUR.as_millis() as i64;
-    let [.., hour, _, _] = store::local_time(now_ms);
-    let other_hour = (hour + 12) % 24;
     // Files go at their hour only, unless the disk of this machine is fuller than 85%.
-    let mut lab = Lab::new(&format!(
-        "deleteWhen={other_hour}\ndiskMaxUsedSpaceRatio=100\ncleanFileForciblyEnable=false\n"
-    ))
-    .await;
+    let mut lab = Lab::new("diskMaxUsedSpaceRatio=100\ncleanFileForciblyEnable=false\n").await;
+    let later_ms = lab.clock.wall_ms() + 2 * HOUR.as_millis() as i64;
+    let [.., hour, _, _] = store::local_time(later_ms);
+    lab.update(&format!("deleteWhen={}", (hour + 12) % 24));
     for _ in 0..5 {
         assert_eq!(lab.send(30_000).await, ResponseCode::SUCCESS);
     }
@@ -172,7 +185,15 @@ async fn file_reserved_time_and_delete_when() {
 async fn a_bad_update_changes_nothing_and_some_keys_wait_for_the_next_start() {
     let mut lab = Lab::new("").await;
     let update = |text: &str| config::updated(&lab.config, &Properties::parse(text.as_bytes()).unwrap());
-    for bad in ["maxMessageSize=7\ndeleteWhen=at night", "messageDelayLevel=1x", "namesrvAddr=nowhere"] {
+    for bad in [
+        "maxMessageSize=7\ndeleteWhen=at night",
+        "maxMessageSize=-1",
+        "flushIntervalCommitLog=4294967296",
+        "longPollingEnable=yes",
+        "messageDelayLevel=1x",
+        "namesrvAddr=nowhere",
+        "maxErrorRateOfBloomFilter=100",
+    ] {
         assert!(update(bad).is_err(), "{bad}");
     }
     let before = lab.running.broker().settings().store.clone();

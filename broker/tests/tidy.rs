@@ -48,6 +48,23 @@ fn the_wire_reads_no_file_but_those_of_tls() {
     assert!(files.iter().all(of_tls), "{files:?}");
 }
 
+/// `./test` runs the examples of comments of `process` alone: a crate without any costs half a minute all the same.
+#[test]
+fn examples_that_run_stand_in_process() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = Vec::new();
+    for room in ["bench", "broker", "filter", "message", "mqstore", "namesrv", "remoting", "store"] {
+        sources(&root.join(room), &mut files);
+    }
+    let runs = |text: &str| {
+        let lines = text.lines().map(str::trim_start);
+        let fences = lines.filter_map(|line| line.strip_prefix("///").or(line.strip_prefix("//!")));
+        fences.filter_map(|line| line.trim().strip_prefix("```")).step_by(2).any(|kind| kind != "text")
+    };
+    files.retain(|file| runs(&fs::read_to_string(file).unwrap()));
+    assert!(files.is_empty(), "{files:?}");
+}
+
 /// A name without the unit behind it.
 fn without_unit(name: &str) -> &str {
     let units = ["_ms", "_s", "_sec", "_hours", "_bytes"];

@@ -102,10 +102,7 @@ impl CommitLog {
             tail.reserve_for_append(needed)?;
         }
         let mut next_file = self.next.lock();
-        let next = match next_file.ready.take() {
-            Some(next) if next.start() == start => next,
-            _ => next_file.make(&self.files, start).map_err(PutError::CreateMappedFileFailed)?,
-        };
+        let next = next_file.take(&self.files, start)?;
         if end < start {
             let mut blank = [0; BLANK_BYTES];
             blank[..4].copy_from_slice(&((start - end) as i32).to_be_bytes());
@@ -169,6 +166,12 @@ impl Ahead {
         }
     }
 
+    /// The log ends earlier than it did.
+    pub fn log_was_cut(&self) {
+        self.wanted_at.store(0, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     pub fn stop(&self) {
         *self.stop.lock() = true;
         self.wake.notify_one();
@@ -198,6 +201,10 @@ impl Ahead {
     fn step(&self, log: &CommitLog, touched: &mut i64) -> bool {
         let Some((file, at)) = log.end_of_last_file() else { return true };
         let end = file.start() + at as i64;
+        if *touched > end + TOUCHED_AHEAD_BYTES as i64 {
+            // The log was cut.
+            *touched = end;
+        }
         let from = (*touched).max(end);
         let until = (end + TOUCHED_AHEAD_BYTES as i64).min(file.start() + file.len() as i64);
         // Touching a page that has no block on a full disk would fail.

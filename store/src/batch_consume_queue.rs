@@ -155,8 +155,9 @@ impl BatchConsumeQueue {
     }
 
     fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {
-        self.files.end_at(end * ENTRY_BYTES, cleared)?;
+        // First, so that readers do not go where the files are about to end.
         self.end.store(end, Ordering::Release);
+        self.files.end_at(end * ENTRY_BYTES, cleared)?;
         let last = self.last()?;
         let first = if last.is_some() { self.at(self.indexes().start)? } else { None };
         self.min_offset.store(first.map_or(-1, |first| first.base_offset), Ordering::Release);
@@ -180,6 +181,11 @@ impl BatchConsumeQueue {
         let (topic, queue_id) = (&**self.topic(), self.queue_id());
         warn!(topic, queue_id, from = indexes.end, to = end, "batch queue cut off");
         self.end_at(end, true)
+    }
+
+    /// Brings to disk that the queue ends where it does.
+    pub fn sync_end(&self) -> io::Result<()> {
+        self.files.sync_end()
     }
 
     /// Moves the min offset up to the first message that the log has, which begins at `min_physical_offset`.

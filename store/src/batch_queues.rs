@@ -50,6 +50,10 @@ impl BatchQueues {
         Ok(queues)
     }
 
+    pub fn dir(&self) -> &Arc<SparseDir> {
+        &self.dir
+    }
+
     pub fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<BatchConsumeQueue>> {
         self.table.read().get(topic)?.get(&queue_id).cloned()
     }

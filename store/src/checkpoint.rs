@@ -18,6 +18,18 @@ impl Fields {
         self.durable_offset = offset;
     }
 
+    /// Notes nothing of messages behind the one that starts and was stored at `known`, since the log was cut behind it; of no
+    /// message with `None`.
+    pub fn forget_behind(&mut self, known: Option<(i64, i64)>) {
+        let (offset, timestamp_ms) = known.unwrap_or((0, 0));
+        let times =
+            [&mut self.physic_msg_timestamp, &mut self.logics_msg_timestamp, &mut self.index_msg_timestamp];
+        let offsets =
+            [&mut self.confirm_phy_offset, &mut self.logics_physical_offset, &mut self.durable_offset];
+        times.into_iter().for_each(|field| *field = timestamp_ms.min(*field));
+        offsets.into_iter().for_each(|field| *field = offset.min(*field));
+    }
+
     /// What [`all_durable`](Self::all_durable) noted, unless Java has written the file since.
     pub fn durable(&self) -> Option<i64> {
         (self.durable_offset > 0 && self.durable_offset == self.logics_physical_offset)

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
 
 use message::{Record, record};
 use parking_lot::Mutex;
@@ -31,15 +31,19 @@ pub struct CommitLog {
     pub(super) next: Mutex<NextFile>,
     /// First byte not written yet. Everything before it is written for good.
     pub(super) max_offset: AtomicI64,
-    flushed_where: AtomicI64,
+    pub(super) flushed_where: AtomicI64,
     /// Store time of the last record.
     pub(super) store_timestamp_ms: AtomicI64,
     /// Since when the append lock is held; 0: it is not.
     pub(super) locked_since_ms: AtomicI64,
     /// One flush at a time.
-    flushing: Mutex<()>,
+    pub(super) flushing: Mutex<()>,
+    /// Odd while the log is being cut off; see [`undisturbed`](Self::undisturbed).
+    pub(super) cuts: AtomicU64,
     /// Consumers see nothing that is not on disk.
     confirms_flushed: bool,
+    /// What is in it comes from a master, in any pieces.
+    pub(super) is_slave: bool,
 }
 
 impl CommitLog {
@@ -62,7 +66,9 @@ impl CommitLog {
             store_timestamp_ms: AtomicI64::new(0),
             locked_since_ms: AtomicI64::new(0),
             flushing: Mutex::new(()),
+            cuts: AtomicU64::new(0),
             confirms_flushed: config.flush_disk_type == FlushDiskType::SyncFlush,
+            is_slave: config.is_slave(),
         })
     }
 
@@ -104,6 +110,23 @@ impl CommitLog {
     /// else the log. As in Java it says nothing of slaves: consumers see what no slave has.
     pub fn confirm_offset(&self) -> i64 {
         if self.confirms_flushed { self.flushed_where() } else { self.max_offset() }
+    }
+
+    /// What `read` makes of queues and log together; `None` if the log was cut meanwhile: places that a queue told may hold other
+    /// bytes since.
+    pub fn undisturbed<T>(&self, read: impl FnOnce() -> T) -> Option<T> {
+        let before = self.cuts.load(Ordering::Acquire);
+        let read = read();
+        fence(Ordering::Acquire);
+        (before.is_multiple_of(2) && self.cuts.load(Ordering::Relaxed) == before).then_some(read)
+    }
+
+    /// Whether the `len` bytes at `offset`, the last that are written and beginning with `head`, may be the begin of a record
+    /// whose rest is yet to come from the master.
+    pub fn is_cut(&self, offset: i64, len: usize, head: &[u8]) -> bool {
+        let room = self.roll_next_file(offset) - offset;
+        let is_cut = |size: &[u8; 4]| (len as i64..=room).contains(&i32::from_be_bytes(*size).into());
+        self.is_slave && head.first_chunk().is_none_or(is_cut)
     }
 
     /// Start of the file behind the one that holds `offset`.

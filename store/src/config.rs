@@ -93,7 +93,7 @@ impl MessageStoreConfig {
 
     /// From one look for something to flush to the next.
     pub fn flush_interval_commit_log(&self) -> Duration {
-        Duration::from_millis(self.flush_interval_commit_log_ms)
+        Duration::from_millis(self.flush_interval_commit_log_ms.max(1))
     }
 
     /// From one flush of whatever is dirty to the next.
@@ -103,7 +103,7 @@ impl MessageStoreConfig {
 
     /// As [`flush_interval_commit_log`](Self::flush_interval_commit_log), of the queues.
     pub fn flush_interval_consume_queue(&self) -> Duration {
-        Duration::from_millis(self.flush_interval_consume_queue_ms)
+        Duration::from_millis(self.flush_interval_consume_queue_ms.max(1))
     }
 
     /// As [`flush_commit_log_thorough_interval`](Self::flush_commit_log_thorough_interval), of the queues.

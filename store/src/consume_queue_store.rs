@@ -283,6 +283,29 @@ impl ConsumeQueueStore {
         self.batch.truncate(physical_offset)
     }
 
+    /// As [`truncate`](Self::truncate), of queues that are on disk, and what was cut off stays away whatever happens.
+    pub fn cut(&self, physical_offset: i64) -> io::Result<()> {
+        let simple = self.all().into_iter().filter(|queue| queue.max_physical_offset() > physical_offset);
+        let mut cut: Vec<_> = simple.map(Queue::Simple).collect();
+        for queue in self.batch.all() {
+            if queue.max_physical_end()? > physical_offset {
+                cut.push(Queue::Batch(queue));
+            }
+        }
+        self.truncate(physical_offset).map_err(io::Error::other)?;
+        match cut.len() > FLUSHED_ONE_BY_ONE_MAX {
+            true => self.sync(),
+            false => cut.iter().try_for_each(Queue::sync_end),
+        }
+    }
+
+    /// Brings the whole file systems to disk that hold the queues.
+    fn sync(&self) -> io::Result<()> {
+        let dirs = [Some(&self.dirs.entries), self.dirs.ext.as_ref(), Some(self.batch.dir())];
+        let mut paths = dirs.into_iter().flatten().map(|dir| &dir.path).filter(|path| path.is_dir());
+        paths.try_for_each(|path| self.disk.sync_file_system(path))
+    }
+
     /// After recovery: offsets go on where each queue ends, and begin where the log does (`recoverOffsetTable`).
     pub fn settle(&self, min_physical_offset: i64) -> Result<(), AccessError> {
         for queue in self.all() {

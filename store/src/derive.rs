@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use message::RecordError;
+use parking_lot::{Mutex, MutexGuard};
 use process::config::Live;
 use tracing::{error, warn};
 
@@ -36,8 +38,12 @@ pub struct Derive {
     /// Start and store time of the last message that the queues were told of.
     last_offset: AtomicI64,
     last_timestamp_ms: AtomicI64,
+    /// Where the log ended when it ended with a record of which more was to come from the master.
+    cut_at: AtomicI64,
     /// See [`has_left_out`](Self::has_left_out).
     has_left_out: AtomicBool,
+    /// Held during a turn: whoever holds it finds queues, index and positions at rest.
+    turning: Mutex<()>,
     asleep: AtomicBool,
     stop: AtomicBool,
     thread: OnceLock<Thread>,
@@ -84,6 +90,15 @@ impl Line<'_> {
                 }
                 Ok(Found::Blank) => return (self.log.roll_next_file(offset), None),
                 Ok(Found::End) => return (offset, None),
+                Ok(Found::NoRecord(RecordError::Short))
+                    if self.log.is_cut(offset, window.rest(read), window.bytes(read)) =>
+                {
+                    return (offset, None);
+                }
+                Ok(Found::NoRecord(error)) if self.log.is_slave => {
+                    error!(%error, offset, "no record of the master where one should be, rest of file left out");
+                    return (self.log.roll_next_file(offset), None);
+                }
                 Ok(Found::NoRecord(error)) => {
                     // As Java's master: go on behind what can be read of this file.
                     error!(%error, offset, "no record in the log where one should be, rest of file left out");
@@ -148,11 +163,36 @@ impl Derive {
     pub fn set_from(&self, offset: i64) {
         self.from.store(offset, Ordering::Release);
         self.index_from.store(offset, Ordering::Release);
+        self.cut_at.store(0, Ordering::Release);
+    }
+
+    /// The log was cut: behind `records_end` there is nothing to tell, and what was told last is `known` at most. While the
+    /// thread is held.
+    pub fn cut(&self, records_end: i64, known: Option<(i64, i64)>) {
+        self.from.fetch_min(records_end, Ordering::AcqRel);
+        self.index_from.fetch_min(records_end, Ordering::AcqRel);
+        self.cut_at.store(0, Ordering::Release);
+        if self.last_offset.load(Ordering::Acquire) >= records_end {
+            let (offset, timestamp_ms) = known.unwrap_or((0, 0));
+            self.last_offset.store(offset, Ordering::Release);
+            self.last_timestamp_ms.store(timestamp_ms, Ordering::Release);
+        }
+    }
+
+    /// Keeps the thread from its next turn, once the present one is over. Begins with a wait for that.
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.turning.lock()
     }
 
     /// First byte of the log that queues or index have not been told of.
     pub fn from(&self) -> i64 {
         self.from.load(Ordering::Acquire).min(self.index_from.load(Ordering::Acquire))
+    }
+
+    /// Whether queues and index have been told of all whole records of a log that ends at `end`.
+    pub fn is_done(&self, end: i64) -> bool {
+        let (from, cut_at) = (self.from.load(Ordering::Acquire), self.cut_at.load(Ordering::Acquire));
+        self.index_from.load(Ordering::Acquire) >= from && (from >= end || cut_at >= end)
     }
 
     /// Start and store time of the last message that the queues were told of; zeros before the first.
@@ -199,7 +239,8 @@ impl Derive {
     fn sleep(&self, line: &Line<'_>, longest: Option<Duration>) {
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let is_behind = self.from.load(Ordering::Acquire) < line.log.confirm_offset();
+        let told = self.from.load(Ordering::Acquire).max(self.cut_at.load(Ordering::Acquire));
+        let is_behind = told < line.log.confirm_offset();
         if !is_behind && !self.stop.load(Ordering::Acquire) {
             match longest {
                 Some(longest) => thread::park_timeout(longest),
@@ -215,6 +256,7 @@ impl Derive {
 
     /// Tells queues, consumers and index of a batch. An index that cannot be written does not hold up consumers.
     fn turn(&self, line: &Line<'_>, on_arrived: &mut OnArrived, course: &mut Course) -> Turn {
+        let _turning = self.turning.lock();
         for position in [&self.from, &self.index_from] {
             let (from, min_offset) = (position.load(Ordering::Acquire), line.log.min_offset());
             if from < min_offset {
@@ -263,7 +305,11 @@ impl Derive {
                 self.from.store(line.behind(next, until), Ordering::Release);
                 Turn::Moved
             }
-            None if next == from => Turn::Done,
+            None if next == from => {
+                let is_cut = !window.bytes(0).is_empty();
+                self.cut_at.store(if is_cut { until } else { 0 }, Ordering::Release);
+                Turn::Done
+            }
             None => Turn::Moved,
         }
     }
@@ -288,6 +334,9 @@ impl Derive {
             })?;
             self.last_timestamp_ms.store(stored.store_timestamp_ms, Ordering::Release);
             self.last_offset.store(stored.physical_offset, Ordering::Release);
+        }
+        if let Some(last) = batch.last().filter(|_| line.log.is_slave) {
+            line.log.store_timestamp_ms.store(last.stored.store_timestamp_ms, Ordering::Release);
         }
         self.from.store(next, Ordering::Release);
         Ok(())

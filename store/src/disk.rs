@@ -23,13 +23,18 @@ pub enum DiskCall {
     Resize,
     /// Giving a part of a file its blocks, or taking them from it.
     Allocate,
+    /// Writing at a place of a file.
     Write,
     /// Waiting until a file, a mapping, a directory or a file system is on disk.
     Sync,
+    /// Making a directory, with its parents where they are missing.
     MakeDir,
     /// Reading a directory, or what it says of a file.
     List,
+    /// Removing a file or a directory.
     Remove,
+    /// Giving a file another name.
+    Rename,
 }
 
 type Look = dyn Fn(&Path) -> io::Result<DiskSpace> + Send + Sync;
@@ -61,6 +66,7 @@ impl Disk {
         Self(Arc::new(Inner { look: Arc::clone(&self.0.look), fault: Some(Box::new(fault)) }))
     }
 
+    /// How full the disk is that holds `path`; an error if the path is missing or the disk does not say.
     pub fn space(&self, path: &Path) -> io::Result<DiskSpace> {
         (self.0.look)(path)
     }
@@ -76,7 +82,7 @@ impl Disk {
     }
 }
 
-/// Files.
+/// Files. Each call is an error where the system refuses it. `path` is where the file lies, for tests that make faults.
 impl Disk {
     /// Makes a file that must not be there.
     pub fn create_new(&self, path: &Path) -> io::Result<File> {
@@ -84,21 +90,25 @@ impl Disk {
         OpenOptions::new().read(true).write(true).create_new(true).open(path)
     }
 
+    /// Opens a file to read and to write it; an error if it is missing.
     pub fn open(&self, path: &Path) -> io::Result<File> {
         self.may(DiskCall::Open, path)?;
         OpenOptions::new().read(true).write(true).open(path)
     }
 
+    /// As [`open`](Self::open), but a missing file is made, empty.
     pub fn open_or_create(&self, path: &Path) -> io::Result<File> {
         self.may(DiskCall::Open, path)?;
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
     }
 
+    /// Opens a file for reading only; an error if it is missing.
     pub fn open_to_read(&self, path: &Path) -> io::Result<File> {
         self.may(DiskCall::Open, path)?;
         File::open(path)
     }
 
+    /// Sets a file's length; what is new of it reads as zeros and has no blocks yet.
     pub fn resize(&self, file: &File, path: &Path, bytes: u64) -> io::Result<()> {
         self.may(DiskCall::Resize, path)?;
         file.set_len(bytes)
@@ -146,6 +156,7 @@ impl Disk {
         }
     }
 
+    /// Writes all of `bytes` from the offset `at` on; after an error a part of them may be there.
     pub fn write(&self, file: &File, path: &Path, bytes: &[u8], at: u64) -> io::Result<()> {
         self.may(DiskCall::Write, path)?;
         file.write_all_at(bytes, at)
@@ -169,6 +180,7 @@ impl Disk {
         self.sync_by(path, || Ok(nix::unistd::syncfs(&file)?))
     }
 
+    /// Removes a file; an error if it is missing.
     pub fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.may(DiskCall::Remove, path)?;
         fs::remove_file(path)
@@ -182,13 +194,20 @@ impl Disk {
         }
     }
 
+    /// Gives a file the name of another one, which is gone then, in one step.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.may(DiskCall::Rename, to)?;
+        fs::rename(from, to)
+    }
+
+    /// Length and times of a file or directory; an error if it is missing.
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         self.may(DiskCall::List, path)?;
         fs::metadata(path)
     }
 }
 
-/// Directories.
+/// Directories. Each call is an error where the system refuses it.
 impl Disk {
     /// Makes a directory and its parents where they are missing; they survive a power cut.
     pub fn create_dir(&self, dir: &Path) -> io::Result<()> {
@@ -236,6 +255,7 @@ impl Disk {
 /// How much of a file gets disk blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reserve {
+    /// For the whole region, so that a write to it cannot find the disk full.
     All,
     /// None yet: see [`Disk::reserve`].
     Nothing,

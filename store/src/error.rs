@@ -134,19 +134,27 @@ pub enum OpenError {
     Locked(PathBuf),
     /// Directory or file that cannot be read, made or written.
     Io {
+        /// Which of them.
         path: PathBuf,
+        /// What the system says.
         source: io::Error,
     },
+    /// A log or queue file that cannot be read: its disk fails, or it was cut while it was open.
     Access(AccessError),
     /// A file size that cannot be.
     FileSize {
+        /// What sets the size: a key of Java's configuration, or several and what of.
         property: &'static str,
+        /// The size that comes of it.
         bytes: u64,
     },
     /// A file whose size is not the configured one.
     WrongFileSize {
+        /// Which file.
         path: PathBuf,
+        /// Its size.
         bytes: u64,
+        /// The configured size.
         expected: u64,
     },
     /// Two directories of the log have a file of the same name.

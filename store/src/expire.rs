@@ -61,6 +61,11 @@ impl Expire {
         self.manual_rounds.store(MANUAL_ROUNDS, Ordering::Relaxed);
     }
 
+    /// The log ends, and may soon begin, earlier than it did.
+    pub fn log_was_cut(&self, offset: i64) {
+        self.cleaned_to.fetch_min(offset, Ordering::Relaxed);
+    }
+
     pub fn stop(&self) {
         *self.stop.lock() = true;
         self.wake.notify_all();
@@ -146,7 +151,11 @@ impl Expire {
                 break;
             }
             drop(first);
-            match log.remove_first_file() {
+            let removed_first = {
+                let _upkeep = parts.upkeep.lock();
+                log.remove_first_file()
+            };
+            match removed_first {
                 Ok(true) => info!(path = %path.display(), "log file removed"),
                 Ok(false) => break,
                 Err(error) => {
@@ -173,6 +182,7 @@ impl Expire {
         }
         let mut queues = parts.queues.all();
         queues.retain(|queue| {
+            let _upkeep = parts.upkeep.lock();
             let corrected = queue.correct_min_offset(begin);
             if let Err(error) = &corrected {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
@@ -181,7 +191,11 @@ impl Expire {
             corrected.is_ok()
         });
         for queue in &queues {
-            let removed = queue.remove_expired_files(begin).unwrap_or_else(|error| {
+            let removed = {
+                let _upkeep = parts.upkeep.lock();
+                queue.remove_expired_files(begin)
+            };
+            let removed = removed.unwrap_or_else(|error| {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
                 error!(%error, topic, queue_id, "cannot remove a consume queue file");
                 0
@@ -191,6 +205,7 @@ impl Expire {
             }
         }
         for queue in parts.queues.batch().all() {
+            let _upkeep = parts.upkeep.lock();
             if let Err(error) = queue.remove_expired_files(begin) {
                 let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
                 error!(%error, topic, queue_id, "cannot remove a batch consume queue file");
@@ -201,6 +216,7 @@ impl Expire {
                 error!(%error, topic, queue_id, "cannot see where a batch consume queue begins");
             }
         }
+        let _upkeep = parts.upkeep.lock();
         parts.index.expire(begin);
         self.cleaned_to.store(begin, Ordering::Relaxed);
     }
@@ -247,7 +263,9 @@ impl Expire {
 pub struct UsedRatios {
     /// Of the emptiest of the log's disks.
     pub log: f64,
+    /// Of the disk with the consume queues.
     pub queues: f64,
+    /// Of the disk with the index files.
     pub index: f64,
 }
 

@@ -15,6 +15,9 @@ use super::layout;
 use super::mapped_file::LogFile;
 use super::roots::Roots;
 
+/// A file is copied in pieces of so many bytes.
+const COPIED_BYTES_MAX: usize = 1 << 20;
+
 #[derive(Debug)]
 pub struct FileQueue {
     disk: Disk,
@@ -31,6 +34,7 @@ impl FileQueue {
         for (root, dir) in roots.all() {
             // One directory under two names holds each file once.
             if seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())) {
+                remove_copies(disk, dir);
                 found.extend(named_files(disk, dir)?.into_iter().map(|start| (start, root)));
             }
         }
@@ -137,6 +141,65 @@ impl FileQueue {
         Ok(())
     }
 
+    /// Makes a copy of the first `len` bytes of `file`, with zeros to its end and all its blocks, and brings it to disk. Where it
+    /// is, for [`replace`](Self::replace).
+    pub fn copy(&self, file: &LogFile, len: usize) -> io::Result<PathBuf> {
+        let dir = self.roots.dir(file.root()).join(layout::TRUNCATING_DIR);
+        self.disk.create_dir_unsynced(&dir)?;
+        let path = dir.join(layout::file_name(file.start()));
+        self.disk.remove_if_there(&path)?;
+        let copied = self.disk.create_new(&path).and_then(|copy| {
+            self.disk.resize(&copy, &path, self.file_bytes as u64)?;
+            self.disk.reserve(&copy, &path, 0, self.file_bytes)?;
+            let mut piece = Vec::new();
+            for at in (0..len).step_by(COPIED_BYTES_MAX) {
+                piece.clear();
+                file.read_to(at, COPIED_BYTES_MAX.min(len - at), &mut piece)?;
+                self.disk.write(&copy, &path, &piece, at as u64)?;
+            }
+            // What a cut file still gives is zeros.
+            file.check_length()?;
+            self.disk.sync(&copy, &path)
+        });
+        copied.map(|()| path).inspect_err(|_| remove_copies(&self.disk, self.roots.dir(file.root())))
+    }
+
+    /// Puts a copy in the place of its file, on the disk. Who is reading the file keeps it.
+    pub fn replace(&self, file: &LogFile, copy: &Path) -> io::Result<()> {
+        let replaced = self.disk.rename(copy, file.path());
+        replaced.inspect_err(|_| remove_copies(&self.disk, self.roots.dir(file.root())))
+    }
+
+    /// What is in the place of a file that was [replaced](Self::replace), with its name on disk.
+    pub fn reopen(&self, file: &LogFile) -> io::Result<Arc<LogFile>> {
+        let dir = self.roots.dir(file.root());
+        self.disk.sync_dir(dir)?;
+        remove_copies(&self.disk, dir);
+        let replaced = LogFile::open(&self.disk, file.path(), file.start())?;
+        Ok(Arc::new(replaced.in_root(file.root())))
+    }
+
+    /// Takes the files off the list that have anything behind `offset`, and puts `last` in their place; their names stay on
+    /// the disk.
+    pub fn take_behind(&self, offset: i64, last: Option<Arc<LogFile>>) -> Vec<Arc<LogFile>> {
+        let mut files = self.files.write();
+        let kept = files.iter().take_while(|file| file.start() + file.len() as i64 <= offset).count();
+        let taken = files.drain(kept..).collect();
+        files.extend(last);
+        taken
+    }
+
+    /// Removes a file that is on no list. Its name stays away, whatever becomes of those before it.
+    pub fn remove_taken(&self, file: &LogFile) -> io::Result<()> {
+        self.disk.remove_if_there(file.path())?;
+        self.sync_name(file)
+    }
+
+    /// Brings to disk that there is a file of this name, or none any more.
+    pub fn sync_name(&self, file: &LogFile) -> io::Result<()> {
+        self.disk.sync_dir(self.roots.dir(file.root()))
+    }
+
     /// Removes the first file. Who is reading it keeps its mapping, and with it the disk blocks, to the end. Waits for the
     /// disk, but holds no lock meanwhile.
     pub fn remove_first(&self) -> io::Result<()> {
@@ -145,6 +208,16 @@ impl FileQueue {
         self.files.write().pop_front();
         // So that a power cut cannot bring it back where later ones, in other directories, stay away.
         self.disk.sync_dir(self.roots.dir(first.root()))
+    }
+}
+
+/// What a stop in the middle of a truncation leaves behind in a directory of the log.
+fn remove_copies(disk: &Disk, dir: &Path) {
+    let copies = dir.join(layout::TRUNCATING_DIR);
+    if copies.is_dir()
+        && let Err(error) = disk.remove_dir_all(&copies)
+    {
+        warn!(%error, path = %copies.display(), "cannot remove what a truncation has left");
     }
 }
 

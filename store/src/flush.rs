@@ -19,6 +19,8 @@ struct State {
     /// Somebody wants a sync now.
     wanted: bool,
     stop: bool,
+    /// The thread has been started before.
+    has_run: bool,
 }
 
 #[derive(Default)]
@@ -61,10 +63,13 @@ impl Flusher {
         self.wake.notify_one();
     }
 
-    /// The flushing thread. Begins with a flush: an earlier run may have owed one when it panicked.
+    /// The flushing thread. Run again after a panic, it begins with the flush that the earlier run may have owed.
     pub fn run(&self, store: &Shared) {
         let mut thorough_at = Instant::now();
-        self.want();
+        {
+            let mut state = self.state.lock();
+            state.wanted |= std::mem::replace(&mut state.has_run, true);
+        }
         loop {
             let (wanted, stop) = self.wait(&store.config);
             self.panic_point.pass();

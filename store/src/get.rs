@@ -19,14 +19,23 @@ use result::Unverified;
 /// How a read went (`GetMessageStatus`). The broker maps each to a response code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GetMessageStatus {
+    /// There are messages.
     Found,
+    /// There are entries, but the filter wants none of their messages.
     NoMatchedMessage,
+    /// The log file that held the messages is being removed.
     MessageWasRemoving,
+    /// Nothing stands at the offset, though it lies between the queue's ends.
     OffsetFoundNull,
+    /// The offset lies beyond the queue's end.
     OffsetOverflowBadly,
+    /// The offset is the queue's end: there is nothing new yet.
     OffsetOverflowOne,
+    /// The offset lies before the queue's first message.
     OffsetTooSmall,
+    /// Java's for a queue that does not exist; here that one has [no message](Self::NoMessageInQueue).
     NoMatchedLogicQueue,
+    /// The queue has no message, nor had one, or does not exist.
     NoMessageInQueue,
 }
 
@@ -84,9 +93,13 @@ impl MessageFilter for Everything {
 /// What to read. Counts and bytes are further bounded by the `max_transfer_*` of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct GetRequest<'a> {
+    /// The queue's topic.
     pub topic: &'a str,
+    /// The queue within the topic.
     pub queue_id: i32,
+    /// The queue offset to read from.
     pub offset: i64,
+    /// Messages, at most, those within a batch counted singly; the first record comes whole whatever it holds.
     pub count_max: usize,
     /// Bytes of records; [`PULL_BYTES_MAX`] for none.
     pub bytes_max: usize,

@@ -65,19 +65,24 @@ struct Progress {
 pub enum KeyKind {
     /// One of the message's keys, or its unique key.
     Key,
+    /// The message's tags; 4.9.7 puts none into the index.
     Tag,
 }
 
 /// What a query by key looks for (`DefaultMessageStore.queryMessage`).
 #[derive(Clone, Copy, Debug)]
 pub struct KeyQuery<'a> {
+    /// The topic of the messages.
     pub topic: &'a str,
+    /// The key as the producer set it.
     pub key: &'a str,
+    /// Which of a message's keys it is.
     pub kind: KeyKind,
     /// Further bounded by `max_msgs_num_batch`.
     pub count_max: usize,
     /// Store time in milliseconds, both ends included; exact to the second.
     pub begin_ms: i64,
+    /// See [`begin_ms`](Self::begin_ms).
     pub end_ms: i64,
 }
 

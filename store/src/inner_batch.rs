@@ -18,7 +18,8 @@ fn refuse_broken(queue: &BatchConsumeQueue) -> Result<(), PutError> {
 
 impl MessageStore {
     /// Appends one record that holds the `INNER_NUM` messages of a batch body; it takes as many offsets, the first of
-    /// which becomes its property `INNER_BASE` (`BatchConsumeQueue.assignQueueOffset`).
+    /// which becomes its property `INNER_BASE` (`BatchConsumeQueue.assignQueueOffset`). Errors are those of
+    /// [`append`](Self::append).
     pub fn append_inner_batch(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         let config = self.config();
         self.check(&config, message)?;

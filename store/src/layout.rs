@@ -18,6 +18,9 @@ pub fn file_name(offset: i64) -> String {
     format!("{offset:020}")
 }
 
+/// Ours: a directory beside log files, with the copy of the last one while the log is being cut. 5.5.0 skips directories.
+pub const TRUNCATING_DIR: &str = "truncating";
+
 /// The start offset that a file's name says, if it is such a name.
 pub fn parse_file_name(name: &str) -> Option<i64> {
     (name.len() == FILE_NAME_DIGITS && name.bytes().all(|byte| byte.is_ascii_digit()))
@@ -29,7 +32,9 @@ pub fn parse_file_name(name: &str) -> Option<i64> {
 /// `physicalOffset i64 | size i32 | tagsCode i64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
+    /// Where the message's record begins in the log.
     pub physical_offset: i64,
+    /// Bytes of the record.
     pub size: i32,
     /// Hash of the tags; the deliver time in SCHEDULE_TOPIC_XXXX.
     pub tags_code: i64,
@@ -42,6 +47,7 @@ impl QueueEntry {
     /// What fills a queue before its first real entry (`ConsumeQueue.fillPreBlank`, 5.5.0).
     pub const PRE_BLANK: Self = Self { physical_offset: 0, size: i32::MAX, tags_code: 0 };
 
+    /// The entry as it stands in the file.
     pub fn encode(&self) -> [u8; QUEUE_ENTRY_BYTES] {
         let mut bytes = [0; QUEUE_ENTRY_BYTES];
         bytes[..8].copy_from_slice(&self.physical_offset.to_be_bytes());
@@ -84,7 +90,9 @@ pub const BATCH_QUEUE_ENTRY_BYTES: usize = 46;
 /// `storeTime i64 | msgBaseOffset i64 | batchSize i16 | compactedOffset i32 | reserved i32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchQueueEntry {
+    /// Place and tags of the record that holds the batch.
     pub entry: QueueEntry,
+    /// When the record was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
     /// Queue offset of the first message.
     pub base_offset: i64,
@@ -98,6 +106,7 @@ impl BatchQueueEntry {
     /// `INVALID_POS` for the compacted offset, and zeros.
     pub const PLAIN_REST: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
+    /// The entry as it stands in the file.
     pub fn encode(&self) -> [u8; BATCH_QUEUE_ENTRY_BYTES] {
         let mut bytes = [0; BATCH_QUEUE_ENTRY_BYTES];
         bytes[..20].copy_from_slice(&self.entry.encode());
@@ -154,8 +163,11 @@ pub mod ext {
     pub struct UnitHead {
         /// Bytes of the unit with its bit map.
         pub size: i16,
+        /// Hash of the tags; the deliver time in SCHEDULE_TOPIC_XXXX.
         pub tags_code: i64,
+        /// When the message was stored, in milliseconds since the epoch.
         pub store_timestamp_ms: i64,
+        /// Bytes of the bit map alone; 0: none.
         pub bit_map_bytes: i16,
     }
 
@@ -179,17 +191,23 @@ pub mod ext {
 /// writeTime i64 | delay i32 | physicalOffset i64 | messageSize i32 | topicHash i32 | reserved i64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerLogRecord {
+    /// Bytes of this record, always [`TIMER_LOG_RECORD_BYTES`].
     pub size: i32,
     /// Place of the record before it in its slot; -1: none.
     pub previous: i64,
     /// Bits: see [`timer_magic`].
     pub magic: i32,
+    /// The timer's time as the message was entered, in milliseconds since the epoch.
     pub write_time_ms: i64,
     /// Deliver time less write time.
     pub delay_ms: i32,
+    /// Where the waiting message begins in the commit log.
     pub physical_offset: i64,
+    /// Bytes of that message.
     pub message_bytes: i32,
+    /// `String.hashCode` of its real topic.
     pub topic_hash: i32,
+    /// Always 0.
     pub reserved: i64,
 }
 
@@ -198,8 +216,11 @@ pub const TIMER_LOG_RECORD_BYTES: usize = 52;
 
 /// `TimerMessageStore.MAGIC_*`, 5.5.0.
 pub mod timer_magic {
+    /// Set in every record.
     pub const DEFAULT: i32 = 1;
+    /// Rolled: the wheel does not reach as far as the message's time, so its slot enters it once more.
     pub const ROLL: i32 = 2;
+    /// Recalls another message, instead of being one.
     pub const DELETE: i32 = 4;
 }
 
@@ -227,6 +248,7 @@ impl TimerLogRecord {
         })
     }
 
+    /// The record as it stands in the file.
     pub fn encode(&self) -> [u8; TIMER_LOG_RECORD_BYTES] {
         let mut bytes = [0; TIMER_LOG_RECORD_BYTES];
         let fields: [&[u8]; 9] = [
@@ -259,6 +281,7 @@ impl TimerLogRecord {
         self.write_time_ms.saturating_add(self.delay_ms.into())
     }
 
+    /// Enters its message once more when its time comes, instead of delivering it.
     pub fn rolls(&self) -> bool {
         self.magic & timer_magic::ROLL != 0
     }
@@ -284,15 +307,21 @@ pub mod timer_blank {
 pub struct TimerSlot {
     /// In units of `timerPrecisionMs`.
     pub time: i64,
+    /// The record that was entered first; -1: none.
     pub first: i64,
+    /// The record that was entered last; -1: none.
     pub last: i64,
+    /// Messages less those recalled.
     pub count: i32,
+    /// Unused: 0.
     pub magic: i32,
 }
 
 /// Below the store's root (`TimerMessageStore.getTimerWheelPath` and `getTimerLogPath`, `BrokerPathConfigHelper`, 5.5.0).
 pub const TIMER_WHEEL_FILE: &str = "timerwheel";
+/// The directory of the timer log.
 pub const TIMER_LOG_DIR: &str = "timerlog";
+/// See [`timer_checkpoint`].
 pub const TIMER_CHECK_FILE: &str = "config/timercheck";
 
 /// `Slot.SIZE`, 5.5.0.
@@ -302,7 +331,7 @@ pub const TIMER_SLOT_BYTES: usize = 32;
 pub const TIMER_SLOTS: i64 = 2 * 7 * 24 * 3600;
 
 /// Where a slot's fields lie in it.
-pub mod timer_slot {
+pub(crate) mod timer_slot {
     pub const TIME: usize = 0;
     pub const FIRST: usize = 8;
     pub const LAST: usize = 16;
@@ -312,7 +341,9 @@ pub mod timer_slot {
 
 /// `config/timercheck` (`TimerCheckpoint`, 5.5.0): seven `i64`, the rest of the page is zero.
 pub mod timer_checkpoint {
+    /// The whole file: a page.
     pub const FILE_BYTES: usize = 4096;
+    /// The fields that have a meaning.
     pub const FIELDS: usize = 7;
     /// All fields, which are also the body of `GET_TIMER_CHECK_POINT`.
     pub const BYTES: usize = FIELDS * 8;

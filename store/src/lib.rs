@@ -8,6 +8,7 @@
 //!              |                                      |                             |
 //!            flush (own thread)                  get_message -> MappedRange <- query_message
 //! ```
+#![warn(missing_docs)]
 
 mod append;
 mod batch_consume_queue;
@@ -39,6 +40,7 @@ mod query;
 mod queue;
 mod read;
 mod recover;
+mod replica;
 mod roots;
 mod safety;
 mod sparse_files;
@@ -50,6 +52,8 @@ mod tests;
 mod threads;
 pub mod timer;
 pub mod topic_name;
+mod transitions;
+mod truncate;
 mod window;
 
 use std::sync::Arc;
@@ -84,20 +88,27 @@ pub use mapped_file::{MappedRange, SocketBytes, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
 pub use read::Boundary;
+pub use replica::ReplicaError;
 pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,
 };
 pub use threads::OnFailed;
+pub use transitions::HaConnectionState;
 
 /// A message that a queue has just got (`MessageArrivingListener.arriving`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrived<'a> {
+    /// The queue's topic.
     pub topic: &'a str,
+    /// The queue within the topic.
     pub queue_id: i32,
     /// The queue's max offset now: the message's own plus one.
     pub max_offset: i64,
+    /// Hash of the tags; the deliver time in SCHEDULE_TOPIC_XXXX.
     pub tags_code: i64,
+    /// When it was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
+    /// The text of its properties, as in the record.
     pub properties: &'a str,
 }
 
@@ -131,6 +142,8 @@ struct Shared {
     flusher: Flusher,
     safety: Safety,
     derive: Derive,
+    /// Held while files of log, queues or index are removed, brought to disk or cut, in pieces that take a moment.
+    upkeep: Mutex<()>,
     /// See [`MessageStore::append_with_lmqs`].
     lmq_order: Mutex<()>,
     queue_flush: open::QueueFlush,

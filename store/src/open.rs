@@ -71,7 +71,7 @@ fn recover(
 
 impl MessageStore {
     /// Locks, loads and recovers the store; starts nothing. A store that is locked or whose files are not of the configured
-    /// sizes is left as it was.
+    /// sizes is left as it was. An error for a file that cannot be read or made, too.
     pub fn open(
         config: MessageStoreConfig,
         surroundings: Surroundings,
@@ -124,6 +124,7 @@ impl MessageStore {
             flusher: Flusher::default(),
             safety: Safety::default(),
             derive,
+            upkeep: Mutex::default(),
             lmq_order: Mutex::default(),
             queue_flush: QueueFlush::default(),
             expire: Expire::default(),
@@ -139,7 +140,8 @@ impl MessageStore {
         }))
     }
 
-    /// Marks the store as in use (`abort`) and starts its threads.
+    /// Marks the store as in use (`abort`) and starts its threads. An error if the file cannot be made, or the system
+    /// has no thread left.
     pub fn start(&self, mut on_arrived: OnArrived) -> Result<(), OpenError> {
         let config = self.config();
         let (root, disk) = (config.root(), self.disk());
@@ -213,10 +215,15 @@ impl MessageStore {
     }
 
     fn close_clean(&self) {
-        let Shared { log, queues, index, checkpoint, flusher, derive, .. } = &*self.parts;
+        let Shared { log, queues, index, checkpoint, flusher, derive, upkeep, running, .. } = &*self.parts;
+        let _upkeep = upkeep.lock();
+        if let Some(why) = running.failure() {
+            error!("the next start will recover: {why}");
+            return;
+        }
         let indexed = index.flush_all();
         let flushed = queues.flush(0) && !flusher.has_failed() && log.dirty_bytes() == 0;
-        let derived = derive.from() >= log.max_offset() && !derive.has_left_out();
+        let derived = derive.is_done(log.max_offset()) && !derive.has_left_out();
         let (true, Ok(index_until_ms)) = (flushed && derived, indexed) else {
             error!("not everything came to disk: the next start will recover");
             return;
@@ -377,9 +384,10 @@ impl QueueFlush {
         let mut thorough_at = Instant::now();
         loop {
             {
-                let interval = parts.config.load().flush_interval_consume_queue();
                 let mut stop = self.stop.lock();
                 if !*stop {
+                    // Under the lock, so that no change of it comes between the look and the sleep.
+                    let interval = parts.config.load().flush_interval_consume_queue();
                     self.wake.wait_for(&mut stop, interval);
                 }
                 if *stop {
@@ -401,7 +409,8 @@ impl QueueFlush {
 
 fn flush_queues(parts: &Shared, config: &MessageStoreConfig, thorough: bool) -> io::Result<()> {
     // Before the flush: what is derived while it runs may not be covered by it.
-    let Shared { queues, index, checkpoint, flusher, derive, .. } = parts;
+    let Shared { queues, index, checkpoint, flusher, derive, upkeep, .. } = parts;
+    let _upkeep = upkeep.lock();
     let last = derive.last();
     // Java flushes full files only; a file that grows for days would be read through after a power cut.
     match if thorough { index.flush_all() } else { index.flush_full() } {

@@ -15,10 +15,13 @@ use super::{MessageStore, Shared, dispatch_request};
 /// Where an appended message lies (`AppendMessageResult`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
+    /// Where the record begins in the log.
     pub physical_offset: i64,
     /// Bytes of the record.
     pub size: usize,
+    /// The message's offset in its queue; of a batch in one record, that of its first message.
     pub queue_offset: i64,
+    /// When it was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
 }
 
@@ -43,10 +46,12 @@ pub struct AppendedBatch {
     pub size: usize,
     /// Of the first message.
     pub queue_offset: i64,
+    /// When they were stored, all at one time, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
 }
 
 impl AppendedBatch {
+    /// First byte of the log behind the batch.
     pub fn end_offset(&self) -> i64 {
         self.physical_offsets[0] + self.size as i64
     }
@@ -83,7 +88,8 @@ pub(super) fn with_buffer<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
 }
 
 impl MessageStore {
-    /// Appends one message. Never waits for the disk: see [`WaitingRoom`](super::WaitingRoom).
+    /// Appends one message. Never waits for the disk: see [`WaitingRoom`](super::WaitingRoom). An error says why the
+    /// log does not take it.
     pub fn append(&self, message: &Message<'_>) -> Result<Appended, PutError> {
         let config = self.config();
         self.check(&config, message)?;
@@ -119,7 +125,8 @@ impl MessageStore {
         })
     }
 
-    /// Appends the messages of a `SEND_BATCH_MESSAGE` body as one piece.
+    /// Appends the messages of a `SEND_BATCH_MESSAGE` body as one piece. Errors are those of
+    /// [`append`](Self::append), and [`PutError::BatchIllegal`] for a body that is no batch.
     pub fn append_batch(&self, message: &Message<'_>) -> Result<AppendedBatch, PutError> {
         let config = self.config();
         self.check(&config, message)?;
@@ -182,7 +189,7 @@ impl MessageStore {
         if message.topic.len() > topic_bytes_max {
             return Err(PutError::MessageIllegal(format!("topic of {} bytes", message.topic.len())));
         }
-        if self.is_busy(config) {
+        if self.is_os_page_cache_busy(config) {
             return Err(PutError::OsPageCacheBusy);
         }
         Ok(())
@@ -224,11 +231,7 @@ impl MessageStore {
     }
 
     /// Whether an append has been holding the lock for long (`isOSPageCacheBusy`).
-    pub fn is_os_page_cache_busy(&self) -> bool {
-        self.is_busy(&self.config())
-    }
-
-    fn is_busy(&self, config: &MessageStoreConfig) -> bool {
+    pub fn is_os_page_cache_busy(&self, config: &MessageStoreConfig) -> bool {
         self.parts.log.lock_time_ms() > config.os_page_cache_busy_timeout_ms as i64
     }
 

@@ -14,13 +14,21 @@ pub struct QueryMessageResult {
     pub ranges: Vec<MappedRange>,
     /// Store time and place of the last message in the index; 0 if none was found.
     pub index_last_update_timestamp_ms: i64,
+    /// Where that message begins in the log.
     pub index_last_update_offset: i64,
 }
 
 impl MessageStore {
     /// The newest messages of a key. Messages of other keys with the same hash are among them. Reads from the disk what is
-    /// not in memory.
+    /// not in memory; an error if the disk fails. Nothing if the log is being cut off meanwhile.
     pub fn query_message(&self, query: KeyQuery<'_>) -> Result<QueryMessageResult, AccessError> {
+        self.parts
+            .log
+            .undisturbed(|| self.query_log(query))
+            .unwrap_or_else(|| Ok(QueryMessageResult::default()))
+    }
+
+    fn query_log(&self, query: KeyQuery<'_>) -> Result<QueryMessageResult, AccessError> {
         let config = self.config();
         if !config.index_file_read_enable {
             return Ok(QueryMessageResult::default());

@@ -77,6 +77,14 @@ impl Queue {
         }
     }
 
+    /// Brings to disk that the queue ends where it does.
+    pub fn sync_end(&self) -> io::Result<()> {
+        match self {
+            Self::Simple(queue) => queue.sync_end(),
+            Self::Batch(queue) => queue.sync_end(),
+        }
+    }
+
     pub fn min_offset(&self) -> i64 {
         match self {
             Self::Simple(queue) => queue.min_offset(),

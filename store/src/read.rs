@@ -12,10 +12,13 @@ use super::queue::Queue;
 /// Which end of the messages stored at one moment (`BoundaryType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Boundary {
+    /// The first message of that moment, or after it.
     Lower,
+    /// The last message of that moment, or before it.
     Upper,
 }
 
+/// Each read is an [`AccessError`] where the disk does not give the bytes, or a file was cut.
 impl MessageStore {
     /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
     /// is an empty queue.
@@ -34,7 +37,12 @@ impl MessageStore {
         let memory_bytes = (self.physical_memory_bytes / 100).saturating_mul(memory_percent);
         let (log, memory_bytes) = (&self.parts.log, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
         let opened_at = self.opened_at;
-        Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at }.run()
+        let get = Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at };
+        log.undisturbed(|| get.run()).unwrap_or_else(|| {
+            // Only a slave's log is cut. Whoever asks again is told what is there then.
+            let status = GetMessageStatus::NoMatchedMessage;
+            Ok(GetMessageResult::empty(status, request.offset, queue.min_offset(), queue.max_offset()))
+        })
     }
 
     fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {
@@ -137,6 +145,7 @@ impl MessageStore {
         self.parts.log.min_offset()
     }
 
+    /// Where the log ends, and the next record begins.
     pub fn max_phy_offset(&self) -> i64 {
         self.parts.log.max_offset()
     }
@@ -146,13 +155,14 @@ impl MessageStore {
         self.parts.log.confirm_offset()
     }
 
+    /// Up to where the log is on disk.
     pub fn flushed_where(&self) -> i64 {
         self.parts.log.flushed_where()
     }
 
     /// Bytes of the log that no queue knows yet.
     pub fn dispatch_behind_bytes(&self) -> i64 {
-        self.parts.log.max_offset() - self.parts.derive.from()
+        (self.parts.log.max_offset() - self.parts.derive.from()).max(0)
     }
 
     /// Every queue that has messages, or had: topic and queue ids.

@@ -16,7 +16,7 @@ use super::error::AccessError;
 use super::error::OpenError;
 use super::layout::QueueEntry;
 use super::mapped_file::{LogFile, PAGE_BYTES};
-use super::window::{Found, Window, record_at};
+use super::window::{self, Found, Window, record_at};
 
 pub struct Recovery<'a> {
     pub config: &'a MessageStoreConfig,
@@ -196,6 +196,11 @@ impl Recovery<'_> {
                     return Ok(Some(false));
                 }
             };
+            if is_torn(file, (end.offset - file.start()) as usize, &record)? {
+                warn!(offset = end.offset, "the last record is not all there, the log is cut off here");
+                end.damaged = true;
+                return Ok(Some(false));
+            }
             if !self.is_intact(&record, window.bytes(read)) {
                 warn!(offset = end.offset, "record does not match its checksum, the log is cut off here");
                 end.damaged = true;
@@ -237,4 +242,14 @@ impl Recovery<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a record may lack its last bytes: those of its properties, which come last and have no checksum, are zeros at
+/// its end, and no other record follows. Of a slave's log, or a crash, that is what is left of a record that had not come as
+/// a whole; properties as a broker writes them do not end so.
+fn is_torn(file: &LogFile, at: usize, record: &StoredMessage<'_>) -> Result<bool, AccessError> {
+    if !record.message.properties.ends_with('\0') {
+        return Ok(false);
+    }
+    Ok(!window::begins_at(file, at + record.size)?)
 }

@@ -31,6 +31,7 @@ pub use replicas::{InSyncRule, ReportError, SlaveConnection, SlaveId};
 pub struct Policy {
     /// This broker's disk, within this time (`syncFlushTimeout`).
     pub flushed_within: Option<Duration>,
+    /// Slaves too, if so many must have it.
     pub replicated: Option<Replicated>,
 }
 
@@ -58,6 +59,7 @@ impl Policy {
 /// answer, count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitOutcome {
+    /// Wherever the policy says.
     Safe,
     /// `FLUSH_DISK_TIMEOUT`: not within the time, or the disk refused. The message may or may not survive.
     FlushDiskTimeout,
@@ -182,7 +184,8 @@ impl MessageStore {
         self.parts.safety.replicas.lock().leave(connection);
     }
 
-    /// A slave says that it has everything before `offset` (`notifyTransferSome`). Ends the waits for that.
+    /// A slave says that it has everything before `offset` (`notifyTransferSome`). Ends the waits for that. An error
+    /// if the report does not count.
     pub fn replicated(&self, connection: SlaveConnection, offset: i64) -> Result<(), ReportError> {
         let log_end = self.parts.log.max_offset();
         self.parts.safety.replicas.lock().replicated(connection, offset, log_end)?;

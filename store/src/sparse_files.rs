@@ -280,6 +280,15 @@ impl SparseFiles {
         Ok(())
     }
 
+    /// Brings to disk that there is nothing behind [the end](Self::end_at).
+    pub fn sync_end(&self) -> io::Result<()> {
+        let last = self.state.lock().starts.last().copied();
+        if let Some(path) = last.map(|start| self.file_path(start)) {
+            self.disk().sync(&self.disk().open(&path)?, &path)?;
+        }
+        if self.dir_path().is_dir() { self.sync_names() } else { Ok(()) }
+    }
+
     /// After the files: a name without its content would be an empty file.
     fn sync_names(&self) -> io::Result<()> {
         let root = self.dir.path.parent().unwrap_or(&self.dir.path);

@@ -107,6 +107,14 @@ pub struct NextFile {
 }
 
 impl NextFile {
+    /// The file that starts at `start`: the one that is ready, or a new one.
+    pub fn take(&mut self, files: &FileQueue, start: i64) -> Result<Arc<LogFile>, PutError> {
+        match self.ready.take() {
+            Some(next) if next.start() == start => Ok(next),
+            _ => self.make(files, start).map_err(PutError::CreateMappedFileFailed),
+        }
+    }
+
     /// Makes the file, or says why not. After a failure it does not try again for [`RETRY_AFTER`]: a full disk does not
     /// get emptier by asking, and the append lock is held.
     pub fn make(&mut self, files: &FileQueue, start: i64) -> Result<Arc<LogFile>, String> {

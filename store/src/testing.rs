@@ -11,6 +11,7 @@ use process::clock::Clock;
 use super::*;
 pub use crate::threads::PanicPoint;
 
+/// After so long a test that waits has failed.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 type PointOf = fn(&MessageStore) -> &PanicPoint;
@@ -52,6 +53,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub struct Random(u64);
 
 impl Random {
+    /// The numbers of `seed`.
     pub fn new(seed: u64) -> Self {
         // Neighbouring seeds must not begin alike.
         Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
@@ -76,9 +78,13 @@ impl Random {
 
 /// A directory, a small geometry, a clock that moves by hand.
 pub struct Scratch {
+    /// Holds all that the test writes; goes with it.
     pub dir: tempfile::TempDir,
+    /// For the next store that is opened.
     pub config: MessageStoreConfig,
+    /// For the next store that is opened.
     pub surroundings: Surroundings,
+    /// Moved by the test; stores that are open follow it.
     pub clock: Clock,
 }
 
@@ -98,14 +104,17 @@ impl Default for Scratch {
 }
 
 impl Scratch {
+    /// Opens a store with what the fields say now. Errors are those of [`MessageStore::open`].
     pub fn try_open(&self) -> Result<Arc<MessageStore>, OpenError> {
         MessageStore::open(self.config.clone(), self.surroundings.clone(), self.clock.clone())
     }
 
+    /// As [`try_open`](Self::try_open), for a test that expects no error.
     pub fn open(&self) -> Arc<MessageStore> {
         self.try_open().unwrap()
     }
 
+    /// As [`open`](Self::open), with its threads; nobody is told of messages.
     pub fn start(&self) -> Arc<MessageStore> {
         let store = self.open();
         store.start(Box::new(|_| ())).unwrap();
@@ -118,6 +127,7 @@ pub fn stop(store: Arc<MessageStore>) {
     store.shutdown();
 }
 
+/// A message of one property, `tags`, born at 1.
 pub fn message<'a>(topic: &'a str, queue_id: i32, body: &'a [u8], tags: &str) -> Message<'a> {
     let mut properties = String::new();
     property::append(&mut properties, property::TAGS, tags);
@@ -141,10 +151,12 @@ pub fn remove_files(store: &MessageStore) {
     store.parts.expire.round(&store.parts);
 }
 
+/// Waits until the queues know the whole log.
 pub fn derived(store: &MessageStore) {
     wait_until("the log is derived", || store.dispatch_behind_bytes() == 0);
 }
 
+/// A read of 32 messages at most, without a filter.
 pub fn get(store: &MessageStore, topic: &str, queue_id: i32, offset: i64) -> GetMessageResult {
     let request = GetRequest { topic, queue_id, offset, count_max: 32, bytes_max: get::PULL_BYTES_MAX };
     store.get_message(request, &Everything).unwrap()

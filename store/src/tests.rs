@@ -11,7 +11,9 @@ mod inner_batch;
 mod lmq;
 mod prop_crc;
 mod reads;
+mod replica;
 mod space;
+mod truncate;
 
 use std::fs;
 use std::sync::Arc;

@@ -93,11 +93,18 @@ impl<F: FnMut(&Shared) + Send + 'static> Work for StoreWork<F> {
     }
 
     fn give_up(&mut self, why: &str) -> bool {
-        error!("no more appends: {why}");
-        self.store.running.fail(why);
-        // Whoever waits for a thread that is gone would wait in vain.
-        self.store.safety.close();
+        self.store.give_up(why);
         false
+    }
+}
+
+impl Shared {
+    /// Takes no more messages, and tells whoever runs the store why: only a start can put things right.
+    pub fn give_up(&self, why: &str) {
+        error!("no more appends: {why}");
+        self.running.fail(why);
+        // Whoever waits for a thread that is gone would wait in vain.
+        self.safety.close();
     }
 }
 
@@ -117,6 +124,7 @@ pub struct PanicCounts {
 }
 
 impl PanicPoint {
+    /// The place: panics if a test wants it to.
     pub fn pass(&self) {
         #[cfg(any(test, feature = "testing"))]
         {
@@ -138,6 +146,7 @@ impl PanicPoint {
         *self.counts.lock() = PanicCounts { to_come: panics, passed: 0 };
     }
 
+    /// What there is to come, and what has passed.
     #[cfg(test)]
     pub fn counts(&self) -> PanicCounts {
         *self.counts.lock()

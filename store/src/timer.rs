@@ -43,9 +43,13 @@ pub struct StoreEnd {
 pub struct TimerEntry {
     /// Of its slot, in milliseconds since the epoch.
     pub slot_ms: i64,
+    /// The timer's time as the message is entered, in milliseconds since the epoch; delays count from it.
     pub write_time_ms: i64,
+    /// Its time lies beyond the wheel: the slot enters it once more ([`timer_magic::ROLL`]).
     pub rolls: bool,
+    /// It recalls another message, instead of being one ([`timer_magic::DELETE`]).
     pub deletes: bool,
+    /// Where the message begins in the commit log.
     pub physical_offset: i64,
     /// Bytes of the message in the commit log.
     pub message_bytes: i32,
@@ -60,10 +64,12 @@ pub struct TimerFiles {
     checkpoint: CheckpointFile,
 }
 
+/// Reads and writes are errors where the disk fails, or a file was cut.
 impl TimerFiles {
     /// Opens or makes the files, and mends them: records of messages that the commit log has lost are cut off, slots that
     /// point beyond the timer log's end or lack its last records are corrected, and a wheel that is missing is made from
-    /// the whole log (`TimerMessageStore.recover`).
+    /// the whole log (`TimerMessageStore.recover`). An error if a file cannot be read or made, or has another size
+    /// than is configured.
     pub fn open(config: &MessageStoreConfig, disk: &Disk, store: StoreEnd) -> Result<TimerFiles, OpenError> {
         let root = config.root();
         let checkpoint = CheckpointFile::open(disk, root.join(TIMER_CHECK_FILE))?;
@@ -130,6 +136,7 @@ impl TimerFiles {
         self.wheel.empty(from_ms, until_ms)
     }
 
+    /// The record at a place of the timer log; `None` if none stands there.
     pub fn record(&self, place: i64) -> Result<Option<TimerLogRecord>, AccessError> {
         self.log.record(place)
     }
@@ -167,6 +174,7 @@ impl TimerFiles {
         })
     }
 
+    /// As it was read or [flushed](Self::flush) last.
     pub fn checkpoint(&self) -> TimerCheckpoint {
         self.checkpoint.fields()
     }

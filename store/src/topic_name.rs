@@ -6,8 +6,11 @@ pub const SCHEDULE_TOPIC_XXXX: &str = "SCHEDULE_TOPIC_XXXX";
 pub const RMQ_SYS_WHEEL_TIMER: &str = "rmq_sys_wheel_timer";
 /// Every topic that starts so is the broker's own.
 pub const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
+/// In front of a group's name: the topic of what its consumers sent back, to be consumed again.
 pub const RETRY_GROUP_TOPIC_PREFIX: &str = "%RETRY%";
+/// In front of a group's name: the topic of what its consumers could not consume.
 pub const DLQ_GROUP_TOPIC_PREFIX: &str = "%DLQ%";
+/// A light message queue: a queue of one topic each, which messages of other topics are put into as well.
 pub const LMQ_PREFIX: &str = "%LMQ%";
 
 /// Java: `MixAll.isLmq`.

@@ -81,8 +81,8 @@ impl Window {
         let bytes = self.bytes(at);
         let wanted = match head(bytes) {
             Some((_, MAGIC_BLANK)) => return Ok(Found::Blank),
-            Some((size, _)) => size,
-            None => HEAD_BYTES,
+            Some((size, MAGIC_V1 | MAGIC_V2)) => size,
+            _ => HEAD_BYTES,
         };
         if wanted > bytes.len() && wanted <= self.rest(at) {
             return match &self.unreadable {
@@ -117,6 +117,15 @@ fn head(bytes: &[u8]) -> Option<(usize, u32)> {
     Some((usize::try_from(i32::from_be_bytes(*size)).ok()?, magic))
 }
 
+/// Whether a record or a blank seems to begin at `at`, or the file ends there.
+pub fn begins_at(file: &LogFile, at: usize) -> Result<bool, AccessError> {
+    if file.len() - at < HEAD_BYTES {
+        return Ok(true);
+    }
+    let head = head(&file.read_array::<HEAD_BYTES>(at)?);
+    Ok(matches!(head, Some((_, MAGIC_V1 | MAGIC_V2 | MAGIC_BLANK))))
+}
+
 /// The bytes of the record at `at`, which has at most `len`; `None` if none can begin there.
 pub fn record_at(file: &LogFile, at: usize, len: usize) -> Result<Option<Vec<u8>>, AccessError> {
     if len < HEAD_BYTES {
@@ -130,5 +139,25 @@ pub fn record_at(file: &LogFile, at: usize, len: usize) -> Result<Option<Vec<u8>
             Ok(Some(bytes))
         }
         _ => file.check_length().map(|()| None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+
+    #[test]
+    fn a_wrong_head_is_no_record_however_long_it_says_to_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = 3 * WINDOW_BYTES;
+        let file = Arc::new(LogFile::create(&Disk::real(), &dir.path().join("0"), 0, bytes).unwrap());
+        let mut head = Vec::from((2 * WINDOW_BYTES as i32).to_be_bytes());
+        head.extend_from_slice(b"none");
+        file.appender(0).unwrap().append(&head).unwrap();
+        let mut window = Window::default();
+        window.fill(&file, 0, bytes);
+        // Not the end of the window: the next one would begin at the same place.
+        assert!(matches!(window.look(0), Ok(Found::NoRecord(_))));
     }
 }

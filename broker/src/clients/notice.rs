@@ -19,6 +19,7 @@ pub struct Notice {
 }
 
 impl Notice {
+    /// Sends it, and waits for nothing: a client that does not get it asks by itself, later.
     pub fn send(self) {
         let header = ConsumerGroupRequestHeader { consumer_group: Some(&self.group), ..Default::default() };
         for peer in &self.peers {

@@ -15,11 +15,17 @@ pub(super) const DEFAULT_LISTEN_PORT: u16 = 10911;
 /// All of a broker's settings, as one read of its [`Config`].
 #[derive(Clone, Debug)]
 pub struct BrokerSettings {
+    /// Who the broker is in its cluster.
     pub identity: BrokerIdentity,
+    /// How it serves its clients.
     pub broker: BrokerConfig,
+    /// How it stores messages.
     pub store: MessageStoreConfig,
+    /// How it listens.
     pub server: NettyServerConfig,
+    /// How it connects to name servers.
     pub client: NettyClientConfig,
+    /// Home, host name and what else the process was started with.
     pub environment: Arc<Environment>,
 }
 
@@ -51,6 +57,7 @@ impl BrokerSettings {
         }
     }
 
+    /// An error for the first key whose value does not fit.
     pub fn read(config: &Config) -> Result<BrokerSettings, ConfigError> {
         Ok(BrokerSettings {
             identity: config.read()?,

@@ -35,6 +35,7 @@ pub const PRINTED: &[&str] = &["BrokerConfig", "NettyServerConfig", "NettyClient
 /// Why a broker cannot start with its configuration; its text is one line for a human.
 #[derive(Debug)]
 pub enum BrokerConfigError {
+    /// A file that cannot be read, or a key whose value does not fit.
     Config(ConfigError),
     /// Not `host:port;host:port`.
     NamesrvAddr(String),
@@ -86,7 +87,8 @@ pub struct Overrides {
     pub settings: Properties,
 }
 
-/// The values, and the settings read from them, after all of `BrokerStartup`'s checks.
+/// The values, and the settings read from them, after all of `BrokerStartup`'s checks. An error for the first thing
+/// that is wrong: a file, a value, or values that do not fit each other.
 pub fn load(
     environment: Arc<Environment>,
     overrides: &Overrides,
@@ -95,7 +97,8 @@ pub fn load(
 }
 
 /// The values with an update over them, and the settings read from them, after the same checks: all of the update or
-/// nothing of it. What the update may not change is for whoever offers it ([`Config::forbids`]).
+/// nothing of it. What the update may not change is for whoever offers it ([`Config::forbids`]). Errors are those of
+/// [`load`].
 pub fn updated(config: &Config, update: &Properties) -> Result<(Config, BrokerSettings), BrokerConfigError> {
     checked(config.updated(update)?)
 }
@@ -110,7 +113,8 @@ fn checked(mut config: Config) -> Result<(Config, BrokerSettings), BrokerConfigE
     Ok((config, settings))
 }
 
-/// The values as the user gave them: what `-p` shows, before any check.
+/// The values as the user gave them: what `-p` shows, before any check. An error for a file that cannot be read or an
+/// argument that is none.
 pub fn values(environment: Arc<Environment>, overrides: &Overrides) -> Result<Config, ConfigError> {
     let mut config = Config::new(CLASSES, SHOWN, environment);
     config.derive("NettyServerConfig", "listenPort", DEFAULT_LISTEN_PORT);

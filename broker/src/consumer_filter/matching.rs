@@ -26,6 +26,7 @@ pub struct SqlFilter {
 }
 
 impl SqlFilter {
+    /// Lets through what `filter` does; without one, everything.
     pub fn new(filters: &Arc<ConsumerFilters>, filter: Option<Arc<GroupFilter>>) -> SqlFilter {
         SqlFilter { filters: filters.clone(), filter, retries_of: None }
     }
@@ -46,6 +47,7 @@ impl SqlFilter {
         says_nothing || bloom.is_hit(bits, bit_map)
     }
 
+    /// As [`matches_properties`](Self::matches_properties), for a stored record.
     pub fn matches_record(&self, record: &[u8]) -> bool {
         self.matches_properties(&record::properties(record).unwrap_or_default())
     }

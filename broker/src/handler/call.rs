@@ -19,6 +19,8 @@ use std::time::Duration;
 /// Java: `Broker2Client.getConsumeStatus`.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Asks a consumer how it does, and passes its answer on. Refused if it is not connected or too old; CONSUME_MSG_TIMEOUT
+/// if it does not answer.
 pub fn get_consumer_running_info(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = GetConsumerRunningInfoRequestHeader::decode(&call.request.ext);
     let consumer = Consumer::find(broker, header.consumer_group, header.client_id)?;
@@ -27,6 +29,8 @@ pub fn get_consumer_running_info(broker: &Arc<Broker>, call: &mut Call) -> Resul
     broker.calls.answer_with(&broker.runtime, call, consumer.call(asked))
 }
 
+/// Has a consumer consume the message of an id, and passes its answer on. Refused as
+/// [`get_consumer_running_info`], and where no such message is stored.
 pub fn consume_message_directly(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ConsumeMessageDirectlyResultRequestHeader::decode(&call.request.ext);
     let topic = header.topic.and_then(|topic| broker.topics.find(topic));
@@ -104,6 +108,7 @@ impl Consumer {
     }
 }
 
+/// Asks a group's clients, or one of them, how far each is. Refused if the group has none.
 pub fn invoke_broker_to_get_consumer_status(
     broker: &Arc<Broker>,
     call: &mut Call,

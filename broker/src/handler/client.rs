@@ -20,6 +20,8 @@ use remoting::header::required;
 use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode, json};
 use std::sync::Arc;
 
+/// Registers a client in its groups; the answer says whether it is to send all its subscriptions. Refused only if the
+/// body is unreadable. Java: `ClientManageProcessor.heartBeat`.
 pub fn heart_beat(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let data: HeartbeatData = json_body(&call.request.body.bytes())?;
     let is_v2 = data.heartbeat_fingerprint != 0;
@@ -69,6 +71,7 @@ fn consumer_beat(
     Ok(disagrees)
 }
 
+/// Takes a client out of a group that it leaves. Refuses nothing.
 pub fn unregister_client(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = UnregisterClientRequestHeader::decode(&call.request.ext);
     if let Some(group) = header.producer_group {
@@ -84,6 +87,7 @@ pub fn unregister_client(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcom
     ok_with_header()
 }
 
+/// Whether a consumer may filter so. Refused if expressions are switched off, or with SUBSCRIPTION_PARSE_FAILED.
 pub fn check_client_config(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let bytes = call.request.body.bytes();
     if bytes.is_empty() {
@@ -116,6 +120,7 @@ pub fn check_client_config(broker: &Arc<Broker>, call: &mut Call) -> Result<Outc
 const UNKNOWN_EXPRESSION_TYPE: &str = "Cannot invoke \"org.apache.rocketmq.filter.FilterSpi.compile(String)\" \
      because the return value of \"org.apache.rocketmq.filter.FilterFactory.get(String)\" is null";
 
+/// The ids of a group's clients, who share its queues among them. Refused with SYSTEM_ERROR if it has none.
 pub fn get_consumer_list_by_group(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ConsumerGroupRequestHeader::decode(&call.request.ext);
     let group = required(header.consumer_group, "consumerGroup")?;
@@ -129,6 +134,7 @@ pub fn get_consumer_list_by_group(broker: &Arc<Broker>, call: &mut Call) -> Resu
     Ok(Outcome::Now(Command::success().with_ext(ExtFields::empty()).with_body(body)))
 }
 
+/// A group's clients and subscriptions. Refused with CONSUMER_NOT_ONLINE if it has none.
 pub fn get_consumer_connection_list(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ConsumerGroupRequestHeader::decode(&call.request.ext);
     let group = required(header.consumer_group, "consumerGroup")?;
@@ -146,6 +152,7 @@ pub fn get_consumer_connection_list(broker: &Arc<Broker>, call: &mut Call) -> Re
     ok_with_body(&body)
 }
 
+/// A group's producers. Refused with SYSTEM_ERROR if it has none.
 pub fn get_producer_connection_list(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = GetProducerConnectionListRequestHeader::decode(&call.request.ext);
     let group = required(header.producer_group, "producerGroup")?;
@@ -165,6 +172,7 @@ fn connection(client: &Client) -> Connection {
     }
 }
 
+/// Groups that consume a topic now, or have committed offsets of it. Refused only without a topic.
 pub fn query_topic_consume_by_who(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = SubscriptionQueryRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
@@ -173,6 +181,7 @@ pub fn query_topic_consume_by_who(broker: &Arc<Broker>, call: &mut Call) -> Resu
     ok_with_body(&GroupList { group_list })
 }
 
+/// Topics of which a group has committed offsets. Refuses nothing.
 pub fn query_topics_by_consumer(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = SubscriptionQueryRequestHeader::decode(&call.request.ext);
     let topics = broker.offsets.topics_of_group(header.group.unwrap_or("null"));
@@ -180,6 +189,7 @@ pub fn query_topics_by_consumer(broker: &Arc<Broker>, call: &mut Call) -> Result
     ok_with_body(&TopicList { broker_addr, topic_list: topics.into_iter().collect() })
 }
 
+/// What a group wants of a topic, as its clients say; null if no client of it does. Refused only without group or topic.
 pub fn query_subscription_by_consumer(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = SubscriptionQueryRequestHeader::decode(&call.request.ext);
     let (group, topic) = (required(header.group, "group")?, required(header.topic, "topic")?);

@@ -10,6 +10,8 @@ use remoting::{Call, Command, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::PutError;
 
+/// Commits or rolls back a half message. Refused on a slave, too late, where no such half message is stored, and where
+/// the message cannot be. Java: `EndTransactionProcessor`.
 pub fn end_transaction(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = EndTransactionRequestHeader::decode(&call.request.ext);
     let end = required(header.commit_or_rollback, "commitOrRollback")?;
@@ -78,14 +80,14 @@ fn refusal_of(broker: &Broker, error: PutError) -> Refusal {
             (ResponseCode::SYSTEM_ERROR, "Create mapped file failed.".to_owned())
         }
         PutError::MessageIllegal(_) | PutError::PropertiesSizeExceeded | PutError::BatchIllegal(_) => {
-            let limit = broker.store.config().max_message_size_bytes;
+            let limit = broker.settings().store.max_message_size_bytes;
             let remark = format!(
                 "The message is illegal, maybe msg body or properties length not matched. msg body length limit \
                  {limit}B, msg properties length limit 32KB."
             );
             (ResponseCode::MESSAGE_ILLEGAL, remark)
         }
-        PutError::WheelTimer(why) => return send::timer_refusal(broker, why),
+        PutError::WheelTimer(why) => return send::timer_refusal(&broker.settings().store, why),
         PutError::OsPageCacheBusy => {
             (ResponseCode::SYSTEM_ERROR, "OS page cache busy, please try another machine".to_owned())
         }

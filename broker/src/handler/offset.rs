@@ -9,6 +9,8 @@ use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::{AccessError, Everything, GetMessageStatus, GetRequest};
 
+/// The next offset of a group in a queue; a new group begins at 0 if the whole queue is young. Refused with
+/// QUERY_NOT_FOUND if it has none. Java: `ConsumerManageProcessor.queryConsumerOffset`.
 pub fn query_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = QueryConsumerOffsetRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
@@ -36,6 +38,7 @@ fn first_message_is_in_memory(broker: &Broker, topic: &str, queue_id: i32) -> Re
     Ok(result.status == GetMessageStatus::Found && result.resident)
 }
 
+/// Notes how far a group is in a queue, unless an admin has just set it. Refused if topic or group does not exist.
 pub fn update_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = UpdateConsumerOffsetRequestHeader::decode(&call.request.ext);
     let (group, topic) = (header.consumer_group.unwrap_or("null"), required(header.topic, "topic")?);

@@ -8,6 +8,7 @@ mod tests;
 use super::query::body;
 use super::unreadable;
 use crate::broker::Broker;
+use crate::config::BrokerSettings;
 use crate::subscription::PullFilter;
 use crate::topics::perm;
 pub(super) use allowed::unsupported_filter;
@@ -26,10 +27,13 @@ use store::{GetMessageResult, GetMessageStatus, GetRequest};
 
 const MASTER_ID: i64 = 0;
 
+/// Messages of a queue from an offset on. If there are none the request may wait for some. Refused where the broker, the
+/// topic or the group may not be read, and for a filter that is no good. Java: `PullMessageProcessor`.
 pub fn pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
-    pull(broker, call, Turn::First)
+    pull(broker, &broker.settings(), call, Turn::First)
 }
 
+/// As [`pull_message`], which consumers call that are not pushed to; `litePullMessageEnable` can forbid it.
 pub fn lite_pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let settings = broker.settings();
     if !settings.broker.lite_pull_message_enable && perm::is_readable(settings.broker.broker_permission) {
@@ -37,7 +41,7 @@ pub fn lite_pull_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcom
         let remark = format!("the broker[{ip}] for lite pull consumer is forbidden");
         return Err(forbidden(forbidden_type::BROKER, remark));
     }
-    pull(broker, call, Turn::First)
+    pull(broker, &settings, call, Turn::First)
 }
 
 /// How often a pull has been here.
@@ -48,14 +52,20 @@ enum Turn {
     Woken,
 }
 
-fn pull(broker: &Arc<Broker>, call: &mut Call, turn: Turn) -> Result<Outcome, Refusal> {
+/// The settings are loaded once a request, and once more on the pool where it goes there.
+fn pull(
+    broker: &Arc<Broker>,
+    settings: &BrokerSettings,
+    call: &mut Call,
+    turn: Turn,
+) -> Result<Outcome, Refusal> {
     let header = PullMessageRequestHeader::decode(&call.request.ext);
-    let allowed = check(broker, call.peer(), &header)?;
+    let allowed = check(broker, settings, call.peer(), &header)?;
     let wanted = Wanted::read(&header)?;
-    if let Some(offset) = reset_offset(broker, &wanted) {
+    if let Some(offset) = reset_offset(broker, settings, &wanted) {
         let result = moved_to(broker, &wanted, offset);
-        note_offsets(broker, call.peer(), &wanted, &result, ResponseCode::PULL_OFFSET_MOVED, turn);
-        let reply = reply(broker, &allowed, ResponseCode::PULL_OFFSET_MOVED, &result);
+        note_offsets(broker, settings, call.peer(), &wanted, &result, ResponseCode::PULL_OFFSET_MOVED, turn);
+        let reply = reply(settings, &allowed, ResponseCode::PULL_OFFSET_MOVED, &result);
         return Ok(Outcome::Now(reply.with_remark("OFFSET_RESET")));
     }
     // Tags stand in the queue, but an expression looks into each record.
@@ -63,13 +73,13 @@ fn pull(broker: &Arc<Broker>, call: &mut Call, turn: Turn) -> Result<Outcome, Re
     if looks_at_records && broker.store.is_cold(wanted.topic, wanted.queue_id, wanted.offset) {
         let broker = broker.clone();
         return broker.clone().disk_pool.run(call, move |call| {
-            let header = PullMessageRequestHeader::decode(&call.request.ext);
-            let looked = look(&broker, call.peer(), &Wanted::read(&header)?, &allowed, turn)?;
-            settle(&broker, call, allowed, looked)
+            let (header, settings) = (PullMessageRequestHeader::decode(&call.request.ext), broker.settings());
+            let looked = look(&broker, &settings, call.peer(), &Wanted::read(&header)?, &allowed, turn)?;
+            settle(&broker, &settings, call, allowed, looked)
         });
     }
-    let looked = look(broker, call.peer(), &wanted, &allowed, turn)?;
-    settle(broker, call, allowed, looked)
+    let looked = look(broker, settings, call.peer(), &wanted, &allowed, turn)?;
+    settle(broker, settings, call, allowed, looked)
 }
 
 /// What a pull found, and what it means.
@@ -81,24 +91,26 @@ struct Looked {
 
 fn look(
     broker: &Broker,
+    settings: &BrokerSettings,
     peer: &Peer,
     wanted: &Wanted<'_>,
     allowed: &Allowed,
     turn: Turn,
 ) -> Result<Looked, Refusal> {
     let result = broker.store.get_message(wanted.get_request(), &allowed.filter).map_err(unreadable)?;
-    let code = response_code(broker, &result, &allowed.group, wanted.offset);
-    note_offsets(broker, peer, wanted, &result, code, turn);
+    let code = response_code(settings, &result, &allowed.group, wanted.offset);
+    note_offsets(broker, settings, peer, wanted, &result, code, turn);
     let waits = code == ResponseCode::PULL_NOT_FOUND
         && turn == Turn::First
         && wanted.sys_flag & pull_sys_flag::SUSPEND != 0;
-    let wait = if waits { Some(Wait::of(broker, wanted)?) } else { None };
+    let wait = if waits { Some(Wait::of(settings, wanted)?) } else { None };
     Ok(Looked { result, code, wait })
 }
 
 /// Parks the pull or answers it, at once where that takes no reading from the disk.
 fn settle(
     broker: &Arc<Broker>,
+    settings: &BrokerSettings,
     call: &mut Call,
     allowed: Allowed,
     looked: Looked,
@@ -109,17 +121,17 @@ fn settle(
         return Ok(Outcome::Later(taken));
     }
     if code != ResponseCode::SUCCESS {
-        return Ok(Outcome::Now(reply(broker, &allowed, code, &result)));
+        return Ok(Outcome::Now(reply(settings, &allowed, code, &result)));
     }
     if result.resident {
-        let reply = reply(broker, &allowed, code, &result);
+        let reply = reply(settings, &allowed, code, &result);
         let ranges = result.into_ranges().map_err(unreadable)?;
         return Ok(Outcome::Now(with_messages(reply, body(call.peer(), ranges)?)));
     }
     let cold_broker = broker.clone();
     broker.disk_pool.run(call, move |_| {
         let result = result.load().map_err(unreadable)?;
-        let reply = reply(&cold_broker, &allowed, code, &result);
+        let reply = reply(&cold_broker.settings(), &allowed, code, &result);
         // Copied: by the time they are sent the pages may be gone again.
         let messages = result.into_copies().map_err(unreadable)?;
         Ok(Outcome::Now(with_messages(reply, messages.into_iter().map(Bytes::from).collect())))
@@ -127,9 +139,9 @@ fn settle(
 }
 
 /// Where an admin has set the group to, once.
-fn reset_offset(broker: &Broker, wanted: &Wanted<'_>) -> Option<i64> {
+fn reset_offset(broker: &Broker, settings: &BrokerSettings, wanted: &Wanted<'_>) -> Option<i64> {
     let offset = broker.offsets.query_then_erase_reset(wanted.group, wanted.topic, wanted.queue_id);
-    offset.filter(|_| broker.settings().broker.use_server_side_reset_offset)
+    offset.filter(|_| settings.broker.use_server_side_reset_offset)
 }
 
 /// The fields that Java unboxes once the pull is allowed.
@@ -172,7 +184,7 @@ impl<'a> Wanted<'a> {
 
 /// Java: `composeResponseHeader`, the code.
 fn response_code(
-    broker: &Broker,
+    settings: &BrokerSettings,
     result: &GetMessageResult,
     group: &SubscriptionGroupConfig,
     offset: i64,
@@ -196,14 +208,19 @@ fn response_code(
         group.group_name
     );
     // A slave leaves the correction to the master that it sends the consumer to.
-    if broker.is_slave() && !broker.settings().store.offset_check_in_slave {
+    if settings.store.is_slave() && !settings.store.offset_check_in_slave {
         return ResponseCode::PULL_RETRY_IMMEDIATELY;
     }
     code
 }
 
-fn reply(broker: &Broker, allowed: &Allowed, code: ResponseCode, result: &GetMessageResult) -> Command {
-    let suggested = match broker.settings().broker.slave_read_enable {
+fn reply(
+    settings: &BrokerSettings,
+    allowed: &Allowed,
+    code: ResponseCode,
+    result: &GetMessageResult,
+) -> Command {
+    let suggested = match settings.broker.slave_read_enable {
         false => MASTER_ID,
         true if result.suggest_pulling_from_slave => allowed.group.which_broker_when_consume_slowly,
         true => allowed.group.broker_id,
@@ -242,6 +259,7 @@ fn with_messages(reply: Command, body: remoting::Body) -> Command {
 /// Java: `updateBroadcastPulledOffset`, `tryCommitOffset`.
 fn note_offsets(
     broker: &Broker,
+    settings: &BrokerSettings,
     peer: &Peer,
     wanted: &Wanted<'_>,
     result: &GetMessageResult,
@@ -249,7 +267,7 @@ fn note_offsets(
     turn: Turn,
 ) {
     let (group, topic, queue_id) = (wanted.group, wanted.topic, wanted.queue_id);
-    if broker.settings().broker.enable_broadcast_offset_store
+    if settings.broker.enable_broadcast_offset_store
         && let Some(client_id) = broker.clients.broadcasting_client(group, peer.id())
     {
         let is_moved = code == ResponseCode::PULL_OFFSET_MOVED;

@@ -19,6 +19,8 @@ const NULL: &str = "null";
 /// `MessageConst.INDEX_TAG_TYPE`.
 const TAG_TYPE: &str = "T";
 
+/// Messages of a key, from the index; QUERY_NOT_FOUND if there are none. Refused if the store cannot be read.
+/// Java: `QueryMessageProcessor`.
 pub fn query_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = QueryMessageRequestHeader::decode(&call.request.ext);
     let result = broker.store.query_message(key_query(broker, &header)?).map_err(unreadable)?;
@@ -55,6 +57,7 @@ fn key_query<'a>(broker: &Broker, header: &QueryMessageRequestHeader<'a>) -> Res
     })
 }
 
+/// The record at an offset of the log. Refused with SYSTEM_ERROR if none begins there.
 pub fn view_message_by_id(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ViewMessageRequestHeader::decode(&call.request.ext);
     let offset = required(header.offset, "offset")?;

@@ -3,7 +3,7 @@
 use super::send::{Sent, header_v1, header_v2, sent_ext};
 use crate::broker::Broker;
 use crate::calls::CALL_TIMEOUT;
-use crate::safety::Waiting;
+use crate::safety::{Waiting, safety_policy};
 use bytes::Bytes;
 use message::{Message, Properties, id, property};
 use remoting::header::required;
@@ -15,10 +15,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use store::Appended;
 
+/// Sends a reply on to the producer that waits for it, and stores it if `storeReplyMessageEnable` says so. Refused as a
+/// send is; SYSTEM_ERROR if the producer cannot be reached. Java: `ReplyMessageProcessor`.
 pub fn send_reply_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     reply(broker, call, header_v1)
 }
 
+/// As [`send_reply_message`], with the one-letter header.
 pub fn send_reply_message_v2(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     reply(broker, call, header_v2)
 }
@@ -33,13 +36,13 @@ fn reply(
     if call.request.body.is_empty() {
         return Err(Refusal::missing("body"));
     }
-    let target = Sent { broker, call, header }.check();
-    let target = target.map_err(|refusal| refusal.with_ext(sent_ext(broker, ExtFields::empty())))?;
+    let settings = &*broker.settings();
+    let target = Sent { broker, settings, call, header }.check();
+    let target = target.map_err(|refusal| refusal.with_ext(sent_ext(settings, ExtFields::empty())))?;
     let mut properties = Properties::parse(header.properties.unwrap_or_default());
-    let settings = &broker.settings().broker;
-    properties.put(property::MSG_REGION, &settings.region_id);
-    properties.put(property::TRACE_SWITCH, if settings.trace_on { "true" } else { "false" });
-    let stored = match settings.store_reply_message_enable {
+    properties.put(property::MSG_REGION, &settings.broker.region_id);
+    properties.put(property::TRACE_SWITCH, if settings.broker.trace_on { "true" } else { "false" });
+    let stored = match settings.broker.store_reply_message_enable {
         true => Some(stored(broker, call.peer(), &header, target.queue_id, properties.encode())?),
         false => None,
     };
@@ -81,7 +84,7 @@ async fn push_and_store(
         },
         false => SendMessageResponseHeader::default(),
     };
-    reply.with_ext(sent_ext(&broker, header.encode()))
+    reply.with_ext(sent_ext(&broker.settings(), header.encode()))
 }
 
 /// A reply on its way to the client that waits for it.
@@ -177,7 +180,7 @@ async fn store(broker: &Broker, message: Message<'_>) -> Option<Appended> {
         tracing::warn!("a reply in {} is not stored: {error:?}", message.topic);
     });
     let appended = appended.ok()?;
-    if let Some(policy) = broker.safety_policy().filter(|_| waits) {
+    if let Some(policy) = safety_policy(&broker.settings().store).filter(|_| waits) {
         let (done, safe) = tokio::sync::oneshot::channel();
         broker.waiting.when_safe(appended.end_offset(), policy, Waiting::Task(done));
         // Safe or not, the answer is the same.

@@ -28,6 +28,8 @@ const TO_THE_END_MS: i64 = -1;
 /// By queue id.
 type Offsets = BTreeMap<i32, i64>;
 
+/// Sets a group's offsets to those of a time or to a given one: here, or in its clients (`useServerSideResetOffset`).
+/// Refused if topic or group does not exist, on a slave, or if there is no client to be told.
 pub fn invoke_broker_to_reset_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ResetOffsetRequestHeader::decode(&call.request.ext);
     tracing::info!("{} resets offsets: {header:?}", call.peer().remote_addr());
@@ -233,6 +235,8 @@ pub fn query_correction_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<
     ok_with_body(&QueryCorrectionOffsetBody { correction_offsets })
 }
 
+/// From when to when a queue has messages, and how far a group is in time. Refused if the topic does not exist, or the
+/// store cannot be read.
 pub fn query_consume_time_span(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = QueryConsumeTimeSpanRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;

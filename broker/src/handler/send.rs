@@ -9,13 +9,13 @@ mod refusal;
 mod tests;
 
 use crate::broker::Broker;
-use crate::safety::LateReply;
+use crate::config::BrokerSettings;
+use crate::safety::{LateReply, safety_policy};
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
 use message::{Message, PROPERTIES_BYTES_MAX, id, property, sys_flag};
 use properties::{Additions, SentProperties};
-use refusal::refusal_of;
 pub(super) use refusal::timer_refusal;
 use remoting::body::{TopicConfig, TopicFilterType};
 use remoting::header::required;
@@ -29,10 +29,13 @@ use store::{Appended, PutError};
 
 pub use dead_letter::{DLQ_QUEUE_NUMS, dead_letter_topic, no_group, reconsume_times_max};
 
+/// Stores a message, or a batch if the header says so; answers once it is as safe as it has to be. Each refusal has the
+/// code and text of Java's `SendMessageProcessor`.
 pub fn send_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     send(broker, call, header_v1)
 }
 
+/// As [`send_message`], with the one-letter header.
 pub fn send_message_v2(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     send(broker, call, header_v2)
 }
@@ -50,27 +53,29 @@ pub fn send_batch_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outco
     send_message_v2(broker, call)
 }
 
+/// The settings are loaded once a request here, and once by the store in the append.
 fn send(
     broker: &Arc<Broker>,
     call: &mut Call,
     decode: impl Fn(&ExtFields) -> SendMessageRequestHeader<'_>,
 ) -> Result<Outcome, Refusal> {
+    let settings = &*broker.settings();
     let header = decode(&call.request.ext);
-    refuse_if_busy(broker)?;
+    refuse_if_busy(broker, settings)?;
     required(header.topic, "topic")?;
     required(header.born_timestamp_ms, "bornTimestamp")?;
     if call.request.body.is_empty() {
         return Err(Refusal::missing("body"));
     }
-    let sent = Sent { broker, call, header };
+    let sent = Sent { broker, settings, call, header };
     let stored = match header.batch {
         Some(true) => sent.put_batch(),
         _ => sent.put(),
     };
     // From here on even a refusal tells region and trace switch.
     match stored {
-        Ok(stored) => Ok(answer(broker, call, stored)),
-        Err(refusal) => Err(refusal.with_ext(sent_ext(broker, ExtFields::with_capacity(64)))),
+        Ok(stored) => Ok(answer(broker, settings, call, stored)),
+        Err(refusal) => Err(refusal.with_ext(sent_ext(settings, ExtFields::with_capacity(64)))),
     }
 }
 
@@ -78,6 +83,7 @@ fn send(
 #[derive(Clone, Copy)]
 pub(super) struct Sent<'a> {
     pub broker: &'a Arc<Broker>,
+    pub settings: &'a BrokerSettings,
     pub call: &'a Call,
     pub header: SendMessageRequestHeader<'a>,
 }
@@ -94,9 +100,9 @@ struct Stored {
 }
 
 /// Success, said now or once the message is safe.
-fn answer(broker: &Arc<Broker>, call: &mut Call, stored: Stored) -> Outcome {
+fn answer(broker: &Arc<Broker>, settings: &BrokerSettings, call: &mut Call, stored: Stored) -> Outcome {
     let Stored { reply, end_offset, waits, topic_saved } = stored;
-    let policy = broker.safety_policy().filter(|_| waits);
+    let policy = safety_policy(&settings.store).filter(|_| waits);
     if policy.is_none() && topic_saved {
         return Outcome::Now(reply);
     }
@@ -110,8 +116,7 @@ fn answer(broker: &Arc<Broker>, call: &mut Call, stored: Stored) -> Outcome {
 }
 
 /// Adds what every answer to a send tells. Java: `SendMessageProcessor.preSend`.
-pub(super) fn sent_ext(broker: &Broker, mut ext: ExtFields) -> ExtFields {
-    let settings = broker.settings();
+pub(super) fn sent_ext(settings: &BrokerSettings, mut ext: ExtFields) -> ExtFields {
     ext.push(property::MSG_REGION, &settings.broker.region_id);
     ext.push(property::TRACE_SWITCH, settings.broker.trace_on);
     ext
@@ -134,7 +139,7 @@ impl<'a> Sent<'a> {
         let mut properties = self.properties()?;
         // The store would refuse it too, but what comes before takes its time with many properties.
         if properties.text.len() > PROPERTIES_BYTES_MAX {
-            return Err(refusal_of(self.broker, PutError::PropertiesSizeExceeded));
+            return Err(self.refusal_of(PutError::PropertiesSizeExceeded));
         }
         if let Some(priority) = properties.priority {
             target.queue_id = priority.min(target.config.write_queue_nums.saturating_sub(1)).max(0);
@@ -148,7 +153,7 @@ impl<'a> Sent<'a> {
         }
         let prepared = properties.is_prepared
             && !(self.header.reconsume_times.unwrap_or(0) > 0 && properties.delay_level > 0);
-        if prepared && self.broker.settings().broker.reject_transaction_message {
+        if prepared && self.settings.broker.reject_transaction_message {
             return Err(self.forbidden_transaction());
         }
         let waits = properties.delay_level > 0 || properties.is_timed;
@@ -157,14 +162,14 @@ impl<'a> Sent<'a> {
         let mut message = self.message(target, &body, text)?;
         if prepared {
             let prepare = self.broker.transactions.prepare(message);
-            let appended = prepare.map_err(|error| refusal_of(self.broker, error))?;
+            let appended = prepare.map_err(|error| self.refusal_of(error))?;
             let stored = self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, None);
             return Ok(Stored { topic_saved, ..stored });
         }
         let mut recall_handle = None;
         if waits {
-            self.broker.delays.rewrite(&mut message).map_err(|error| refusal_of(self.broker, error))?;
-            let broker_name = &self.broker.settings().identity.broker_name;
+            self.broker.delays.rewrite(&mut message).map_err(|error| self.refusal_of(error))?;
+            let broker_name = &self.settings.identity.broker_name;
             recall_handle = RecallHandle::of(&message.properties, broker_name).map(|handle| handle.encode());
         }
         let store = &self.broker.store;
@@ -172,7 +177,7 @@ impl<'a> Sent<'a> {
             0 => store.append(&message),
             _ => store.append_inner_batch(&message),
         };
-        let appended = appended.map_err(|error| refusal_of(self.broker, error))?;
+        let appended = appended.map_err(|error| self.refusal_of(error))?;
         let stored = self.sent(queue_id, &uniq_key, appended, wait_store_msg_ok, recall_handle.as_deref());
         Ok(Stored { topic_saved, ..stored })
     }
@@ -199,7 +204,7 @@ impl<'a> Sent<'a> {
     }
 
     fn properties(&self) -> Result<SentProperties, Refusal> {
-        let settings = self.broker.settings();
+        let settings = self.settings;
         let additions = Additions {
             region_id: &settings.broker.region_id,
             trace_on: settings.broker.trace_on,
@@ -211,7 +216,7 @@ impl<'a> Sent<'a> {
     }
 
     fn forbidden_transaction(&self) -> Refusal {
-        let ip = &self.broker.settings().broker.broker_ip1;
+        let ip = &self.settings.broker.broker_ip1;
         let remark = format!("the broker[{ip}] sending transaction message is forbidden");
         Refusal::new(ResponseCode::NO_PERMISSION, remark)
     }
@@ -225,7 +230,7 @@ impl<'a> Sent<'a> {
         let sent_flag = required(self.header.sys_flag, "sysFlag")?;
         if claims_wrong_batch(&target.config, sent_flag, &properties) {
             let why = "no inner batch, or one for another kind of queue".to_owned();
-            return Err(refusal_of(self.broker, PutError::MessageIllegal(why)));
+            return Err(self.refusal_of(PutError::MessageIllegal(why)));
         }
         self.message_of(sent_flag, target, body, properties)
     }
@@ -257,7 +262,7 @@ impl<'a> Sent<'a> {
     }
 
     fn stored(&self, header: &SendMessageResponseHeader<'_>, waits: bool, end_offset: i64) -> Stored {
-        let reply = Command::success().with_ext(sent_ext(self.broker, header.encode()));
+        let reply = Command::success().with_ext(sent_ext(self.settings, header.encode()));
         Stored { reply, end_offset, waits, topic_saved: self.broker.topics.is_saved(self.topic()) }
     }
 }

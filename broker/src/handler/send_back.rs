@@ -21,14 +21,17 @@ use store::{PutError, WheelTimerError};
 /// Delay level of the first retry where the consumer leaves it to the broker.
 const FIRST_RETRY_LEVEL: i32 = 3;
 
+/// Stores a message once more that a consumer could not consume: for later, or as a dead letter. Refused if group or
+/// message does not exist, or the message cannot be stored. Java: `SendMessageProcessor.consumerSendMsgBack`.
 pub fn consumer_send_msg_back(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = ConsumerSendMsgBackRequestHeader::decode(&call.request.ext);
-    refuse_if_busy(broker)?;
+    let settings = &*broker.settings();
+    refuse_if_busy(broker, settings)?;
     let group = required(header.group, "group")?;
     let group_config = broker.groups.find(group).ok_or_else(|| no_group(group))?;
-    let settings = &broker.settings().broker;
-    if !perm::is_writeable(settings.broker_permission) {
-        let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
+    if !perm::is_writeable(settings.broker.broker_permission) {
+        let ip = &settings.broker.broker_ip1;
+        let remark = format!("the broker[{ip}] sending message is forbidden");
         return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
     }
     if group_config.retry_queue_nums <= 0 {

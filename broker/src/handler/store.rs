@@ -13,6 +13,7 @@ pub fn delete_expired_commitlog(broker: &Arc<Broker>, call: &mut Call) -> Result
     ok()
 }
 
+/// Removes queues that have no message left in the log, but for those of system topics. Refuses nothing.
 pub fn clean_expired_consumequeue(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     tracing::warn!("{} has queues without messages removed", call.peer().remote_addr());
     let is_kept = |topic: &str| broker.topics.is_system_topic(topic);
@@ -20,6 +21,7 @@ pub fn clean_expired_consumequeue(broker: &Arc<Broker>, call: &mut Call) -> Resu
     ok()
 }
 
+/// Removes the queues of topics that do not exist. Refuses nothing.
 pub fn clean_unused_topic(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     tracing::warn!("{} has the queues of unknown topics removed", call.peer().remote_addr());
     let is_kept = |topic: &str| {

@@ -2,7 +2,8 @@
 
 use super::UNSET_REMARK;
 use crate::broker::Broker;
-use crate::safety::{LateReply, Waiting};
+use crate::config::BrokerSettings;
+use crate::safety::{LateReply, Waiting, safety_policy};
 use crate::timer::{RecallHandle, Timer};
 use crate::topics::perm;
 use message::property::{
@@ -22,18 +23,19 @@ const RECALL_TAG: &str = "_RECALL_TAG_";
 pub fn recall_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = RecallMessageRequestHeader::decode(&call.request.ext);
     let topic = required(header.topic, "topic")?;
+    let settings = &*broker.settings();
     let with_region = |mut ext: ExtFields| {
-        ext.push(MSG_REGION, &broker.settings().broker.region_id);
+        ext.push(MSG_REGION, &settings.broker.region_id);
         ext
     };
-    let recalled = handle_of(broker, topic, header.recall_handle.unwrap_or_default())
+    let recalled = handle_of(broker, settings, topic, header.recall_handle.unwrap_or_default())
         .and_then(|handle| Ok((put_recall(broker, call.peer(), &header, &handle)?, handle)));
     let (appended, handle) =
         recalled.map_err(|refusal| refusal.with_ext(with_region(ExtFields::with_capacity(64))))?;
     let header = RecallMessageResponseHeader { msg_id: Some(&handle.uniq_key), ..Default::default() };
     let ext = with_region(header.encode());
     let reply = Command::success().with_remark(UNSET_REMARK).with_ext(ext);
-    let Some(policy) = broker.safety_policy() else { return Ok(Outcome::Now(reply)) };
+    let Some(policy) = safety_policy(&settings.store) else { return Ok(Outcome::Now(reply)) };
     let (responder, taken) = call.take_responder();
     // A disk that takes too long is no failure here.
     let late = LateReply { responder, reply, tells_outcome: false };
@@ -42,19 +44,24 @@ pub fn recall_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, 
 }
 
 /// The handle, if the message that it names can be recalled.
-fn handle_of(broker: &Broker, topic: &str, handle: &str) -> Result<RecallHandle<'static>, Refusal> {
+fn handle_of(
+    broker: &Broker,
+    settings: &BrokerSettings,
+    topic: &str,
+    handle: &str,
+) -> Result<RecallHandle<'static>, Refusal> {
     let refuse = |code, remark: &str| Err(Refusal::new(code, remark.to_owned()));
-    let settings = &broker.settings().broker;
-    if !settings.recall_message_enable {
+    let BrokerSettings { broker: config, store, identity, .. } = settings;
+    if !config.recall_message_enable {
         return refuse(ResponseCode::NO_PERMISSION, "recall failed, operation is forbidden");
     }
     let not_here = "recall failed, broker service not available";
-    if broker.is_slave() {
+    if store.is_slave() {
         return refuse(ResponseCode::SLAVE_NOT_AVAILABLE, not_here);
     }
-    let is_early = broker.clock.wall_ms() < settings.start_accept_send_request_time_stamp_ms;
-    let is_writeable = perm::is_writeable(settings.broker_permission);
-    if is_early || !(is_writeable || settings.allow_recall_when_broker_not_writeable) {
+    let is_early = broker.clock.wall_ms() < config.start_accept_send_request_time_stamp_ms;
+    let is_writeable = perm::is_writeable(config.broker_permission);
+    if is_early || !(is_writeable || config.allow_recall_when_broker_not_writeable) {
         return refuse(ResponseCode::SERVICE_NOT_AVAILABLE, not_here);
     }
     if broker.topics.find(topic).is_none() {
@@ -67,11 +74,11 @@ fn handle_of(broker: &Broker, topic: &str, handle: &str) -> Result<RecallHandle<
     if handle.topic != topic {
         return refuse(ResponseCode::ILLEGAL_OPERATION, "recall failed, topic not match");
     }
-    if handle.broker_name != broker.settings().identity.broker_name {
+    if handle.broker_name != identity.broker_name {
         return refuse(ResponseCode::ILLEGAL_OPERATION, not_here);
     }
     let left_ms = handle.deliver_ms.parse().unwrap_or(-1_i64).saturating_sub(broker.clock.wall_ms());
-    let max_ms = broker.settings().store.timer_max_delay_sec.saturating_mul(1000);
+    let max_ms = store.timer_max_delay_sec.saturating_mul(1000);
     if left_ms <= 0 || left_ms >= max_ms {
         return refuse(ResponseCode::ILLEGAL_OPERATION, "recall failed, timestamp invalid");
     }

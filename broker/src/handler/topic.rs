@@ -16,6 +16,8 @@ const ADD_MESSAGE_TYPE: &str = "+message.type";
 /// A dead name server delays an answer no longer; callers wait for 3 or 5 seconds.
 const REGISTRATION_PATIENCE: Duration = Duration::from_secs(1);
 
+/// Makes or changes a topic; answers once it is on disk and the name servers know. Refused for a name, an attribute or a
+/// header that is no good. Java: `AdminBrokerProcessor.updateAndCreateTopic`.
 pub fn update_and_create_topic(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = CreateTopicRequestHeader::decode(&call.request.ext);
     let invalid = |remark: String| Refusal::new(ResponseCode::INVALID_PARAMETER, remark);
@@ -81,6 +83,7 @@ fn answer_when_known(broker: &Arc<Broker>, call: &mut Call) -> Outcome {
     Outcome::Later(taken)
 }
 
+/// The names that are the broker's own. Refuses nothing.
 pub fn get_system_topic_list_from_broker(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
     let topic_list = broker.topics.system_topics().into_iter().collect();
     let body = json::to_bytes(&TopicList { broker_addr: None, topic_list });

@@ -82,6 +82,7 @@ impl Ledger {
         Arc::new(Ledger { limits, ..Ledger::default() })
     }
 
+    /// Counts a request in, until the ticket is dropped; full where a limit is reached.
     pub fn enter(
         self: &Arc<Ledger>,
         peer_id: u64,

@@ -18,10 +18,13 @@ const VERSION: &str = "v1";
 /// `v1 topic brokerName deliverMs uniqKey` in Base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecallHandle<'a> {
+    /// Where the message goes when its time comes.
     pub topic: Cow<'a, str>,
+    /// The broker that has it.
     pub broker_name: Cow<'a, str>,
     /// A moment in the slot that the message waits for. A text, since Java's clients may have made it.
     pub deliver_ms: Cow<'a, str>,
+    /// The message's id, as its producer made it.
     pub uniq_key: Cow<'a, str>,
 }
 
@@ -43,6 +46,7 @@ impl<'a> RecallHandle<'a> {
         })
     }
 
+    /// The text that a producer gets with the answer to a send.
     pub fn encode(&self) -> String {
         let RecallHandle { topic, broker_name, deliver_ms, uniq_key } = self;
         BASE64.encode(format!("{VERSION} {topic} {broker_name} {deliver_ms} {uniq_key}"))

@@ -9,7 +9,7 @@ use store::WheelTimerError;
 
 impl Timer {
     /// Sends a message that asks for a time to the timer's queue, with its real topic and queue among its properties; one
-    /// whose time is over stays as it is.
+    /// whose time is over stays as it is. An error for a time that is not taken.
     pub fn rewrite(&self, message: &mut Message<'_>) -> Result<(), WheelTimerError> {
         let now_ms = self.clock.wall_ms();
         let mut properties = Properties::parse(&message.properties);

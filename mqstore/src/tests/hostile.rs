@@ -97,3 +97,41 @@ fn a_store_of_ours_in_use_is_read_and_left_alone() {
     assert_eq!(report.worst(), Severity::Note, "{}", report.to_text());
     assert!(report.to_text().contains("stopped cleanly"), "{}", report.to_text());
 }
+
+#[test]
+fn a_slave_s_store_that_was_cut_is_sound() {
+    use store::BrokerRole;
+    use store::testing::{Scratch, derived, message};
+    let (mut master, mut slave) = (Scratch::default(), Scratch::default());
+    slave.config.broker_role = BrokerRole::Slave;
+    for scratch in [&mut master, &mut slave] {
+        scratch.config.max_index_num = 4 * scratch.config.max_hash_slot_num;
+    }
+    let store = master.start();
+    let mut ends = Vec::new();
+    for index in 0..500 {
+        ends.push(store.append(&message("T", index % 3, &[b'x'; 300], "A")).unwrap().end_offset());
+    }
+    store.shutdown();
+    let mut names: Vec<_> =
+        fs::read_dir(master.config.commit_log_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    let bytes: Vec<u8> = names.iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    let root = slave.config.root();
+    fs::create_dir_all(root.join("config")).unwrap();
+    fs::write(root.join("config/topics.json"), "{\"topicConfigTable\":{\"T\":{}}}").unwrap();
+    for cut in [ends[299], 2 * slave.config.mapped_file_size_commit_log_bytes as i64] {
+        let store = slave.start();
+        let at = store.max_phy_offset();
+        store.append_to_commit_log(at, &bytes[at as usize..ends[499] as usize]).unwrap();
+        derived(&store);
+        store.truncate(cut).unwrap();
+        let records = ends.iter().filter(|end| **end <= cut).count();
+        for _ in ["in use", "stopped"] {
+            let report = checked(root);
+            assert_eq!(report.worst(), Severity::Note, "{}", report.to_text());
+            assert!(report.facts[0].ends_with(&format!("{records} records")), "{:?}", report.facts);
+            store.shutdown();
+        }
+    }
+}

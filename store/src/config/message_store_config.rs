@@ -196,7 +196,7 @@ settings! {
         [live] boolean("autoMessageVersionOnTopicLen", true),
         [restart] boolean("enableRunningFlagsInFlush", false).important(),
         enabled_append_prop_crc: bool = [restart] boolean("enabledAppendPropCRC", false),
-        force_verify_prop_crc: bool = [live] boolean("forceVerifyPropCRC", false),
+        force_verify_prop_crc: bool = [restart] boolean("forceVerifyPropCRC", false),
         /// Files of a queue that one read goes through, at most, to find a message.
         travel_cq_file_num_when_get_message: usize = [live] int("travelCqFileNumWhenGetMessage", 1),
         [live] int("correctLogicMinOffsetSleepInterval", 1),

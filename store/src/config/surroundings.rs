@@ -47,10 +47,12 @@ impl Default for Surroundings {
 pub struct BatchTopics(Arc<dyn Fn(&str) -> bool + Send + Sync>);
 
 impl BatchTopics {
+    /// The topics for which `is_batch_topic` says so; any thread of the store may ask it.
     pub fn new(is_batch_topic: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(is_batch_topic))
     }
 
+    /// Whether the topic has batch consume queues.
     pub fn contains(&self, topic: &str) -> bool {
         (self.0)(topic)
     }
@@ -76,6 +78,7 @@ pub struct FilterBits(Option<Arc<CalcBits>>);
 type CalcBits = dyn Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync;
 
 impl FilterBits {
+    /// The bits that `calc` makes of a topic and the text of a message's properties; `None` where it has none to make.
     pub fn new(calc: impl Fn(&str, &str) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(calc)))
     }

@@ -24,6 +24,7 @@ use crate::sparse_files::{SparseDir, SparseFiles};
 pub struct ExtUnit<'a> {
     /// Hash of the tags; the deliver time in SCHEDULE_TOPIC_XXXX.
     pub tags_code: i64,
+    /// When the message was stored, in milliseconds since the epoch.
     pub store_timestamp_ms: i64,
     /// Which filters the message passes, as a bloom filter; empty if none was computed.
     pub bit_map: &'a [u8],

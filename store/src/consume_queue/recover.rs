@@ -1,5 +1,6 @@
 //! Finding a queue's end when the store opens, and cutting off what points behind the log's end.
 
+use std::io;
 use std::sync::atomic::Ordering;
 
 use tracing::warn;
@@ -23,8 +24,9 @@ impl ConsumeQueue {
 
     /// Makes `end` (in bytes) the end, with `cleared` whatever may stand behind it.
     fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {
-        self.files.end_at(end, cleared)?;
+        // First, so that readers do not go where the files are about to end.
         self.max_offset.store(end / ENTRY_BYTES, Ordering::Release);
+        self.files.end_at(end, cleared)?;
         match &self.ext {
             Some(ext) => ext.end_behind(self.last_ext_address()?, cleared),
             None => Ok(()),
@@ -57,9 +59,16 @@ impl ConsumeQueue {
         let (topic, queue_id) = (&**self.topic(), self.queue_id());
         warn!(topic, queue_id, from = self.max_offset(), to = end, "queue cut off");
         self.end_at(end * ENTRY_BYTES, true)?;
+        self.min_offset.fetch_min(end, Ordering::AcqRel);
         let last = if end > first { self.raw_entry(end - 1)? } else { None };
         self.max_physical_offset.store(last.map_or(-1, |entry| entry.physical_end()), Ordering::Release);
         Ok(())
+    }
+
+    /// Brings to disk that queue and extension end where they do.
+    pub fn sync_end(&self) -> io::Result<()> {
+        self.ext.as_ref().map_or(Ok(()), |ext| ext.files().sync_end())?;
+        self.files.sync_end()
     }
 
     /// Where the message of an entry lies; the end of all things for an entry that is not there.

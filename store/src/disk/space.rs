@@ -6,6 +6,7 @@ use std::path::Path;
 /// Bytes of the file system that holds a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
+    /// Of the whole file system.
     pub total: u64,
     /// Not used by any file.
     pub free: u64,

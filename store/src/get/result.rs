@@ -15,13 +15,19 @@ use crate::queue::Unit;
 /// What was read (`GetMessageResult`).
 #[derive(Debug)]
 pub struct GetMessageResult {
+    /// How the read went; there are ranges only where it [found](GetMessageStatus::Found) messages.
     pub status: GetMessageStatus,
+    /// The queue offset to read from next; for one beyond the queue's ends, the end that is right.
     pub next_begin_offset: i64,
+    /// The queue's first offset when the read began.
     pub min_offset: i64,
+    /// The queue's end when the read began: the offset that its next message gets.
     pub max_offset: i64,
+    /// What was read lies farther from the log's end than Java takes memory to reach (`isSuggestPullingFromSlave`).
     pub suggest_pulling_from_slave: bool,
     /// The records, in order; neighbours in the log share a range.
     ranges: Vec<MappedRange>,
+    /// Messages in all ranges, those within a batch counted singly.
     pub message_count: usize,
     /// Bytes of all ranges.
     pub bytes: usize,
@@ -136,7 +142,8 @@ impl GetMessageResult {
     }
 
     /// The records of a result that is in memory, in order; neighbours in the log share a range. Of those that an earlier
-    /// process wrote, one that is damaged, or of another queue, is left out and reported.
+    /// process wrote, one that is damaged, or of another queue, is left out and reported. An error if one of those
+    /// cannot be read.
     pub fn into_ranges(self) -> Result<Vec<MappedRange>, AccessError> {
         let Some(unverified) = self.unverified else { return Ok(self.ranges) };
         let mut taken = self.taken.iter().enumerate();

@@ -117,7 +117,7 @@ impl Index {
     }
 
     /// Takes back what is told of messages at `physical_offset` and behind it.
-    fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
+    pub fn truncate(&self, physical_offset: i64) -> Result<(), OpenError> {
         loop {
             let Some(last) = self.files.read().last().cloned() else { break };
             let (header, path) = (last.file.header()?, last.file.path());

@@ -1,16 +1,23 @@
 //! An index file (`IndexHeader`, `IndexFile`, 5.5.0): header, `maxHashSlotNum` slots of i32, `maxIndexNum` entries. A slot
 //! holds the number of the newest entry of its chain, 0 for none. Entries count from 1: the place of number 0 is never used.
 
+/// Where [`IndexHeader::begin_timestamp_ms`] lies.
 pub const BEGIN_TIMESTAMP: usize = 0;
+/// Where [`IndexHeader::end_timestamp_ms`] lies.
 pub const END_TIMESTAMP: usize = 8;
+/// Where [`IndexHeader::begin_offset`] lies.
 pub const BEGIN_PHY_OFFSET: usize = 16;
+/// Where [`IndexHeader::end_offset`] lies.
 pub const END_PHY_OFFSET: usize = 24;
 /// Slots in use.
 pub const HASH_SLOT_COUNT: usize = 32;
 /// The number that the next entry gets.
 pub const INDEX_COUNT: usize = 36;
+/// Bytes of an [`IndexHeader`]; the slots follow.
 pub const HEADER_BYTES: usize = 40;
+/// A slot is the number of an entry.
 pub const SLOT_BYTES: usize = 4;
+/// `keyHash i32 | phyOffset i64 | timeDiff i32 | slotValue i32`: see [`IndexEntry`].
 pub const ENTRY_BYTES: usize = 20;
 /// `UtilAll.timeMillisToHumanString`, 5.5.0: a file is named by the local time at which it was made, as
 /// `yyyyMMddHHmmssSSS`.
@@ -20,9 +27,13 @@ pub const NAME_DIGITS: usize = 17;
 /// hashSlotCount i32 | indexCount i32`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexHeader {
+    /// Store time of the first message, in milliseconds since the epoch.
     pub begin_timestamp_ms: i64,
+    /// Store time of the last message.
     pub end_timestamp_ms: i64,
+    /// Where the first message begins in the log.
     pub begin_offset: i64,
+    /// Where the last message begins in the log.
     pub end_offset: i64,
     /// Slots in use.
     pub used_slots: i32,
@@ -51,6 +62,7 @@ impl IndexHeader {
 pub struct IndexEntry {
     /// See [`index_key_hash`].
     pub key_hash: i32,
+    /// Where the message begins in the log.
     pub physical_offset: i64,
     /// From the file's begin timestamp to the message's.
     pub seconds: i32,
@@ -59,6 +71,7 @@ pub struct IndexEntry {
 }
 
 impl IndexEntry {
+    /// The entry as it stands in the file.
     pub fn encode(&self) -> [u8; ENTRY_BYTES] {
         let mut bytes = [0; ENTRY_BYTES];
         bytes[..4].copy_from_slice(&self.key_hash.to_be_bytes());

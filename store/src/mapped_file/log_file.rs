@@ -113,10 +113,12 @@ pub struct MappedRange {
 }
 
 impl MappedRange {
+    /// Bytes of the range.
     pub fn len(&self) -> usize {
         self.len
     }
 
+    /// Whether it has been [shortened](Self::shorten) to nothing.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -156,12 +158,13 @@ impl MappedRange {
         Ok(())
     }
 
+    /// A copy of the bytes; an error if the disk cannot be read or the file was cut.
     pub fn to_vec(&self) -> Result<Vec<u8>, AccessError> {
         let mut bytes = Vec::new();
         self.copy_to(&mut bytes).map(|()| bytes)
     }
 
-    /// Appends the bytes to `buffer`.
+    /// Appends the bytes to `buffer`. Errors are those of [`to_vec`](Self::to_vec).
     pub fn copy_to(&self, buffer: &mut Vec<u8>) -> Result<(), AccessError> {
         self.file.read_to(self.offset, self.len, buffer)
     }

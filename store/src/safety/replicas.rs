@@ -17,6 +17,7 @@ pub struct SlaveId(pub i64);
 /// A slave's connection. Of one slave only the last counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlaveConnection {
+    /// Whose it is.
     pub slave: SlaveId,
     /// One a connection of this broker.
     number: u64,
@@ -28,7 +29,12 @@ pub enum ReportError {
     /// The slave has left, or has come again by another connection.
     NotConnected,
     /// It says that it has more than there is: another log than ours. It confirms nothing until it says otherwise.
-    Ahead { offset: i64, log_end: i64 },
+    Ahead {
+        /// Up to where it says that it has the log.
+        offset: i64,
+        /// Where our log ends.
+        log_end: i64,
+    },
 }
 
 impl fmt::Display for ReportError {
@@ -116,7 +122,9 @@ impl Replicas {
 /// master is one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InSyncRule {
+    /// Replicas that must have a message, as a rule.
     pub in_sync_replicas: u8,
+    /// With `auto`, fewer than these will not do.
     pub min_in_sync_replicas: u8,
     /// Fewer than `in_sync_replicas` will do if there are no more in sync.
     pub auto: bool,

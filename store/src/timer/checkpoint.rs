@@ -22,8 +22,11 @@ pub struct TimerCheckpoint {
     pub last_timer_queue_offset: i64,
     /// The same, as the master has it.
     pub master_timer_queue_offset: i64,
+    /// `DataVersion` of the checkpoint: the controller's term, always 0 without one.
     pub state_version: i64,
+    /// `DataVersion` of the checkpoint: when it was changed, in milliseconds since the epoch.
     pub timestamp_ms: i64,
+    /// `DataVersion` of the checkpoint: how often it was changed.
     pub counter: i64,
 }
 
@@ -45,6 +48,7 @@ impl TimerCheckpoint {
         }
     }
 
+    /// The fields as they stand in the file and in the body of GET_TIMER_CHECK_POINT.
     pub fn encode(&self) -> [u8; at::BYTES] {
         let fields: [i64; at::FIELDS] = [
             self.last_read_time_ms,

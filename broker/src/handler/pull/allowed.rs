@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::clients::ConsumerGroup;
+use crate::config::{BrokerConfig, BrokerSettings};
 use crate::consumer_filter::{GroupFilter, SqlFilter};
 use crate::handler::FAQ;
 use crate::subscription::{PullFilter, TagFilter};
@@ -34,10 +35,11 @@ fn refused<T>(code: ResponseCode, remark: impl Into<std::borrow::Cow<'static, st
 
 pub(super) fn check(
     broker: &Broker,
+    settings: &BrokerSettings,
     peer: &Peer,
     header: &PullMessageRequestHeader<'_>,
 ) -> Result<Allowed, Refusal> {
-    let settings = &broker.settings().broker;
+    let settings = &settings.broker;
     if !perm::is_readable(settings.broker_permission) {
         let remark = format!("the broker[{}] pulling message is forbidden", settings.broker_ip1);
         return Err(forbidden(forbidden_type::BROKER, remark));
@@ -70,10 +72,10 @@ pub(super) fn check(
         return refused(ResponseCode::INVALID_PARAMETER, remark);
     }
     let filter = match required(header.sys_flag, "sysFlag")? & pull_sys_flag::SUBSCRIPTION {
-        0 => subscribed_filter(broker, &group, header)?,
-        _ => filter_of_request(broker, header)?,
+        0 => subscribed_filter(broker, settings, &group, header)?,
+        _ => filter_of_request(broker, settings, header)?,
     };
-    if broker.settings().broker.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
+    if settings.reject_pull_consumer_enable && !is_admitted(broker, peer, group_name) {
         let remark =
             format!("the consumer's group info not exist, or the pull consumer is rejected by server.{FAQ}");
         return refused(ResponseCode::SUBSCRIPTION_NOT_EXIST, remark);
@@ -89,7 +91,11 @@ fn is_admitted(broker: &Broker, peer: &Peer, group: &str) -> bool {
 }
 
 /// The pull brings its subscription along.
-fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> Result<PullFilter, Refusal> {
+fn filter_of_request(
+    broker: &Broker,
+    settings: &BrokerConfig,
+    header: &PullMessageRequestHeader<'_>,
+) -> Result<PullFilter, Refusal> {
     let unparsable =
         || Refusal::new(ResponseCode::SUBSCRIPTION_PARSE_FAILED, "parse the consumer's subscription failed");
     let expression = header.subscription.filter(|text| !text.is_empty());
@@ -105,7 +111,7 @@ fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> 
             header.sub_version.ok_or_else(unparsable)?;
             let group = required(header.consumer_group, "consumerGroup")?;
             let topic = required(header.topic, "topic")?;
-            return sql_filter(broker, topic, kind, || {
+            return sql_filter(broker, settings, topic, kind, || {
                 broker.consumer_filters.brought(topic, group, expression, kind)
             });
         }
@@ -116,15 +122,16 @@ fn filter_of_request(broker: &Broker, header: &PullMessageRequestHeader<'_>) -> 
 /// A filter that is not of tags, if the broker has them. Without an expression that is any good it lets all through.
 fn sql_filter(
     broker: &Broker,
+    settings: &BrokerConfig,
     topic: &str,
     kind: &str,
     filter: impl FnOnce() -> Option<Arc<GroupFilter>>,
 ) -> Result<PullFilter, Refusal> {
-    if !broker.settings().broker.enable_property_filter {
+    if !settings.enable_property_filter {
         return Err(unsupported_filter(kind));
     }
     let plain = SqlFilter::new(&broker.consumer_filters, filter());
-    Ok(PullFilter::Sql(match broker.settings().broker.filter_support_retry {
+    Ok(PullFilter::Sql(match settings.filter_support_retry {
         true => plain.with_retries(topic),
         false => plain,
     }))
@@ -133,6 +140,7 @@ fn sql_filter(
 /// The pull relies on what the group's heartbeats subscribed.
 fn subscribed_filter(
     broker: &Broker,
+    settings: &BrokerConfig,
     group: &SubscriptionGroupConfig,
     header: &PullMessageRequestHeader<'_>,
 ) -> Result<PullFilter, Refusal> {
@@ -173,7 +181,7 @@ fn subscribed_filter(
         );
     }
     let filter = Some(filter).filter(|_| !subscription.class_filter_mode);
-    sql_filter(broker, topic, &subscription.expression_type, || filter)
+    sql_filter(broker, settings, topic, &subscription.expression_type, || filter)
 }
 
 /// Bit of a group's forbidden table. Java: `PermName.INDEX_PERM_READ`.

@@ -2,6 +2,7 @@
 
 use super::{Turn, Wanted, pull};
 use crate::broker::Broker;
+use crate::config::BrokerSettings;
 use crate::long_poll::{Full, Interest, Resume, Spot, Waiting, Why, Woken};
 use crate::subscription::PullFilter;
 use remoting::header::required;
@@ -19,9 +20,8 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    pub(super) fn of(broker: &Broker, wanted: &Wanted<'_>) -> Result<Wait, Refusal> {
+    pub(super) fn of(settings: &BrokerSettings, wanted: &Wanted<'_>) -> Result<Wait, Refusal> {
         let suspend_timeout_ms = required(wanted.suspend_timeout_ms, "suspendTimeoutMillis")?;
-        let settings = broker.settings();
         let wait_ms = match settings.broker.long_polling_enable {
             true => suspend_timeout_ms.max(0) as u64,
             false => settings.broker.short_polling_time_ms,
@@ -63,7 +63,7 @@ fn look_after_parking(broker: &Arc<Broker>, spot: &Spot, queue_id: i32, checked_
 fn resume(broker: &Arc<Broker>, call: &mut Call, _woken: Woken) -> Result<Outcome, Refusal> {
     // A reset offset is told once: not to a consumer that is gone.
     match call.peer().is_open() {
-        true => pull(broker, call, Turn::Woken),
+        true => pull(broker, &broker.settings(), call, Turn::Woken),
         false => Ok(Outcome::Silent),
     }
 }
@@ -123,7 +123,7 @@ impl Search {
                 look_after_parking(broker, &spot, queue_id, checked_to, id);
                 Ok(Outcome::Later(taken))
             }
-            Err(Full) => pull(broker, call, Turn::Woken),
+            Err(Full) => pull(broker, &broker.settings(), call, Turn::Woken),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Batches (320).
 
 use super::properties::SentProperties;
-use super::refusal::refusal_of;
 use super::{Sent, Stored, Target};
 use crate::topic_validator;
 use crate::topics::has_batch_queues;
@@ -53,14 +52,14 @@ impl Sent<'_> {
     fn append_batch(&self, target: Target<'_>, properties: String) -> Result<AppendedBatch, Refusal> {
         let body = self.call.request.body.bytes();
         let message = self.message(target, &body, properties)?;
-        self.broker.store.append_batch(&message).map_err(|error| refusal_of(self.broker, error))
+        self.broker.store.append_batch(&message).map_err(|error| self.refusal_of(error))
     }
 
     /// A batch for batch consume queues is stored as one record.
     fn append_inner_batch(&self, target: Target<'_>, properties: String) -> Result<AppendedBatch, Refusal> {
         let body = self.call.request.body.bytes();
         let inner_num = batch::split(&body).try_fold(0, |count, item| item.map(|_| count + 1));
-        let illegal = |error: RecordError| refusal_of(self.broker, PutError::BatchIllegal(error.to_string()));
+        let illegal = |error: RecordError| self.refusal_of(PutError::BatchIllegal(error.to_string()));
         let inner_num: usize = inner_num.map_err(illegal)?;
         let mut properties = property::without(&properties, property::INNER_NUM);
         property::append(&mut properties, property::INNER_NUM, &inner_num.to_string());
@@ -68,7 +67,7 @@ impl Sent<'_> {
         let inner_flag = sent_flag | sys_flag::INNER_BATCH | sys_flag::NEED_UNWRAP;
         let message = self.message_of(inner_flag, target, &body, properties)?;
         let appended = self.broker.store.append_inner_batch(&message);
-        appended.map(AppendedBatch::from).map_err(|error| refusal_of(self.broker, error))
+        appended.map(AppendedBatch::from).map_err(|error| self.refusal_of(error))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Sent, Target, random_below};
 use crate::attributes;
 use crate::broker::Broker;
+use crate::config::{BrokerConfig, BrokerSettings};
 use crate::handler::FAQ;
 use crate::topic_validator;
 use crate::topics::{has_batch_queues, perm, topic_sys_flag};
@@ -16,8 +17,8 @@ use store::local_time;
 use store::topic_name::is_lmq;
 
 /// Java: `SendMessageProcessor.rejectRequest`.
-pub(in crate::handler) fn refuse_if_busy(broker: &Broker) -> Result<(), Refusal> {
-    if broker.is_slave() || broker.store.is_os_page_cache_busy() {
+pub(in crate::handler) fn refuse_if_busy(broker: &Broker, settings: &BrokerSettings) -> Result<(), Refusal> {
+    if settings.store.is_slave() || broker.store.is_os_page_cache_busy(&settings.store) {
         let remark = "[REJECTREQUEST]system busy, start flow control for a while";
         return Err(Refusal::new(ResponseCode::SYSTEM_BUSY, remark));
     }
@@ -28,8 +29,8 @@ impl<'a> Sent<'a> {
     /// Java: `AbstractSendMessageProcessor.msgCheck`.
     pub(in crate::handler) fn check(&self) -> Result<Target<'a>, Refusal> {
         let (broker, topic) = (self.broker, self.topic());
-        refuse_before_start(broker)?;
-        let settings = &broker.settings().broker;
+        let settings = &self.settings.broker;
+        refuse_before_start(broker, settings)?;
         if !perm::is_writeable(settings.broker_permission) && broker.topics.is_order_topic(topic) {
             let remark = format!("the broker[{}] sending message is forbidden", settings.broker_ip1);
             return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
@@ -100,8 +101,8 @@ impl<'a> Sent<'a> {
 }
 
 /// Java refuses sends before `startAcceptSendRequestTimeStamp`.
-fn refuse_before_start(broker: &Broker) -> Result<(), Refusal> {
-    let start_ms = broker.settings().broker.start_accept_send_request_time_stamp_ms;
+fn refuse_before_start(broker: &Broker, settings: &BrokerConfig) -> Result<(), Refusal> {
+    let start_ms = settings.start_accept_send_request_time_stamp_ms;
     if start_ms > 0 && broker.clock.wall_ms() < start_ms {
         let [year, month, day, hour, minute, second] = local_time(start_ms);
         let remark = format!(

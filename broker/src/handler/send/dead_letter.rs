@@ -52,12 +52,14 @@ pub fn reconsume_times_max(request: &Command, said: Option<i32>, group: &Subscri
     }
 }
 
+/// For a group that does not exist: SUBSCRIPTION_GROUP_NOT_EXIST.
 pub fn no_group(group: &str) -> Refusal {
     let remark = format!("subscription group not exist, {group} {FAQ}");
     Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark)
 }
 
-/// The group's dead-letter topic, made if it is missing.
+/// The group's dead-letter topic, made if it is missing. Refused with SYSTEM_ERROR if there is none and none can be
+/// made.
 pub fn dead_letter_topic(broker: &Broker, group: &str) -> Result<(String, Arc<TopicConfig>), Refusal> {
     let topic = topic_validator::dlq_topic(group);
     let config = broker.group_topic(&topic, DLQ_QUEUE_NUMS, false, 0);

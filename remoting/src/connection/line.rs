@@ -34,7 +34,13 @@ pub(super) struct Line {
     opened: Instant,
     /// Last read or write, in milliseconds since `opened`.
     active_ms: AtomicU64,
+    /// [`STALL_MAX`].
+    stall_max: Duration,
 }
+
+/// A peer that takes nothing of its replies for so long is cut off: what it keeps asking for would keep it from being idle,
+/// and its replies lie in memory, ours and the kernel's. Java waits.
+const STALL_MAX: Duration = Duration::from_secs(15);
 
 /// More waits than [`OUTBOX_BYTES_MAX`].
 pub(super) struct ReadsTooSlowly;
@@ -49,6 +55,7 @@ impl Line {
             closed: Notify::new(),
             opened: Instant::now(),
             active_ms: AtomicU64::new(0),
+            stall_max: STALL_MAX,
         }
     }
 
@@ -136,6 +143,7 @@ impl Line {
                     biased;
                     count = write_some(stream, &outbox, written) => written += count?,
                     () = self.closed() => return Ok(()),
+                    () = tokio::time::sleep(self.stall_max) => return Err(stalled(self.stall_max)),
                 }
                 self.touch(Instant::now());
             }
@@ -149,6 +157,10 @@ impl Line {
         let (outbox, inbox) = (self.outbox.lock().take(), self.inbox.lock().take());
         drop((outbox, inbox));
     }
+}
+
+fn stalled(stall_max: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("the peer has read nothing for {stall_max:?}"))
 }
 
 async fn write_some(
@@ -174,4 +186,19 @@ fn keep(buffer: Vec<u8>) {
             spare.push(buffer);
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_reads_nothing_is_cut_off() {
+        let line = Line { stall_max: Duration::from_millis(20), ..Line::new(Codec::Json) };
+        let (mut ours, _theirs) = tokio::io::duplex(64);
+        let pushed = line.push(Command::success().with_body(vec![0; 1000]));
+        assert!(pushed.is_ok());
+        let error = line.write_out(&mut ours).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -20,9 +20,6 @@ use store::layout::checkpoint::Fields;
 use store::layout::{self, CHECKPOINT_FILE};
 use store::topic_name::is_lmq;
 
-/// Files that a start looks at to find where recovery begins (`commitLogRecoverMaxNum`).
-const RECOVERED_LOG_FILES: usize = 10;
-
 /// Reads the whole store below `root` and says what is wrong with it. An error only if the store cannot be read.
 pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
     let mut report = Report::new(options.examples_max);
@@ -88,9 +85,8 @@ fn start_of(tree: &Tree, checkpoint: Fields) -> io::Result<Start> {
 
 fn recovery_from(tree: &Tree, checkpoint: Fields) -> io::Result<i64> {
     let files = &tree.commit_log.files;
-    let oldest = files.len().saturating_sub(RECOVERED_LOG_FILES);
     let mut probe = Probe::new(&tree.commit_log);
-    for file in files[oldest..].iter().rev() {
+    for file in files.iter().rev() {
         let Some(first) = probe.record(file.start)? else { continue };
         let is_known = match checkpoint.logics_physical_offset {
             // 4.9.7 notes times only.
@@ -101,7 +97,7 @@ fn recovery_from(tree: &Tree, checkpoint: Fields) -> io::Result<i64> {
             return Ok(file.start.max(checkpoint.logics_physical_offset.min(file.end())));
         }
     }
-    Ok(files.get(oldest).map_or(0, |file| file.start))
+    Ok(files.first().map_or(0, |file| file.start))
 }
 
 /// Size and magic of a record: zeros there, and the log ends before whatever follows.

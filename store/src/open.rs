@@ -32,7 +32,7 @@ use super::index::{self, Index};
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::lock::{DirLock, FileLock};
 use super::mapped_file;
-use super::recover::Recovery;
+use super::recover::{self, Recovery};
 use super::roots::Roots;
 use super::safety::Safety;
 use super::threads::{OnFailed, PanicPoint, Running, StoreWork};
@@ -89,13 +89,8 @@ impl MessageStore {
         let checkpoint_path = root.join(CHECKPOINT_FILE);
         let checkpoint =
             Checkpoint::open(disk, checkpoint_path.clone()).map_err(OpenError::io(checkpoint_path))?;
-        let trust = match clean {
-            true => Trust::All,
-            // 0: never noted, or by 4.9.7.
-            false => Trust::UpTo(
-                Some(checkpoint.fields().logics_physical_offset).filter(|&at| at > 0).unwrap_or(-1),
-            ),
-        };
+        let known_to = if clean { -1 } else { recover::queued_on_disk(&log, &checkpoint)? };
+        let trust = if clean { Trust::All } else { Trust::UpTo(known_to) };
         let queues = ConsumeQueueStore::load(&config, &surroundings, trust)?;
         let before_index = index::Before {
             clean,
@@ -104,8 +99,14 @@ impl MessageStore {
         };
         let index = Index::load(&config, disk, clock.clone(), &before_index)?;
         let config = Live::new(config);
-        let recovery =
-            Recovery { config: &config.load(), log: &log, queues: &queues, checkpoint: &checkpoint, clean };
+        let recovery = Recovery {
+            config: &config.load(),
+            log: &log,
+            queues: &queues,
+            checkpoint: &checkpoint,
+            clean,
+            known_to,
+        };
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
         recover(&recovery, &index, &line, &before_index)?;
         index.catch_up(&line, &before_index)?;

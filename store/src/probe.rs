@@ -10,7 +10,7 @@ use super::error::OpenError;
 use super::layout::{BatchQueueEntry, QueueEntry};
 use super::sparse_files::SparseFiles;
 
-/// Files read from the end, at most, as `ConsumeQueue.recover` does.
+/// Files read from the end after a clean stop, at most, as `ConsumeQueue.recover` does.
 pub const RECOVERED_FILES_MAX: usize = 3;
 
 /// What is known of queue files before they are read.
@@ -77,7 +77,7 @@ pub fn load_entries<E: Entry>(
     is_whole: impl Fn(&E) -> io::Result<bool>,
 ) -> Result<(i64, Option<E>), OpenError> {
     let starts = files.load()?;
-    let from = starts.len().saturating_sub(RECOVERED_FILES_MAX);
+    let from = first_to_read::<E>(files, &starts, trust)?;
     let (mut end, mut last) = (starts.get(from).copied().unwrap_or(0), None);
     for &start in &starts[from..] {
         if start != end {
@@ -94,6 +94,23 @@ pub fn load_entries<E: Entry>(
         }
     }
     Ok((end, last))
+}
+
+/// Which of the files is read first: those before it are whole. After a crash a file may have come to disk without what
+/// stands in it, though later ones came with it: Java, which looks at the last three, then loses messages from view.
+fn first_to_read<E: Entry>(files: &SparseFiles, starts: &[i64], trust: Trust) -> Result<usize, OpenError> {
+    let last_ones = starts.len().saturating_sub(RECOVERED_FILES_MAX);
+    let Trust::UpTo(trusted_to) = trust else { return Ok(last_ones) };
+    for (index, &start) in starts.iter().enumerate().rev() {
+        let path = files.file_path(start);
+        let first = Probe::open(files.disk(), &path, files.file_bytes())
+            .and_then(|mut probe| probe.entry::<E>(0))
+            .map_err(OpenError::io(path))?;
+        if first.is_some_and(|entry| entry.physical_offset() <= trusted_to) {
+            return Ok(index.min(last_ones));
+        }
+    }
+    Ok(0)
 }
 
 /// Looks at entries of a file. Reads instead of mapping: 100,000 short-lived mappings cost more, and the threads that load

@@ -25,6 +25,28 @@ pub struct Recovery<'a> {
     pub checkpoint: &'a Checkpoint,
     /// The last broker stopped as it should.
     pub clean: bool,
+    /// After a crash: see [`queued_on_disk`].
+    pub known_to: i64,
+}
+
+/// The queues have all that the log has up to the message at this offset, and have it on disk, as the checkpoint of a broker
+/// that crashed says; -1 if it says nothing.
+pub fn queued_on_disk(log: &CommitLog, checkpoint: &Checkpoint) -> Result<i64, AccessError> {
+    let fields = checkpoint.fields();
+    if fields.logics_physical_offset > 0 {
+        return Ok(fields.logics_physical_offset);
+    }
+    // Java's broker notes times only.
+    for file in log.files.snapshot().iter().rev() {
+        let bytes = record_at(file, 0, file.len())?;
+        if let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode)
+            && record.store_timestamp_ms <= fields.logics_msg_timestamp
+            && record.body_is_intact()
+        {
+            return Ok(file.start());
+        }
+    }
+    Ok(-1)
 }
 
 /// Where the walk through the log came to.
@@ -67,41 +89,35 @@ impl Recovery<'_> {
         Ok(self.queues.settle(self.log.min_offset())?)
     }
 
-    /// The last file that begins with a message that the queues are known to have; at most `commit_log_recover_max_num`
-    /// files from the end (`isMappedFileMatchedRecover`).
+    /// The last file that begins with a message that the queues are known to have (`isMappedFileMatchedRecover`). After a
+    /// clean stop at most `commit_log_recover_max_num` files from the end; after a crash Java stops there too, whatever the
+    /// queues then lack.
     fn first_file(&self, files: &[Arc<LogFile>]) -> Result<usize, OpenError> {
-        let queued_to = self.queues.max_physical_offset()?;
-        if queued_to < 0 {
+        let known_to = match (self.queues.max_physical_offset()?, self.clean) {
             // Queues were removed to have them built anew.
-            return Ok(0);
-        }
-        let looked_at = self.config.commit_log_recover_max_num.clamp(1, files.len());
+            (..0, _) => return Ok(0),
+            (queued_to, true) => queued_to,
+            (_, false) => self.known_to,
+        };
+        let looked_at = match self.clean {
+            true => self.config.commit_log_recover_max_num.clamp(1, files.len()),
+            false => files.len(),
+        };
         let oldest = files.len() - looked_at;
         for index in (oldest..files.len()).rev() {
             let file = &files[index];
+            if file.start() > known_to {
+                continue;
+            }
             let bytes = record_at(file, 0, file.len())?;
             if let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode)
-                && self.is_known(&record, queued_to)
+                && record.store_timestamp_ms != 0
+                && record.body_is_intact()
             {
                 return Ok(index);
             }
         }
         Ok(oldest)
-    }
-
-    fn is_known(&self, record: &StoredMessage<'_>, queued_to: i64) -> bool {
-        if record.store_timestamp_ms == 0 || !record.body_is_intact() {
-            return false;
-        }
-        let fields = self.checkpoint.fields();
-        match self.clean {
-            true => record.physical_offset <= queued_to,
-            // A checkpoint of 4.9.7 has times only.
-            false if fields.logics_physical_offset <= 0 => {
-                record.store_timestamp_ms <= fields.logics_msg_timestamp
-            }
-            false => record.physical_offset <= fields.logics_physical_offset,
-        }
     }
 
     /// A message before which everything is in order, if one is known: no need to read the file from its start. After a

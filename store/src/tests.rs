@@ -268,6 +268,7 @@ fn two_stores_do_not_share_a_log() {
     let (scratch, mut other) = (Scratch::default(), Scratch::default());
     let store = scratch.start();
     fill(&store, 0, 3);
+    derived(&store);
     // By another name, and beside a directory of its own.
     let (shared, own) = (scratch.config.commit_log_dir(), other.config.commit_log_dir());
     other.config.store_path_commit_log = Some(format!("{},{}/.", own.display(), shared.display()));

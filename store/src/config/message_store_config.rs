@@ -10,8 +10,7 @@ use super::{BrokerRole, DelayLevels, FlushDiskType, Hours};
 settings! {
     /// How messages are kept.
     ///
-    /// ```
-    /// # use store::MessageStoreConfig;
+    /// ```text
     /// let config = MessageStoreConfig { max_message_size_bytes: 1 << 20, ..MessageStoreConfig::of_defaults() };
     /// ```
     pub struct MessageStoreConfig of "MessageStoreConfig" {

@@ -174,6 +174,33 @@ fn the_last_queue_files_came_to_disk_empty_or_short() {
     assert_eq!(next.queue_offset, 75);
 }
 
+/// Sizes of queue files come to disk by the file system's own turn, what stands in them with a flush: after a power cut, or a
+/// disk that went away, files of zeros stand before others.
+#[test]
+fn queue_files_came_to_disk_without_their_entries() {
+    let mut scratch = Scratch::default();
+    scratch.config.mapped_file_size_consume_queue_bytes = 200;
+    scratch.config.mapped_file_size_commit_log_bytes = 4 << 10;
+    scratch.config.commit_log_recover_max_num = 2;
+    let store = scratch.start();
+    fill(&store, 0, 200);
+    derived(&store);
+    assert!(store.parts.log.files.len() > 4 * scratch.config.commit_log_recover_max_num);
+    drop(store);
+    let path =
+        |number: i64| scratch.config.consume_queue_dir().join("T/0").join(layout::file_name(number * 200));
+    for zeros in [&[2, 3, 9][..], &[0], &[15, 16, 17, 18, 19], &[19, 7]] {
+        for &number in zeros {
+            fs::write(path(number), [0; 200]).unwrap();
+        }
+        fs::write(scratch.config.root().join("abort"), b"1").unwrap();
+        let store = scratch.start();
+        check(&store, 200);
+        assert_eq!(store.max_offset_in_queue("T", 0), 200);
+        drop(store);
+    }
+}
+
 /// What a sender wrote is kept, whatever it ends with: after a clean stop and after a crash.
 #[test]
 fn the_last_message_may_have_properties_that_end_with_a_zero() {

@@ -1,6 +1,7 @@
 //! A disk that goes bad under a running broker: files cut while they are in use, and a file system that is gone at once.
 
 use std::fs::{self, OpenOptions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -234,6 +235,8 @@ impl Disk {
         fs::File::create(&disk.image).unwrap().set_len(DISK_BYTES).unwrap();
         run("mkfs.ext4", &["-q", disk.image.to_str().unwrap()]);
         disk.mount();
+        // A broker in a container is not root.
+        fs::set_permissions(&disk.at, fs::Permissions::from_mode(0o777)).unwrap();
         disk
     }
 

@@ -25,6 +25,9 @@ pub(super) fn of(mut message: Message<'_>) -> Message<'_> {
     if let Some(uniq_key) = properties.get(UNIQ_KEY).map(str::to_owned) {
         properties.put(TRANSACTION_ID, &uniq_key);
     }
+    // Only the check writes these: the one would stand for somebody else's half message, which may have ended.
+    properties.remove(TRANSACTION_PREPARED_QUEUE_OFFSET);
+    properties.remove(TRANSACTION_CHECK_TIMES);
     real_place::redirect(&mut message, properties, RMQ_SYS_TRANS_HALF_TOPIC, 0);
     // Consumed by the check, so it must reach its queue.
     message.sys_flag = sys_flag::with_transaction(message.sys_flag, sys_flag::TRANSACTION_NOT);

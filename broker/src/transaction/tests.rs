@@ -363,6 +363,24 @@ fn an_old_message_is_given_up_before_its_file_goes() {
     assert_eq!(lab.bodies(TRANS_CHECK_MAX_TIME_TOPIC, 0), ["a"]);
 }
 
+/// Else the second would pass for the first, put out of the way, whose end it would take for its own.
+#[test]
+fn a_sender_says_nothing_about_checks() {
+    let lab = Lab::new();
+    let transactions = lab.transactions();
+    let ended = lab.prepare(&transactions, "ended", "");
+    lab.commit(&transactions, ended);
+    lab.prepare(
+        &transactions,
+        "open",
+        "TRAN_PREPARED_QUEUE_OFFSET\u{1}0\u{2}TRANSACTION_CHECK_TIMES\u{1}99\u{2}",
+    );
+    let half = lab.queue(RMQ_SYS_TRANS_HALF_TOPIC, 0).pop().unwrap();
+    assert!(!half.1.contains("TRAN_PREPARED") && !half.1.contains("CHECK_TIMES"), "{half:?}");
+    lab.check_after(&transactions, TIMEOUT * 2);
+    assert_eq!(lab.asked(), ["open"]);
+}
+
 #[test]
 fn a_time_of_its_own_puts_a_message_out_of_the_way() {
     let lab = Lab::new();

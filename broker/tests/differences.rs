@@ -248,3 +248,23 @@ async fn a_topic_has_so_many_queues() {
     }
     lab.running.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_batch_queue_is_empty() {
+    let lab = Lab::new().await;
+    let client = lab.client();
+    let topic = [
+        ("topic", "Batch"),
+        ("readQueueNums", "1"),
+        ("writeQueueNums", "1"),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("attributes", "+queue.type=BatchCQ"),
+    ];
+    client.ask_ok(RequestCode::UPDATE_AND_CREATE_TOPIC, &topic, b"").await;
+    let time = [("topic", "Batch"), ("queueId", "0"), ("timestamp", "0")];
+    let found = client.ask_ok(RequestCode::SEARCH_OFFSET_BY_TIMESTAMP, &time, b"").await;
+    assert_eq!(found.ext.get("offset"), Some("-1"));
+    client.ask_ok(RequestCode::CLEAN_EXPIRED_CONSUMEQUEUE, &[], b"").await;
+    lab.running.shutdown().await;
+}

@@ -104,7 +104,10 @@ fn killed_under_load(java: Edition) {
     for (turn, edition) in [java, Edition::Ours, java, Edition::Ours].into_iter().enumerate() {
         let broker = lab.broker(edition, "broker-a", &[&name_server], &CONF);
         ledger.verify_queues(&mut broker.connect(), i64::MAX);
-        ledger.verify_queries(&mut broker.connect(), ledger.len() / 40 + 1);
+        // Java removes index files after a crash, and makes anew only what its recovery of the log goes over (messageIndexSafe).
+        if edition == Edition::Ours {
+            ledger.verify_queries(&mut broker.connect(), ledger.len() / 40 + 1);
+        }
         // A killed broker's topic may not have reached its file: that is Java's too.
         ledger.send_all(&mut broker.connect(), QUEUES as usize);
         if java == JAVA_5 {

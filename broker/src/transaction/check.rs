@@ -203,8 +203,9 @@ impl<'a> Pass<'a> {
         }
         let settings = self.transactions.settings.load();
         let age_ms = self.age_ms(half);
-        // Java: `needSkip`.
+        // Java: `needSkip`, which comes behind the count.
         if age_ms > settings.store.file_reserved_time().as_millis() as i64 {
+            count_check(&mut properties, settings.broker.transaction_check_max);
             return Ok(self.give_up(half, &properties));
         }
         let timeout_ms = settings.broker.transaction_time_out_ms;

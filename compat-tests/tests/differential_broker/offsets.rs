@@ -4,8 +4,6 @@ use compat_tests::client::{Pull, fill, filled, query_offset};
 use compat_tests::differential::{Case, Script};
 use compat_tests::wire::Command;
 
-use super::topic::create;
-
 pub const CASES: &[Case] = &[
     Case {
         name: "offset_unknown_topic",
@@ -151,20 +149,6 @@ pub const CASES: &[Case] = &[
             s.ask(31, &[("topic", &topic), ("queueId", "0")]);
             s.ask(31, &[("topic", &topic), ("queueId", "2")]);
             s.ask(31, &[("topic", "NoSuchTopic"), ("queueId", "0")]);
-        },
-    },
-    Case {
-        name: "bounds_of_an_empty_batch_queue",
-        codes: &[0, 0, 0, 0, 0, 19],
-        script: |s| {
-            let topic = s.unique("T");
-            create(s, &topic, &[("attributes", "+queue.type=BatchCQ")]);
-            for code in [31, 30] {
-                s.ask(code, &[("topic", &topic), ("queueId", "0")]);
-            }
-            s.ask(29, &[("topic", &topic), ("queueId", "1"), ("timestamp", "0")]);
-            s.ask(32, &[("topic", &topic), ("queueId", "2")]);
-            s.ask_command(Pull::of(&s.unique("g"), &topic).command());
         },
     },
     Case {

@@ -1,6 +1,6 @@
 //! UPDATE_AND_CREATE_TOPIC, and what a send finds of it.
 
-use compat_tests::client::{Send, create_topic_command};
+use compat_tests::client::{Pull, Send, create_topic_command};
 use compat_tests::differential::{Case, Script};
 
 pub const CASES: &[Case] = &[
@@ -80,6 +80,20 @@ pub const CASES: &[Case] = &[
             for topic in ["TBW102", "rmq_sys_mine", "DefaultCluster_REPLY_TOPIC", "with space", ""] {
                 create(s, topic, &[]);
             }
+        },
+    },
+    // The last: Java's broker falls over such a queue where it goes over all of them, and where it is asked by time (29).
+    Case {
+        name: "bounds_of_an_empty_batch_queue",
+        codes: &[0, 0, 0, 0, 19],
+        script: |s| {
+            let topic = s.unique("T");
+            create(s, &topic, &[("attributes", "+queue.type=BatchCQ")]);
+            for code in [31, 30] {
+                s.ask(code, &[("topic", &topic), ("queueId", "0")]);
+            }
+            s.ask(32, &[("topic", &topic), ("queueId", "2")]);
+            s.ask_command(Pull::of(&s.unique("g"), &topic).command());
         },
     },
 ];

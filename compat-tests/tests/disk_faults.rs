@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use compat_tests::client::{Pull, Send};
-use compat_tests::job::Job;
 use compat_tests::lab::{Edition, Lab, Running};
 use compat_tests::ledger::Ledger;
 use compat_tests::wire::{Command, Connection};
@@ -252,10 +251,18 @@ impl Disk {
     }
 
     fn plug_in(&self) {
+        let says = |program: &str, args: &[&str]| Process::new(program).args(args).output().unwrap();
         until(
             WAIT,
-            || "the disk is free".into(),
-            || Process::new("umount").arg(&self.at).output().unwrap().status.success().then_some(()),
+            || "nobody has files open".into(),
+            || says("umount", &[self.at.to_str().unwrap()]).status.success().then_some(()),
+        );
+        // Whoever has the file system still mounted, as a container that is just going, would have us mount it as it is.
+        let image = self.image.to_str().unwrap();
+        until(
+            WAIT,
+            || "nobody has it mounted".into(),
+            || says("losetup", &["-j", image]).stdout.is_empty().then_some(()),
         );
         self.mount();
     }
@@ -309,7 +316,7 @@ fn a_disk_pulled_out_under_load() {
     assert!(exit.code >= 0 && exit.code < 128, "it ends of itself: {exit:?}");
     let said = fs::read_to_string(home.join("logs/rocketmqlogs/store.log")).unwrap();
     assert!(said.contains("Input/output error"), "{said}");
-    end(job);
+    drop(job);
     disk.plug_in();
     let broker = lab.broker(Edition::Ours, "broker", &[&name_server], &conf);
     ledger.verify_queues(&mut broker.connect(), i64::MAX);
@@ -319,10 +326,4 @@ fn a_disk_pulled_out_under_load() {
     let output =
         Process::new(target().join("release/mqstore")).arg("check").arg(home.join("store")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    end(broker.job);
-}
-
-/// Its container goes, and with it what it holds of the file system.
-fn end(job: Job) {
-    drop(job);
 }

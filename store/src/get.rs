@@ -195,7 +195,7 @@ impl Get<'_> {
         scan.result.suggest_pulling_from_slave = scan.log_end - scan.last_physical_offset > self.memory_bytes;
         scan.result.resident = self.is_resident(&scan);
         match scan.result.resident {
-            true => scan.result.up_to_unreadable(),
+            true => scan.result.up_to_cut(),
             false => Ok(scan.result),
         }
     }

@@ -98,6 +98,26 @@ impl GetMessageResult {
         self.ranges.len()
     }
 
+    /// As [`up_to_unreadable`](Self::up_to_unreadable), of records that are in memory: there they can be read but where a file
+    /// was cut, and then the last record of that file cannot.
+    pub(super) fn up_to_cut(self) -> Result<Self, AccessError> {
+        match self.is_any_cut() {
+            false => Ok(self),
+            true => self.up_to_unreadable(),
+        }
+    }
+
+    fn is_any_cut(&self) -> bool {
+        let mut ranges = self.ranges.iter().peekable();
+        while let Some(range) = ranges.next() {
+            let is_last = ranges.peek().is_none_or(|next| !range.is_of_file_of(next));
+            if is_last && range.check_end().is_err() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Ends the result before the first record that cannot be read. An error if that is the first of all.
     pub(super) fn up_to_unreadable(mut self) -> Result<Self, AccessError> {
         match self.first_unreadable() {

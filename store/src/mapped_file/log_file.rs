@@ -174,6 +174,17 @@ impl MappedRange {
         self.file.check_record(self.offset + at, len)
     }
 
+    /// That the last byte of the range, where a record ends, can be read and the file was not cut before it. [`AccessError`]
+    /// otherwise.
+    pub fn check_end(&self) -> Result<(), AccessError> {
+        self.file.check_record(self.offset + self.len.saturating_sub(1), self.len.min(1))
+    }
+
+    /// Whether both lie in one file.
+    pub fn is_of_file_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+    }
+
     /// Leaves no more than `len` bytes.
     pub fn shorten(&mut self, len: usize) {
         self.len = self.len.min(len);

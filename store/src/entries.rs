@@ -7,8 +7,8 @@ use super::error::AccessError;
 use super::mapped_file::MappedFile;
 use super::probe::Entry;
 
-/// Copied at once, at most.
-const BLOCK_BYTES_MAX: usize = 1280;
+/// Copied at once, at most: as many entries as clients ask for by default. More would be read in vain by most pulls.
+const BLOCK_BYTES_MAX: usize = 640;
 
 /// Entries of one file from some place on.
 #[derive(Debug)]

@@ -264,6 +264,11 @@ pub fn consumer_heartbeat(client: &str, group: &str, model: &str, subscriptions:
     Command::request(34, &[], body.as_bytes())
 }
 
+/// Where the message of an offset id stands in the log.
+pub fn physical_offset(id: &str) -> i64 {
+    i64::from_str_radix(&id[id.len() - 16..], 16).expect("an offset id")
+}
+
 /// The physical offset of the first record in a pull reply's body.
 pub fn first_physical_offset(body: &[u8]) -> String {
     let bytes = body.get(28..36).expect("a record in the pull reply");

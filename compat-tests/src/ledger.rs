@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{Pull, Send};
+use crate::client::{Pull, Send, physical_offset};
 use crate::record::{self, Record};
 use crate::until;
 use crate::wire::{Command, Connection};
@@ -70,8 +70,7 @@ impl Ledger {
         if reply.code != 0 {
             return Err(io::Error::other(format!("{reply:?}")));
         }
-        let id = &reply.ext["msgId"];
-        let physical_offset = i64::from_str_radix(&id[id.len() - 16..], 16).expect("an offset id");
+        let physical_offset = physical_offset(&reply.ext["msgId"]);
         let place = (reply.ext["queueId"].parse().unwrap(), reply.ext["queueOffset"].parse().unwrap());
         let sent = Sent { body, key, unique_key, physical_offset };
         let before = self.sent.lock().expect("no sender panics").insert(place, sent);

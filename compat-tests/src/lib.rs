@@ -18,6 +18,7 @@ pub mod wire;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,14 @@ pub fn until<T>(wait: Duration, what: impl Fn() -> String, mut ask: impl FnMut()
         thread::sleep(pause);
         pause = (pause * 5 / 4).min(ASK_AGAIN_MAX);
     }
+}
+
+/// What `mqstore check` says of a store, and its exit status.
+pub fn mqstore_check(store: &Path) -> (i32, String) {
+    let output = Command::new(target().join("release/mqstore")).arg("check").arg(store).output().unwrap();
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.code().unwrap_or(-1), said)
 }
 
 /// Waits until no other test holds this name, in this program or in one that runs beside it; free again when dropped.

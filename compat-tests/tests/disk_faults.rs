@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use compat_tests::client::{Pull, Send};
+use compat_tests::client::{Pull, Send, physical_offset};
 use compat_tests::lab::{Edition, Lab, Running};
 use compat_tests::ledger::Ledger;
 use compat_tests::wire::{Command, Connection};
-use compat_tests::{target, until};
+use compat_tests::{mqstore_check, until};
 
 const WAIT: Duration = Duration::from_secs(30);
 const STOP_WAIT: Duration = Duration::from_secs(20);
@@ -113,10 +113,10 @@ fn files_cut_in_use_are_errors() {
     }
 }
 
-/// Physical offset and offset id of the first message, and of a half message.
+/// Physical offsets of the first message, and of a half message.
 struct Messages {
-    first: (i64, String),
-    half: (i64, String),
+    first: i64,
+    half: i64,
 }
 
 /// Four log files of messages; what the requests ask for lies in the first.
@@ -128,15 +128,14 @@ fn fill(connection: &mut Connection) -> Messages {
         }
         let reply = connection.ask(&message.body(&[b'x'; 700]).v1()).unwrap();
         assert_eq!(reply.code, 0, "{reply:?}");
-        let id = reply.ext["msgId"].clone();
-        (i64::from_str_radix(&id[id.len() - 16..], 16).unwrap(), id)
+        physical_offset(&reply.ext["msgId"])
     };
     let first = send("Cut", "first", &[("KEYS", "wanted")]);
     let half = send("Cut", "half", &[("TRAN_MSG", "true"), ("PGROUP", "P")]);
-    let mut last = first.0;
+    let mut last = first;
     let mut count = 0;
     while last < 4 * LOG_BYTES as i64 {
-        last = send("Cut", &format!("m{count}"), &[]).0;
+        last = send("Cut", &format!("m{count}"), &[]);
         count += 1;
     }
     let max = Command::request(30, &[("topic", "Cut"), ("queueId", "0")], b"");
@@ -152,7 +151,7 @@ fn fill(connection: &mut Connection) -> Messages {
 }
 
 fn requests(messages: &Messages) -> Vec<Command> {
-    let (first, half) = (messages.first.0.to_string(), messages.half.0.to_string());
+    let (first, half) = (messages.first.to_string(), messages.half.to_string());
     let queue = [("topic", "Cut"), ("queueId", "0")];
     let with = |code, more: &[(&str, &str)]| Command::request(code, &[&queue, more].concat(), b"");
     let query = [
@@ -323,7 +322,6 @@ fn a_disk_pulled_out_under_load() {
     ledger.send_all(&mut broker.connect(), 10);
     ledger.verify_queries(&mut broker.connect(), acknowledged / 20 + 1);
     assert_eq!(broker.job.stop("TERM", STOP_WAIT).code, 0);
-    let output =
-        Process::new(target().join("release/mqstore")).arg("check").arg(home.join("store")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let (status, said) = mqstore_check(&home.join("store"));
+    assert_eq!(status, 0, "{said}");
 }

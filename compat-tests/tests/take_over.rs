@@ -3,18 +3,16 @@
 //! `mqstore` looks at the directory between two owners: the judge shares no broker with either.
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::process::Command as Process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use compat_tests::client::Send;
+use compat_tests::client::{Send, physical_offset};
 use compat_tests::lab::{Edition, JAVA_4, JAVA_5, Lab, Running};
 use compat_tests::ledger::{self, Ledger};
 use compat_tests::record;
 use compat_tests::wire::{Command, Connection};
-use compat_tests::{target, until};
+use compat_tests::{mqstore_check, until};
 
 const STOP_WAIT: Duration = Duration::from_secs(60);
 const DELIVERY_WAIT: Duration = Duration::from_secs(60);
@@ -54,14 +52,6 @@ fn killed_under_load_with_java_5() {
     killed_under_load(JAVA_5);
 }
 
-/// What `mqstore check` says of a store, and its exit status.
-fn judge(store: &Path) -> (i32, String) {
-    let output = Process::new(target().join("release/mqstore")).arg("check").arg(store).output().unwrap();
-    let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output.status.code().unwrap_or(-1), said)
-}
-
 fn clean_there_and_back(java: Edition) {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");
@@ -92,7 +82,7 @@ fn clean_there_and_back(java: Edition) {
         half = Some(prepare(&mut connection, turn));
         let store = broker.home.join("store");
         stop(broker, "TERM");
-        let (status, said) = judge(&store);
+        let (status, said) = mqstore_check(&store);
         assert_eq!(status, EXIT_SOUND, "turn {turn}:\n{said}");
     }
 }
@@ -122,7 +112,7 @@ fn killed_under_load(java: Edition) {
             stop(broker, "KILL");
             stop_sending.store(true, Ordering::Relaxed);
         });
-        let (status, said) = judge(&store);
+        let (status, said) = mqstore_check(&store);
         assert!([EXIT_SOUND, EXIT_REPAIRED_BY_A_START].contains(&status), "turn {turn}: {status}\n{said}");
     }
     let broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &CONF);
@@ -133,7 +123,7 @@ fn killed_under_load(java: Edition) {
     }
     let store = broker.home.join("store");
     stop(broker, "TERM");
-    let (status, said) = judge(&store);
+    let (status, said) = mqstore_check(&store);
     assert_eq!(status, EXIT_SOUND, "{said}");
 }
 
@@ -238,7 +228,7 @@ fn prepare(connection: &mut Connection, turn: usize) -> Command {
 
 /// Commits what the owner before `turn` has stored, and finds it with all committed before.
 fn commit_half(connection: &mut Connection, turn: usize, half: &Command) {
-    let physical_offset = i64::from_str_radix(&half.ext["msgId"][16..], 16).unwrap().to_string();
+    let physical_offset = physical_offset(&half.ext["msgId"]).to_string();
     let unique_key = format!("H{}", turn - 1);
     let ext = [
         ("producerGroup", "PID_Half"),

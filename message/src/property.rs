@@ -120,9 +120,19 @@ pub(super) fn is_open(properties: &[u8]) -> bool {
 
 /// The entries without those of one name (`MessageUtils.deleteProperty`).
 pub fn without(properties: &str, name: &str) -> String {
-    let is_of_name =
-        |entry: &&str| entry.split_once(NAME_VALUE_SEPARATOR).is_some_and(|(found, _)| found == name);
-    properties.split_inclusive(PROPERTY_SEPARATOR).filter(|entry| !is_of_name(entry)).collect()
+    let entries = properties.split_inclusive(PROPERTY_SEPARATOR);
+    entries.filter(|entry| !is_of_name(entry.as_bytes(), name)).collect()
+}
+
+/// As [`without`], of bytes that may be no text.
+pub fn bytes_without(properties: &[u8], name: &str) -> Vec<u8> {
+    let entries = properties.split_inclusive(|byte| *byte == PROPERTY_SEPARATOR as u8);
+    entries.filter(|entry| !is_of_name(entry, name)).flatten().copied().collect()
+}
+
+fn is_of_name(entry: &[u8], name: &str) -> bool {
+    let rest = entry.strip_prefix(name.as_bytes());
+    rest.is_some_and(|rest| rest.first() == Some(&(NAME_VALUE_SEPARATOR as u8)))
 }
 
 /// Adds one entry at the end, closing an unclosed last entry first.

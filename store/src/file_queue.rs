@@ -1,7 +1,6 @@
 //! A sequence of files of one size, each named by the offset at which it starts (`MappedFileQueue`).
 
-use std::collections::{HashSet, VecDeque};
-use std::fs;
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,13 +29,10 @@ impl FileQueue {
     /// Maps the files of all directories. Refuses files of another size, as Java does, and two of one start.
     pub fn load(disk: &Disk, roots: Roots, file_bytes: usize) -> Result<Self, OpenError> {
         let mut found = Vec::new();
-        let mut seen = HashSet::new();
-        for (root, dir) in roots.all() {
-            // One directory under two names holds each file once.
-            if seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())) {
-                remove_copies(disk, dir);
-                found.extend(named_files(disk, dir)?.into_iter().map(|start| (start, root)));
-            }
+        // One directory under two names holds each file once.
+        for (root, dir) in Roots::distinct(roots.all()) {
+            remove_copies(disk, dir);
+            found.extend(named_files(disk, dir)?.into_iter().map(|start| (start, root)));
         }
         found.sort_unstable();
         let mut paths: Vec<_> =
@@ -276,6 +272,7 @@ fn check_sizes(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn roots(dirs: &[&Path]) -> Roots {
         Roots::new(&dirs.iter().map(|dir| dir.to_path_buf()).collect::<Vec<_>>(), &[])

@@ -90,16 +90,6 @@ pub fn without_sent_offsets<'a>(message: &Message<'a>) -> Option<Message<'a>> {
     Some(Message { properties, ..message.clone() })
 }
 
-/// The same of an item of a batch.
-pub fn item_without_sent_offsets(properties: &[u8]) -> Vec<u8> {
-    let is_sent_offsets = |entry: &[u8]| {
-        let name = entry.split(|byte| *byte == property::NAME_VALUE_SEPARATOR as u8).next();
-        name == Some(property::INNER_MULTI_QUEUE_OFFSET.as_bytes())
-    };
-    let entries = properties.split_inclusive(|byte| *byte == property::PROPERTY_SEPARATOR as u8);
-    entries.filter(|entry| !is_sent_offsets(entry)).flatten().copied().collect()
-}
-
 /// The LMQs that a message yet to be stored is for (`MessageExtBrokerInner.needDispatchLMQ`).
 fn lmqs_of<'a>(message: &'a Message<'_>) -> Vec<&'a str> {
     let topic = &*message.topic;

@@ -1,7 +1,5 @@
 //! Opening, starting and stopping a store: its lock, its `abort` file, its threads.
 
-use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -48,7 +46,7 @@ fn recover(
     line: &Line<'_>,
     before: &index::Before,
 ) -> Result<(), OpenError> {
-    if recovery.clean {
+    if recovery.is_clean() {
         return recovery.run();
     }
     let is_over = AtomicBool::new(false);
@@ -89,8 +87,10 @@ impl MessageStore {
         let checkpoint_path = root.join(CHECKPOINT_FILE);
         let checkpoint =
             Checkpoint::open(disk, checkpoint_path.clone()).map_err(OpenError::io(checkpoint_path))?;
-        let known_to = if clean { -1 } else { recover::queued_on_disk(&log, &checkpoint)? };
-        let trust = if clean { Trust::All } else { Trust::UpTo(known_to) };
+        let trust = match clean {
+            true => Trust::All,
+            false => Trust::UpTo(recover::queued_on_disk(&log, &checkpoint)?),
+        };
         let queues = ConsumeQueueStore::load(&config, &surroundings, trust)?;
         let before_index = index::Before {
             clean,
@@ -99,14 +99,8 @@ impl MessageStore {
         };
         let index = Index::load(&config, disk, clock.clone(), &before_index)?;
         let config = Live::new(config);
-        let recovery = Recovery {
-            config: &config.load(),
-            log: &log,
-            queues: &queues,
-            checkpoint: &checkpoint,
-            clean,
-            known_to,
-        };
+        let recovery =
+            Recovery { config: &config.load(), log: &log, queues: &queues, checkpoint: &checkpoint, trust };
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
         recover(&recovery, &index, &line, &before_index)?;
         index.catch_up(&line, &before_index)?;
@@ -322,12 +316,8 @@ pub struct Locks {
 /// Two brokers may have a root each and, by a slip, one log directory: Java's would write over each other's messages.
 fn lock_dirs(disk: &Disk, roots: &Roots) -> Result<Vec<DirLock>, OpenError> {
     let mut locks = Vec::new();
-    let mut seen = HashSet::new();
-    for (_, dir) in roots.configured() {
-        // One directory under two names is locked once.
-        if !seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned())) {
-            continue;
-        }
+    // One directory under two names is locked once.
+    for (_, dir) in Roots::distinct(roots.configured()) {
         match DirLock::try_new(disk, dir) {
             Ok(Some(lock)) => locks.push(lock),
             Ok(None) => return Err(OpenError::Locked(dir.to_owned())),

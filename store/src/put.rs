@@ -8,7 +8,7 @@ use message::{Message, PropertyCrc, RecordError, RecordPatch, batch, property, s
 use super::append::Placed;
 use super::config::{FlushDiskType, MessageStoreConfig};
 use super::error::PutError;
-use super::multi_dispatch::{item_without_sent_offsets, without_sent_offsets};
+use super::multi_dispatch::without_sent_offsets;
 use super::topic_name::RETRY_GROUP_TOPIC_PREFIX;
 use super::{MessageStore, Shared, dispatch_request};
 
@@ -146,7 +146,7 @@ impl MessageStore {
                 let mut item = item.map_err(|error| PutError::BatchIllegal(error.to_string()))?;
                 let cleared;
                 if config.enable_multi_dispatch {
-                    cleared = item_without_sent_offsets(item.properties);
+                    cleared = property::bytes_without(item.properties, property::INNER_MULTI_QUEUE_OFFSET);
                     item.properties = &cleared;
                 }
                 records.push(message.encode_item(item, crc, buffer).map_err(illegal_record)?);

@@ -16,17 +16,16 @@ use super::error::AccessError;
 use super::error::OpenError;
 use super::layout::QueueEntry;
 use super::mapped_file::{LogFile, PAGE_BYTES};
-use super::window::{self, Found, Window, record_at};
+use super::probe::Trust;
+use super::window::{self, Found, Window, message_at, record_at};
 
 pub struct Recovery<'a> {
     pub config: &'a MessageStoreConfig,
     pub log: &'a CommitLog,
     pub queues: &'a ConsumeQueueStore,
     pub checkpoint: &'a Checkpoint,
-    /// The last broker stopped as it should.
-    pub clean: bool,
-    /// After a crash: see [`queued_on_disk`].
-    pub known_to: i64,
+    /// What the last broker left of the queues on the disk: all, if it stopped as it should; else see [`queued_on_disk`].
+    pub trust: Trust,
 }
 
 /// The queues have all that the log has up to the message at this offset, and have it on disk, as the checkpoint of a broker
@@ -38,11 +37,10 @@ pub fn queued_on_disk(log: &CommitLog, checkpoint: &Checkpoint) -> Result<i64, A
     }
     // Java's broker notes times only.
     for file in log.files.snapshot().iter().rev() {
-        let bytes = record_at(file, 0, file.len())?;
-        if let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode)
-            && record.store_timestamp_ms <= fields.logics_msg_timestamp
-            && record.body_is_intact()
-        {
+        let is_queued = |first: &StoredMessage<'_>| {
+            first.store_timestamp_ms <= fields.logics_msg_timestamp && first.body_is_intact()
+        };
+        if message_at(file, 0, file.len(), is_queued)? == Some(true) {
             return Ok(file.start());
         }
     }
@@ -59,6 +57,11 @@ struct End {
 }
 
 impl Recovery<'_> {
+    /// The last broker stopped as it should.
+    pub fn is_clean(&self) -> bool {
+        self.trust == Trust::All
+    }
+
     pub fn run(&self) -> Result<(), OpenError> {
         let files = self.log.files.snapshot();
         if files.is_empty() {
@@ -66,13 +69,13 @@ impl Recovery<'_> {
             return self.log.set_end(0).map_err(OpenError::io(self.config.commit_log_dir()));
         }
         // Messages from here on may be unknown to a queue.
-        let dispatch_from = match self.clean {
+        let dispatch_from = match self.is_clean() {
             true => self.queues.max_physical_offset()?,
             false => 0,
         };
         let first = self.first_file(&files)?;
         let start = self.start_in(&files[first])?;
-        info!(offset = start, clean = self.clean, "recovery begins");
+        info!(offset = start, clean = self.is_clean(), "recovery begins");
         let end = self.walk(&files[first..], start, dispatch_from)?;
         info!(offset = end.offset, "recovery ends");
         self.checkpoint.update(|fields| fields.confirm_phy_offset = end.last_record.unwrap_or(start));
@@ -83,7 +86,7 @@ impl Recovery<'_> {
             self.queues.truncate(end.offset)?;
         }
         self.cut_log(&end)?;
-        if !self.clean {
+        if !self.is_clean() {
             self.queues.flush(0);
         }
         Ok(self.queues.settle(self.log.min_offset())?)
@@ -93,13 +96,13 @@ impl Recovery<'_> {
     /// clean stop at most `commit_log_recover_max_num` files from the end; after a crash Java stops there too, whatever the
     /// queues then lack.
     fn first_file(&self, files: &[Arc<LogFile>]) -> Result<usize, OpenError> {
-        let known_to = match (self.queues.max_physical_offset()?, self.clean) {
+        let known_to = match (self.queues.max_physical_offset()?, self.trust) {
             // Queues were removed to have them built anew.
             (..0, _) => return Ok(0),
-            (queued_to, true) => queued_to,
-            (_, false) => self.known_to,
+            (queued_to, Trust::All) => queued_to,
+            (_, Trust::UpTo(known_to)) => known_to,
         };
-        let looked_at = match self.clean {
+        let looked_at = match self.is_clean() {
             true => self.config.commit_log_recover_max_num.clamp(1, files.len()),
             false => files.len(),
         };
@@ -109,11 +112,9 @@ impl Recovery<'_> {
             if file.start() > known_to {
                 continue;
             }
-            let bytes = record_at(file, 0, file.len())?;
-            if let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode)
-                && record.store_timestamp_ms != 0
-                && record.body_is_intact()
-            {
+            let is_sound =
+                |first: &StoredMessage<'_>| first.store_timestamp_ms != 0 && first.body_is_intact();
+            if message_at(file, 0, file.len(), is_sound)? == Some(true) {
                 return Ok(index);
             }
         }
@@ -123,7 +124,7 @@ impl Recovery<'_> {
     /// A message before which everything is in order, if one is known: no need to read the file from its start. After a
     /// clean stop the queues know it, else the checkpoint may.
     fn start_in(&self, file: &LogFile) -> Result<i64, AccessError> {
-        let known = match self.clean {
+        let known = match self.is_clean() {
             true => self.queues.last_entry()?.map(|last| last.physical_offset),
             false => self.checkpoint.fields().durable(),
         };
@@ -249,7 +250,7 @@ impl Recovery<'_> {
         self.log.set_end(end.offset).map_err(OpenError::io(&dir))?;
         let Some(last) = self.log.files.last() else { return Ok(()) };
         let at = usize::try_from(end.offset - last.start()).unwrap_or(0).min(last.len());
-        if self.clean && !end.damaged {
+        if self.is_clean() && !end.damaged {
             return Ok(());
         }
         // Else a record that was cut off could come back behind a new one that happens to end where it begins.

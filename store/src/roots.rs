@@ -1,6 +1,7 @@
 //! The directories over which the log files are spread (`MultiPathMappedFileQueue`, 5.5.0).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,6 +46,14 @@ impl Roots {
     /// The directories whose disks count (`storePathCommitLog`).
     pub fn configured(&self) -> impl Iterator<Item = (u16, &Path)> {
         self.all().filter(|(number, _)| self.0[usize::from(*number)].configured)
+    }
+
+    /// Those of `dirs` that are no directory of an earlier one under another name.
+    pub fn distinct<'a>(
+        dirs: impl Iterator<Item = (u16, &'a Path)>,
+    ) -> impl Iterator<Item = (u16, &'a Path)> {
+        let mut seen = HashSet::new();
+        dirs.filter(move |(_, dir)| seen.insert(fs::canonicalize(dir).unwrap_or_else(|_| dir.to_path_buf())))
     }
 
     /// Notes whether a directory's disk is too full for another file (`CommitLog.setFullStorePaths`).

@@ -14,7 +14,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use message::Record;
 use process::threads::caught;
 use tracing::info;
 
@@ -23,7 +22,7 @@ use super::error::{AccessError, PutError};
 use super::mapped_file::LogFile;
 use super::replica::ReplicaError;
 use super::tail::{NextFile, Tail};
-use super::window::{Found, Window, record_at};
+use super::window::{Found, Window, message_at};
 use super::{MessageStore, Shared};
 
 /// What is left of a log that is cut.
@@ -121,9 +120,9 @@ impl CommitLog {
         let mut known = None;
         for file in self.files.snapshot().iter().rev() {
             let Ok(len) = usize::try_from(records_end - file.start()) else { continue };
-            let bytes = record_at(file, 0, len.min(file.len()))?;
-            if let Some(Ok(Record::Message(record))) = bytes.as_deref().map(Record::decode) {
-                known = Some((file.start(), record.store_timestamp_ms));
+            known =
+                message_at(file, 0, len.min(file.len()), |first| (file.start(), first.store_timestamp_ms))?;
+            if known.is_some() {
                 break;
             }
         }

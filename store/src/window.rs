@@ -142,6 +142,20 @@ pub fn record_at(file: &LogFile, at: usize, len: usize) -> Result<Option<Vec<u8>
     }
 }
 
+/// What `look` makes of the message at `at`, which has at most `len` bytes; `None` if there is none.
+pub fn message_at<T>(
+    file: &LogFile,
+    at: usize,
+    len: usize,
+    look: impl FnOnce(&StoredMessage<'_>) -> T,
+) -> Result<Option<T>, AccessError> {
+    let bytes = record_at(file, at, len)?;
+    Ok(match bytes.as_deref().map(Record::decode) {
+        Some(Ok(Record::Message(message))) => Some(look(&message)),
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

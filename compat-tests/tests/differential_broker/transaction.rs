@@ -4,7 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use compat_tests::client::{Pull, Send, WAIT, wait_for_max};
+use compat_tests::client::{Pull, Send, WAIT, physical_offset, wait_for_max};
 use compat_tests::differential::{Case, Script};
 use compat_tests::record::{self, Record};
 use compat_tests::until;
@@ -203,7 +203,7 @@ struct Half {
 impl Half {
     /// From the reply to a send.
     fn of(group: &str, sent: &Command) -> Half {
-        let physical = i64::from_str_radix(&sent.ext["msgId"][16..], 16).expect("an offset message id");
+        let physical = physical_offset(&sent.ext["msgId"]);
         Half {
             group: group.into(),
             commit_log_offset: physical.to_string(),

@@ -91,6 +91,15 @@ fn lively_slave() -> Scratch {
     scratch
 }
 
+/// A slave at work that has all of `log`.
+fn slave_with(log: &Log) -> (Scratch, Arc<MessageStore>) {
+    let scratch = lively_slave();
+    let store = scratch.start();
+    log.send(&store);
+    derived(&store);
+    (scratch, store)
+}
+
 fn has_derived(store: &MessageStore) {
     wait_until("whole records are derived", || store.parts.derive.is_done(store.max_phy_offset()));
 }
@@ -162,10 +171,7 @@ fn another_master_s_bytes_take_their_place() {
         let cut = old.parts_at(&new);
         for is_clean in [true, false] {
             let what = format!("{common} in common, {is_clean}");
-            let scratch = lively_slave();
-            let store = scratch.start();
-            old.send(&store);
-            derived(&store);
+            let (scratch, store) = slave_with(&old);
             check_has(&store, &old, MESSAGES, &what);
             store.truncate(cut).unwrap();
             new.send(&store);
@@ -185,10 +191,7 @@ fn another_master_s_bytes_take_their_place() {
 fn readers_see_one_log_or_the_other() {
     let (old, new) = (Log::new(30, "old"), Log::new(30, "newer"));
     let cut = old.parts_at(&new);
-    let scratch = lively_slave();
-    let store = scratch.start();
-    old.send(&store);
-    derived(&store);
+    let (_scratch, store) = slave_with(&old);
     let (stop, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for reader in 0..3 {
@@ -252,10 +255,7 @@ fn a_read_under_way_finds_nothing() {
 
     let (old, new) = (Log::new(30, "old"), Log::new(30, "newer"));
     let cut = old.parts_at(&new);
-    let scratch = lively_slave();
-    let store = scratch.start();
-    old.send(&store);
-    derived(&store);
+    let (_scratch, store) = slave_with(&old);
     let request =
         GetRequest { topic: "T", queue_id: 0, offset: 40, count_max: 32, bytes_max: get::PULL_BYTES_MAX };
     let filter = Switching { store: &store, new: &new, cut, is_done: AtomicBool::new(false) };

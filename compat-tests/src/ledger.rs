@@ -53,6 +53,12 @@ impl Ledger {
         self.len() == 0
     }
 
+    /// Physical offset behind the start of the last message that was acknowledged.
+    pub fn physical_end(&self) -> i64 {
+        let sent = self.sent.lock().expect("no sender panics");
+        sent.values().map(|sent| sent.physical_offset + 1).max().unwrap_or(0)
+    }
+
     /// Sends one message. An error: the broker went away, and nobody knows whether the message is there.
     pub fn send(&self, connection: &mut Connection, queue_id: i32) -> io::Result<()> {
         let index = self.next.fetch_add(1, Ordering::Relaxed);
@@ -147,9 +153,14 @@ impl Ledger {
 
     /// Asks for every `step`th message by its key, its unique key and its offset id.
     pub fn verify_queries(&self, connection: &mut Connection, step: usize) {
-        let sent: Vec<_> =
-            self.sent.lock().expect("no sender panics").values().step_by(step).cloned().collect();
-        for sent in sent {
+        self.verify_queries_from(connection, 0, step);
+    }
+
+    /// As [`verify_queries`](Self::verify_queries), of the messages at physical offset `from` and behind it.
+    pub fn verify_queries_from(&self, connection: &mut Connection, from: i64, step: usize) {
+        let mut sent: Vec<_> = self.sent.lock().expect("no sender panics").values().cloned().collect();
+        sent.retain(|sent| sent.physical_offset >= from);
+        for sent in sent.into_iter().step_by(step) {
             let ask = |connection: &mut Connection, command: &Command| -> Vec<String> {
                 let reply = connection.ask(command).unwrap();
                 let records = record::decode_all(&reply.body).unwrap_or_default();

@@ -91,13 +91,15 @@ fn killed_under_load(java: Edition) {
     let lab = Lab::new();
     let name_server = lab.name_server(Edition::Ours, "namesrv");
     let ledger = Ledger::new("Killed", QUEUES);
+    // Java removes index files after a crash, and makes anew only what its recovery of the log goes over (messageIndexSafe).
+    let mut indexed_from = 0;
     for (turn, edition) in [java, Edition::Ours, java, Edition::Ours].into_iter().enumerate() {
         let broker = lab.broker(edition, "broker-a", &[&name_server], &CONF);
         ledger.verify_queues(&mut broker.connect(), i64::MAX);
-        // Java removes index files after a crash, and makes anew only what its recovery of the log goes over (messageIndexSafe).
-        if edition == Edition::Ours {
-            ledger.verify_queries(&mut broker.connect(), ledger.len() / 40 + 1);
+        if edition != Edition::Ours {
+            indexed_from = ledger.physical_end();
         }
+        ledger.verify_queries_from(&mut broker.connect(), indexed_from, ledger.len() / 40 + 1);
         // A killed broker's topic may not have reached its file: that is Java's too.
         ledger.send_all(&mut broker.connect(), QUEUES as usize);
         if java == JAVA_5 {
@@ -117,7 +119,7 @@ fn killed_under_load(java: Edition) {
     }
     let broker = lab.broker(Edition::Ours, "broker-a", &[&name_server], &CONF);
     ledger.verify_queues(&mut broker.connect(), i64::MAX);
-    ledger.verify_queries(&mut broker.connect(), ledger.len() / 100 + 1);
+    ledger.verify_queries_from(&mut broker.connect(), indexed_from, ledger.len() / 100 + 1);
     if java == JAVA_5 {
         assert_all_timed(&mut broker.connect(), 4);
     }

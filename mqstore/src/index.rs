@@ -65,6 +65,15 @@ struct Current {
     rebuilt: bool,
 }
 
+/// Neighbouring records whose keys are in no index file.
+struct Hole {
+    from: i64,
+    to: i64,
+    topic: String,
+    keys: u64,
+    severity: Severity,
+}
+
 /// All index files while the log is walked.
 pub struct Index<'t> {
     tree: &'t Tree,
@@ -80,6 +89,7 @@ pub struct Index<'t> {
     pub entries: u64,
     /// Records with keys before the index begins.
     before: u64,
+    hole: Option<Hole>,
 }
 
 /// Entries looked at ahead, so that one damaged offset is told from its neighbours.
@@ -99,6 +109,7 @@ impl<'t> Index<'t> {
             begins_at: None,
             entries: 0,
             before: 0,
+            hole: None,
         }
     }
 
@@ -114,18 +125,43 @@ impl<'t> Index<'t> {
             }
             self.take(report, Some((at, stored.store_timestamp_ms, &mut keys)))?;
         }
-        if !keys.iter().any(|key| key.must && !key.seen) {
+        let missing = keys.iter().filter(|key| key.must && !key.seen).count() as u64;
+        if missing == 0 {
+            if keys.iter().any(|key| key.must) {
+                self.close_hole(Some(at), report);
+            }
             return Ok(());
         }
         if self.begins_at.is_none_or(|begin| at < begin) {
             self.before += 1;
             return Ok(());
         }
-        let count = keys.iter().filter(|key| key.must && !key.seen).count();
-        report.add(self.start.severity_at(at), Kind::IndexMissing, "index", None, || {
-            format!("{count} keys of the record at {at} ({}) are in no index file", stored.message.topic)
-        });
+        let severity = self.start.severity_at(at);
+        match &mut self.hole {
+            Some(hole) if hole.severity == severity => (hole.to, hole.keys) = (at, hole.keys + missing),
+            _ => {
+                self.close_hole(None, report);
+                let topic = stored.message.topic.to_string();
+                self.hole = Some(Hole { from: at, to: at, topic, keys: missing, severity });
+            }
+        }
         Ok(())
+    }
+
+    /// The index goes on at the record at `goes_on_at`, if it does. After a crash Java removes the files that end after the
+    /// checkpoint's time, and indexes anew only from the log file where its recovery starts (`messageIndexSafe=false`).
+    fn close_hole(&mut self, goes_on_at: Option<i64>, report: &mut Report) {
+        let Some(Hole { from, to, topic, keys, severity }) = self.hole.take() else { return };
+        let log_files = &self.tree.commit_log.files;
+        let is_javas =
+            goes_on_at.is_some_and(|at| log_files.iter().any(|file| (to + 1..=at).contains(&file.start)));
+        let (severity, why) = match is_javas {
+            true => (Severity::Note, ": Java's recovery leaves them out, no query finds them"),
+            false => (severity, ""),
+        };
+        report.add(severity, Kind::IndexMissing, "index", None, || {
+            format!("{keys} keys of the records from {from} ({topic}) to {to} are in no index file{why}")
+        });
     }
 
     /// The next entry that is in order; those that are not are reported and left out.
@@ -253,6 +289,7 @@ impl<'t> Index<'t> {
 
     /// After the walk.
     pub fn finish(&mut self, log_end: i64, report: &mut Report) -> io::Result<()> {
+        self.close_hole(None, report);
         while let Some(next) = self.peek(report)? {
             let offset = next.entry.physical_offset;
             let behind = offset >= log_end;

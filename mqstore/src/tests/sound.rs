@@ -82,6 +82,41 @@ fn a_clock_that_was_set_back_is_no_damage() {
     }
 }
 
+/// After a crash Java removes index files, and indexes anew from a log file's start: what lay between is in none.
+#[test]
+fn what_java_s_recovery_leaves_out_of_the_index_is_no_damage() {
+    let probe = Scratch::default();
+    let store = probe.start();
+    let [first, second] = ["KEYS=k0;", "KEYS=k1;"].map(|keys| send(&store, keys));
+    let record_bytes = second - first;
+    stop(&probe, store);
+    // An index file holds one entry less than its header counts.
+    let judged = |records_a_log_file: i64, records_an_index_file: usize| {
+        let mut scratch = Scratch::default();
+        scratch.config.mapped_file_size_commit_log_bytes = (records_a_log_file * record_bytes + 8) as u64;
+        scratch.config.max_index_num = records_an_index_file + 1;
+        let store = scratch.start();
+        for number in 0..5 * records_an_index_file {
+            send(&store, &format!("KEYS=k{};", number % 10));
+            // Files are named by the time.
+            scratch.clock.advance(Duration::from_millis(1));
+        }
+        stop(&scratch, store);
+        let index = scratch.config.store_path_root_dir.join("index");
+        let mut files: Vec<_> = fs::read_dir(index).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        assert_eq!(files.len(), 5);
+        fs::remove_file(&files[2]).unwrap();
+        judge(&scratch, "")
+    };
+    let javas = judged(7, 7);
+    assert_eq!(javas.worst(), Severity::Note, "{}", javas.to_text());
+    let text = javas.to_text();
+    assert!(text.contains("7 keys of the records from") && text.contains("Java's recovery"), "{text}");
+    let other = judged(9, 7);
+    assert_eq!(other.worst(), Severity::Wrong, "{}", other.to_text());
+}
+
 #[test]
 fn malformed_properties_are_their_sender_s() {
     let scratch = Scratch::default();

@@ -16,36 +16,29 @@ pub struct Entries<E> {
     file: Arc<MappedFile>,
     /// Where in the file what is not copied yet begins and ends.
     rest: std::ops::Range<usize>,
-    block: [u8; BLOCK_BYTES_MAX],
-    /// What of the block is not handed out yet.
-    ready: std::ops::Range<usize>,
+    block: Vec<u8>,
+    /// So much of the block is handed out.
+    given: usize,
     entry: PhantomData<E>,
 }
 
 impl<E: Entry> Entries<E> {
     pub fn new(file: Arc<MappedFile>, at: usize, end: usize) -> Self {
-        Self { file, rest: at..end, block: [0; BLOCK_BYTES_MAX], ready: 0..0, entry: PhantomData }
+        Self { file, rest: at..end, block: Vec::new(), given: 0, entry: PhantomData }
     }
 
     fn fill(&mut self) -> Result<(), AccessError> {
-        let whole = BLOCK_BYTES_MAX - BLOCK_BYTES_MAX % E::BYTES;
-        let bytes = self.rest.len().min(whole);
-        let bytes = match self.file.read(self.rest.start, &mut self.block[..bytes]) {
-            Ok(()) => bytes,
+        let bytes = self.rest.len().min(BLOCK_BYTES_MAX - BLOCK_BYTES_MAX % E::BYTES);
+        (self.given, self.rest.start) = (0, self.rest.start + bytes);
+        self.block.clear();
+        let from = self.rest.start - bytes;
+        self.file.read_to(from, bytes, &mut self.block).or_else(|error| {
             // The entries before what cannot be read.
-            Err(error) => {
-                let before = (error.at() as usize).saturating_sub(self.rest.start).min(bytes);
-                let whole = before - before % E::BYTES;
-                if whole == 0 {
-                    return Err(error);
-                }
-                self.file.read(self.rest.start, &mut self.block[..whole])?;
-                whole
-            }
-        };
-        self.rest.start += bytes;
-        self.ready = 0..bytes;
-        Ok(())
+            let before = (error.at() as usize).saturating_sub(from).min(bytes);
+            let whole = before - before % E::BYTES;
+            self.rest.start = from + whole;
+            if whole == 0 { Err(error) } else { self.file.read_to(from, whole, &mut self.block) }
+        })
     }
 }
 
@@ -53,7 +46,7 @@ impl<E: Entry> Iterator for Entries<E> {
     type Item = Result<E, AccessError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty() {
+        if self.given == self.block.len() {
             if self.rest.is_empty() {
                 return None;
             }
@@ -62,8 +55,8 @@ impl<E: Entry> Iterator for Entries<E> {
                 return Some(Err(error));
             }
         }
-        let entry = E::decode(&self.block[self.ready.clone()])?;
-        self.ready.start += E::BYTES;
+        let entry = E::decode(&self.block[self.given..])?;
+        self.given += E::BYTES;
         if !entry.is_written()
             && let Err(cut) = self.file.check_length()
         {

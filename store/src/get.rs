@@ -1,5 +1,6 @@
 //! Reading a queue: `DefaultMessageStore.getMessage`.
 
+mod records;
 mod result;
 
 use std::sync::Arc;
@@ -9,10 +10,11 @@ use super::config::MessageStoreConfig;
 use super::consume_queue::ext::ExtUnit;
 use super::error::AccessError;
 use super::layout::QueueEntry;
-use super::mapped_file::MappedRange;
 use super::multi_dispatch::MultiDispatch;
 use super::queue::{Queue, Unit, Units};
 use super::topic_name::SCHEDULE_TOPIC_XXXX;
+pub use records::Piece;
+use records::Taken;
 pub use result::GetMessageResult;
 use result::Unverified;
 
@@ -246,15 +248,17 @@ impl Get<'_> {
             return Ok(());
         }
         let size = usize::try_from(entry.size).ok().filter(|size| *size > 0);
-        let range = size.and_then(|size| self.log.range(entry.physical_offset, size));
-        let Some(range) = range else {
+        let of = (unit.queue_offset, unit.batch_num as usize);
+        let records = &mut scan.result.records;
+        let taken = size.and_then(|size| records.locate(self.log, entry.physical_offset, size, of));
+        let Some(taken) = taken else {
             if nothing_yet {
                 scan.result.status = GetMessageStatus::MessageWasRemoving;
             }
             scan.removing_until = self.log.roll_next_file(entry.physical_offset);
             return Ok(());
         };
-        if self.filter.looks_at_records() && !self.matches_record(&range, &mut scan.record)? {
+        if self.filter.looks_at_records() && !self.matches_record(&taken, scan)? {
             if nothing_yet {
                 scan.result.status = GetMessageStatus::NoMatchedMessage;
             }
@@ -264,16 +268,17 @@ impl Get<'_> {
         if entry.physical_offset < self.opened_at {
             scan.result.is_unverified(|| self.unverified());
         }
-        scan.result.add(range, &unit);
+        scan.result.add(taken);
         scan.removing_until = i64::MIN;
         Ok(())
     }
 
-    fn matches_record(&self, range: &MappedRange, record: &mut Vec<u8>) -> Result<bool, AccessError> {
-        range.check_record(0, range.len())?;
-        record.clear();
-        range.copy_to(record)?;
-        Ok(self.filter.matches_record(record))
+    fn matches_record(&self, taken: &Taken, scan: &mut Scan) -> Result<bool, AccessError> {
+        let records = &scan.result.records;
+        records.check(taken)?;
+        scan.record.clear();
+        records.copy(taken, &mut scan.record)?;
+        Ok(self.filter.matches_record(&scan.record))
     }
 
     fn matches_entry(&self, entry: &QueueEntry) -> Result<bool, AccessError> {
@@ -333,7 +338,7 @@ impl Get<'_> {
 
     fn is_resident(&self, scan: &Scan) -> bool {
         scan.first_added.is_none_or(|first| is_hot(first, self.opened_at, scan.log_end))
-            || scan.result.are_ranges_resident()
+            || scan.result.records.are_resident()
     }
 }
 

@@ -204,6 +204,15 @@ impl Mapping {
         }
     }
 
+    /// Has the processor fetch from memory what is to be read soon. Nothing happens where the pages are not there.
+    pub fn prefetch(&self, at: usize, len: usize) {
+        if self.contains(at, len) {
+            for line in (at..at + len).step_by(machine::CACHE_LINE_BYTES) {
+                machine::prefetch(self.map.as_ptr().wrapping_add(line));
+            }
+        }
+    }
+
     /// Brings what the disk gives of a region into memory. A kernel that cannot do that (before 5.14) leaves it to those who
     /// read.
     pub fn populate(&self, at: usize, len: usize) {

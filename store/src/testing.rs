@@ -166,14 +166,12 @@ pub fn get(store: &MessageStore, topic: &str, queue_id: i32, offset: i64) -> Get
 pub fn bodies(result: GetMessageResult) -> Vec<Vec<u8>> {
     let count = result.message_count;
     let mut bodies = Vec::new();
-    for range in result.into_ranges().unwrap() {
-        let bytes = range.to_vec().unwrap();
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            let Ok(Record::Message(record)) = Record::decode(rest) else { panic!("no record in a result") };
-            bodies.push(record.message.body.to_vec());
-            rest = &rest[record.size..];
-        }
+    let records = result.into_copy().unwrap();
+    let mut rest = &records[..];
+    while !rest.is_empty() {
+        let Ok(Record::Message(record)) = Record::decode(rest) else { panic!("no record in a result") };
+        bodies.push(record.message.body.to_vec());
+        rest = &rest[record.size..];
     }
     assert_eq!(bodies.len(), count);
     bodies

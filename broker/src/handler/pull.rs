@@ -5,7 +5,6 @@ mod park;
 #[cfg(test)]
 mod tests;
 
-use super::query::body;
 use super::unreadable;
 use crate::broker::Broker;
 use crate::config::BrokerSettings;
@@ -22,7 +21,7 @@ use remoting::header::pull::{
 use remoting::header::required;
 use remoting::{Call, Command, Outcome, Peer, Refusal, ResponseCode};
 use std::sync::Arc;
-use store::get::PULL_BYTES_MAX;
+use store::get::{PULL_BYTES_MAX, Piece};
 use store::{GetMessageResult, GetMessageStatus, GetRequest};
 
 const MASTER_ID: i64 = 0;
@@ -125,16 +124,16 @@ fn settle(
     }
     if result.resident {
         let reply = reply(settings, &allowed, code, &result);
-        let ranges = result.into_ranges().map_err(unreadable)?;
-        return Ok(Outcome::Now(with_messages(reply, body(call.peer(), ranges)?)));
+        let pieces = result.into_pieces(|bytes| call.peer().writes_in_place(bytes)).map_err(unreadable)?;
+        return Ok(Outcome::Now(with_messages(reply, body(pieces))));
     }
     let cold_broker = broker.clone();
     broker.disk_pool.run(call, move |_| {
         let result = result.load().map_err(unreadable)?;
         let reply = reply(&cold_broker.settings(), &allowed, code, &result);
         // Copied: by the time they are sent the pages may be gone again.
-        let messages = result.into_copies().map_err(unreadable)?;
-        Ok(Outcome::Now(with_messages(reply, messages.into_iter().map(Bytes::from).collect())))
+        let messages = result.into_copy().map_err(unreadable)?;
+        Ok(Outcome::Now(with_messages(reply, messages.into())))
     })
 }
 
@@ -244,6 +243,14 @@ fn moved_to(broker: &Broker, wanted: &Wanted<'_>, offset: i64) -> GetMessageResu
         broker.store.max_offset_in_queue(wanted.topic, wanted.queue_id),
     );
     GetMessageResult::empty(GetMessageStatus::OffsetOverflowBadly, offset, min_offset, max_offset)
+}
+
+fn body(pieces: Vec<Piece>) -> remoting::Body {
+    let segment = |piece| match piece {
+        Piece::Mapped(range) => Bytes::from_owner(range.for_socket()),
+        Piece::Copied(records) => Bytes::from(records),
+    };
+    pieces.into_iter().map(segment).collect()
 }
 
 /// None of the messages may have turned out to be readable: then the consumer goes on behind them.

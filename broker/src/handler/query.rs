@@ -70,8 +70,8 @@ pub fn view_message_by_id(broker: &Arc<Broker>, call: &mut Call) -> Result<Outco
 
 /// Messages as the body of a reply to `peer`: sent from where they are mapped, as long as nobody but the kernel reads them
 /// there, else copied.
-pub(super) fn body(peer: &Peer, ranges: Vec<MappedRange>) -> Result<remoting::Body, Refusal> {
-    let segment = |range: MappedRange| match peer.writes_in_place(range.len()) {
+fn body(peer: &Peer, ranges: Vec<MappedRange>) -> Result<remoting::Body, Refusal> {
+    let segment = |range: MappedRange| match peer.writes_in_place(range.bytes()) {
         true => Ok(Bytes::from_owner(range.for_socket())),
         false => range.to_vec().map(Bytes::from).map_err(unreadable),
     };

@@ -138,23 +138,18 @@ impl<'a> Deliveries<'a> {
             _ => return Progress::Until(now_ms + RETRY_MS),
         }
         let goes_on_at = found.next_begin_offset;
-        let records = match found.into_copies() {
+        let records = match found.into_copy() {
             Ok(records) => records,
             Err(error) => return self.skip_unreadable(level, offset, &error),
         };
-        for bytes in records {
-            for stored in record::messages(&bytes) {
-                if let Err(error) = self.deliver(&stored) {
-                    tracing::warn!(
-                        "level {level}: offset {} is not delivered yet: {error}",
-                        stored.queue_offset
-                    );
-                    return Progress::Until(self.now_ms() + RETRY_MS);
-                }
-                self.schedule.update_offset(level, stored.queue_offset + 1);
-                if self.schedule.workers.is_stopping() {
-                    return Progress::Delivered;
-                }
+        for stored in record::messages(&records) {
+            if let Err(error) = self.deliver(&stored) {
+                tracing::warn!("level {level}: offset {} is not delivered yet: {error}", stored.queue_offset);
+                return Progress::Until(self.now_ms() + RETRY_MS);
+            }
+            self.schedule.update_offset(level, stored.queue_offset + 1);
+            if self.schedule.workers.is_stopping() {
+                return Progress::Delivered;
             }
         }
         match filter.next.get() {

@@ -68,11 +68,9 @@ impl Lab {
             GetRequest { topic: "Real", queue_id: 2, offset: 0, count_max: 32, bytes_max: PULL_BYTES_MAX };
         let found = self.store.get_message(request, &Everything).unwrap();
         let mut delivered = Vec::new();
-        for bytes in found.into_copies().unwrap() {
-            for stored in record::messages(&bytes) {
-                let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
-                delivered.push((body, stored.message.properties.into_owned()));
-            }
+        for stored in record::messages(&found.into_copy().unwrap()) {
+            let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
+            delivered.push((body, stored.message.properties.into_owned()));
         }
         delivered
     }
@@ -173,8 +171,8 @@ fn a_delivered_message_is_javas() {
     let request =
         GetRequest { topic: "Real", queue_id: 2, offset: 0, count_max: 1, bytes_max: PULL_BYTES_MAX };
     let found = lab.store.get_message(request, &Everything).unwrap();
-    let copies = found.into_copies().unwrap();
-    let Ok(Record::Message(stored)) = Record::decode(&copies[0]) else { panic!() };
+    let records = found.into_copy().unwrap();
+    let Ok(Record::Message(stored)) = Record::decode(&records) else { panic!() };
     // As Java's golden stores hold them: what the broker added to wait is still there.
     let properties = "TAGS\u{1}T\u{2}DELAY\u{1}1\u{2}REAL_TOPIC\u{1}Real\u{2}REAL_QID\u{1}2\u{2}";
     assert_eq!(stored.message, message("body", properties));

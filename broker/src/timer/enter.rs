@@ -45,17 +45,15 @@ impl Timer {
             _ if found.next_begin_offset > offset => return self.skip_to(offset, found.next_begin_offset),
             _ => return false,
         };
-        let records = match found.into_copies() {
+        let records = match found.into_copy() {
             Ok(records) => records,
             Err(error) => return self.skip_unreadable(offset, &error),
         };
-        for bytes in records {
-            for stored in record::messages(&bytes) {
-                if self.enter(&stored).is_err() {
-                    return false;
-                }
-                self.moved(|progress| progress.queue_offset = stored.queue_offset + 1);
+        for stored in record::messages(&records) {
+            if self.enter(&stored).is_err() {
+                return false;
             }
+            self.moved(|progress| progress.queue_offset = stored.queue_offset + 1);
         }
         // Beyond what was entered, if the last ones could not be read.
         self.progress.lock().queue_offset = goes_on_at;

@@ -103,14 +103,14 @@ impl Lab {
     fn read(&self, topic: &str, queue_id: i32) -> Vec<Delivered> {
         let request = GetRequest { topic, queue_id, offset: 0, count_max: 64, bytes_max: PULL_BYTES_MAX };
         let mut delivered = Vec::new();
-        for bytes in self.store.get_message(request, &Everything).unwrap().into_copies().unwrap() {
-            for stored in record::messages(&bytes) {
-                delivered.push(Delivered {
-                    body: String::from_utf8(stored.message.body.to_vec()).unwrap(),
-                    queue_id: stored.message.queue_id,
-                    properties: Properties::parse(&stored.message.properties),
-                });
-            }
+        for stored in
+            record::messages(&self.store.get_message(request, &Everything).unwrap().into_copy().unwrap())
+        {
+            delivered.push(Delivered {
+                body: String::from_utf8(stored.message.body.to_vec()).unwrap(),
+                queue_id: stored.message.queue_id,
+                properties: Properties::parse(&stored.message.properties),
+            });
         }
         delivered
     }

@@ -152,12 +152,10 @@ impl<'a> Pass<'a> {
                 continue;
             }
             let found = self.transactions.read(RMQ_SYS_TRANS_HALF_TOPIC, self.queue_id, at, 1);
-            let read = found.and_then(|found| {
-                Ok((found.status, found.next_begin_offset, found.into_copies()?.into_iter().next()))
-            });
+            let read =
+                found.and_then(|found| Ok((found.status, found.next_begin_offset, found.into_copy()?)));
             let (status, next, bytes) = read.inspect_err(|_| self.keep_progress(at))?;
-            let record = bytes.as_deref().and_then(|bytes| Record::decode(bytes).ok());
-            let Some(Record::Message(half)) = record else {
+            let Ok(Record::Message(half)) = Record::decode(&bytes) else {
                 misses += 1;
                 if misses > MISSES_MAX || is_end(status) {
                     break;
@@ -323,11 +321,9 @@ impl<'a> Pass<'a> {
             tracing::warn!("op message {from} of queue {} is missing", self.queue_id);
             self.transactions.set_progress(topic, self.queue_id, next_op);
         }
-        let ops = found.into_copies()?;
+        let ops = found.into_copy()?;
         self.next_op = next_op;
-        for bytes in ops {
-            record::messages(&bytes).for_each(|op| self.take_op(&op));
-        }
+        record::messages(&ops).for_each(|op| self.take_op(&op));
         Ok(self.next_op > from)
     }
 

@@ -103,11 +103,11 @@ impl Lab {
         self.settle();
         let request = GetRequest { topic, queue_id, offset: 0, count_max: 32, bytes_max: PULL_BYTES_MAX };
         let mut messages = Vec::new();
-        for bytes in self.store.get_message(request, &Everything).unwrap().into_copies().unwrap() {
-            for stored in record::messages(&bytes) {
-                let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
-                messages.push((body, stored.message.properties.replace('\u{1}', "=").replace('\u{2}', ";")));
-            }
+        for stored in
+            record::messages(&self.store.get_message(request, &Everything).unwrap().into_copy().unwrap())
+        {
+            let body = String::from_utf8(stored.message.body.to_vec()).unwrap();
+            messages.push((body, stored.message.properties.replace('\u{1}', "=").replace('\u{2}', ";")));
         }
         messages
     }

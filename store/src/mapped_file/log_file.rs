@@ -4,7 +4,7 @@
 //! beyond that.
 
 use std::io;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -64,14 +64,15 @@ impl LogFile {
         drop(self.appender(end));
     }
 
-    /// `None` unless all of it is written.
+    /// Whether all of it is written for good.
+    pub fn is_written_at(&self, at: usize, len: usize) -> bool {
+        let written = self.published.load(Ordering::Acquire).min(self.len());
+        at.checked_add(len).is_some_and(|end| end <= written)
+    }
+
+    /// `None` unless all of it is [written](Self::is_written_at).
     pub fn range(self: &Arc<Self>, at: usize, len: usize) -> Option<MappedRange> {
-        let end = at.checked_add(len)?;
-        (end <= self.published.load(Ordering::Acquire).min(self.len())).then(|| MappedRange {
-            file: Arc::clone(self),
-            offset: at,
-            len,
-        })
+        self.is_written_at(at, len).then(|| MappedRange { file: Arc::clone(self), offset: at, len })
     }
 }
 
@@ -101,9 +102,6 @@ impl Drop for Appender {
     }
 }
 
-/// Of pages between two ranges, asked for along with them.
-const SPAN_GAP_BYTES_MAX: usize = 16 << 10;
-
 /// Bytes of a file that are written for good. Keeps the mapping alive: deleting the file does not invalidate it.
 #[derive(Clone, Debug)]
 pub struct MappedRange {
@@ -113,81 +111,15 @@ pub struct MappedRange {
 }
 
 impl MappedRange {
-    /// Bytes of the range.
-    pub fn len(&self) -> usize {
+    /// How many there are.
+    pub fn bytes(&self) -> usize {
         self.len
-    }
-
-    /// Whether it has been [shortened](Self::shorten) to nothing.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// A part of the range; `None` for an empty one or one that is not within it.
-    pub fn slice(&self, part: Range<usize>) -> Option<Self> {
-        (part.start < part.end && part.end <= self.len).then(|| Self {
-            file: Arc::clone(&self.file),
-            offset: self.offset + part.start,
-            len: part.end - part.start,
-        })
-    }
-
-    /// Whether all ranges are in memory. Ranges that lie close together (`SPAN_GAP_BYTES_MAX`) share one system call.
-    pub fn are_resident(ranges: &[Self]) -> bool {
-        let close = |one: &Self, next: &Self| {
-            let gap = next.offset.checked_sub(one.offset + one.len);
-            Arc::ptr_eq(&one.file, &next.file) && gap.is_some_and(|gap| gap <= SPAN_GAP_BYTES_MAX)
-        };
-        ranges.chunk_by(close).all(|span| {
-            let (first, last) = (&span[0], &span[span.len() - 1]);
-            first.file.is_resident(first.offset, last.offset + last.len - first.offset)
-        })
-    }
-
-    /// Brings what the disk gives of the range into memory.
-    pub fn populate(&self) {
-        self.file.populate(self.offset, self.len);
-    }
-
-    /// Takes `next` in if it lies right behind; gives it back otherwise.
-    pub fn join(&mut self, next: Self) -> Result<(), Self> {
-        if !Arc::ptr_eq(&self.file, &next.file) || self.offset + self.len != next.offset {
-            return Err(next);
-        }
-        self.len += next.len;
-        Ok(())
     }
 
     /// A copy of the bytes; an error if the disk cannot be read or the file was cut.
     pub fn to_vec(&self) -> Result<Vec<u8>, AccessError> {
         let mut bytes = Vec::new();
-        self.copy_to(&mut bytes).map(|()| bytes)
-    }
-
-    /// Appends the bytes to `buffer`. Errors are those of [`to_vec`](Self::to_vec).
-    pub fn copy_to(&self, buffer: &mut Vec<u8>) -> Result<(), AccessError> {
-        self.file.read_to(self.offset, self.len, buffer)
-    }
-
-    /// That the record of `len` bytes at `at` in the range can be read to its end.
-    pub fn check_record(&self, at: usize, len: usize) -> Result<(), AccessError> {
-        self.file.check_record(self.offset + at, len)
-    }
-
-    /// That the last byte of the range, where a record ends, can be read and the file was not cut before it. [`AccessError`]
-    /// otherwise.
-    pub fn check_end(&self) -> Result<(), AccessError> {
-        self.file.check_record(self.offset + self.len.saturating_sub(1), self.len.min(1))
-    }
-
-    /// Whether both lie in one file.
-    pub fn is_of_file_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.file, &other.file)
-    }
-
-    /// Leaves no more than `len` bytes.
-    pub fn shorten(&mut self, len: usize) {
-        self.len = self.len.min(len);
+        self.file.read_to(self.offset, self.len, &mut bytes).map(|()| bytes)
     }
 
     /// Where the bytes lie, for a socket.

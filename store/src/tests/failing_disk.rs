@@ -199,9 +199,8 @@ fn check(scratch: &mut Scratch, sent: &Sent, what: &str) {
                 GetRequest { topic, queue_id: *queue_id, offset: *offset, count_max: 1, bytes_max: 1 };
             let found = store.get_message(request, &Everything).unwrap();
             assert_eq!(found.status, GetMessageStatus::Found, "{what}: {topic} {queue_id} {offset}");
-            let copies = found.into_copies().unwrap();
-            let found: Vec<_> =
-                copies.iter().flat_map(|bytes| record::messages(bytes)).map(|one| one.message.body).collect();
+            let records = found.into_copy().unwrap();
+            let found: Vec<_> = record::messages(&records).map(|one| one.message.body).collect();
             assert_eq!(found, [body], "{what}: {topic} {queue_id} {offset}");
             let index = sent.all.iter().position(|one| one == body).unwrap();
             let key = format!("k{index}");

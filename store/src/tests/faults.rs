@@ -56,12 +56,8 @@ fn two_topics(scratch: &Scratch) -> Arc<MessageStore> {
 /// A read of one message: its body, `None` where nothing can be read.
 fn one(store: &MessageStore, topic: &str, offset: i64) -> Option<Vec<u8>> {
     let request = GetRequest { topic, queue_id: 0, offset, count_max: 1, bytes_max: 1 };
-    let copies = store.get_message(request, &Everything).and_then(|found| found.into_copies()).ok()?;
-    let bodies: Vec<_> = copies
-        .iter()
-        .flat_map(|bytes| record::messages(bytes))
-        .map(|stored| stored.message.body.to_vec())
-        .collect();
+    let records = store.get_message(request, &Everything).and_then(|found| found.into_copy()).ok()?;
+    let bodies: Vec<_> = record::messages(&records).map(|stored| stored.message.body.to_vec()).collect();
     assert_eq!(bodies.len(), 1, "{topic} {offset}: neither a message nor an error");
     bodies.into_iter().next()
 }

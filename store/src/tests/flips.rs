@@ -54,15 +54,13 @@ fn look_at_all(store: &MessageStore, sent: &HashSet<Vec<u8>>, what: &str) {
             let result = get(store, "T", queue_id, offset);
             assert!(result.next_begin_offset > offset, "{what}: stuck at {offset} of {end}");
             offset = result.next_begin_offset;
-            for range in result.into_ranges().unwrap() {
-                let bytes = range.to_vec().unwrap();
-                let mut rest = &bytes[..];
-                while let Ok(Record::Message(record)) = Record::decode(rest) {
-                    assert!(sent.contains(record.message.body), "{what}: wrong bytes in queue {queue_id}");
-                    rest = &rest[record.size..];
-                }
-                assert!(rest.is_empty(), "{what}: what is no record");
+            let records = result.into_copy().unwrap();
+            let mut rest = &records[..];
+            while let Ok(Record::Message(record)) = Record::decode(rest) {
+                assert!(sent.contains(record.message.body), "{what}: wrong bytes in queue {queue_id}");
+                rest = &rest[record.size..];
             }
+            assert!(rest.is_empty(), "{what}: what is no record");
         }
     }
     for index in (0..MESSAGES).step_by(17) {

@@ -3,6 +3,7 @@
 use message::record;
 
 use super::*;
+use crate::get::Piece;
 use crate::queue::Queue;
 
 fn store_of(scratch: &Scratch, count: usize) -> Arc<MessageStore> {
@@ -63,11 +64,41 @@ fn filters_move_on_past_what_they_leave_out() {
         (tagged.status, tagged.message_count, tagged.next_begin_offset),
         (GetMessageStatus::Found, 5, 10)
     );
-    assert_eq!(tagged.range_count(), 5, "no neighbours");
+    assert_eq!(tagged.into_pieces(|_| true).unwrap().len(), 5, "no neighbours");
     let none = store.get_message(request, &Tag(7)).unwrap();
     assert_eq!((none.status, none.next_begin_offset), (GetMessageStatus::NoMatchedMessage, 10));
     let by_record = store.get_message(request, &LastByte(9)).unwrap();
     assert_eq!(bodies(by_record), [[9; 100]]);
+}
+
+/// Small records that lie apart make one copy; neighbours that make enough bytes stay where they are.
+#[test]
+fn records_go_out_as_copies_or_in_place() {
+    let scratch = Scratch::default();
+    let store = scratch.start();
+    for (queue_id, bytes) in
+        [(0, 10), (1, 10), (0, 10), (1, 10), (0, 500), (0, 500), (1, 10), (0, 10), (1, 10), (0, 10)]
+    {
+        store.append(&message("T", queue_id, &vec![7; bytes], "A")).unwrap();
+    }
+    derived(&store);
+    let whole = get(&store, "T", 0, 0).into_copy().unwrap();
+    let pieces = get(&store, "T", 0, 0).into_pieces(|bytes| bytes > 1000).unwrap();
+    let (mut kinds, mut bytes) = (String::new(), Vec::new());
+    for piece in pieces {
+        match piece {
+            Piece::Mapped(range) => {
+                kinds += "mapped ";
+                bytes.extend(range.to_vec().unwrap());
+            }
+            Piece::Copied(copy) => {
+                assert!(copy.capacity() < whole.len() / 2);
+                kinds += "copied ";
+                bytes.extend(copy);
+            }
+        }
+    }
+    assert_eq!((kinds.as_str(), bytes), ("copied mapped copied ", whole));
 }
 
 #[test]
@@ -211,10 +242,8 @@ fn what_an_earlier_process_wrote_is_looked_at_before_it_is_served() {
     fill(&store, 10, 2);
     derived(&store);
     let mut found = Vec::new();
-    for bytes in get(&store, "T", 0, 0).into_copies().unwrap() {
-        for record in record::messages(&bytes) {
-            found.push((record.queue_offset, record.message.body.to_vec()));
-        }
+    for record in record::messages(&get(&store, "T", 0, 0).into_copy().unwrap()) {
+        found.push((record.queue_offset, record.message.body.to_vec()));
     }
     let sound = (0..12).filter(|index| ![4, 7].contains(index));
     assert_eq!(found, sound.map(|index| (index as i64, body(index))).collect::<Vec<_>>());

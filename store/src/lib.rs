@@ -6,7 +6,7 @@
 //! ```text
 //! append -> commit log -> derive (own thread) -> consume queues -> on_arrived -> index
 //!              |                                      |                             |
-//!            flush (own thread)                  get_message -> MappedRange <- query_message
+//!            flush (own thread)                  get_message                 query_message
 //! ```
 #![warn(missing_docs)]
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::client::{Pull, Send, physical_offset};
+use crate::client::{Pull, Send, batch_item, physical_offset};
 use crate::record::{self, Record};
 use crate::until;
 use crate::wire::{Command, Connection};
@@ -84,6 +84,37 @@ impl Ledger {
         Ok(())
     }
 
+    /// Sends one batch. Errors as [`send`](Self::send)'s.
+    pub fn send_batch(&self, connection: &mut Connection, queue_id: i32, count: usize) -> io::Result<()> {
+        let first = self.next.fetch_add(count, Ordering::Relaxed);
+        let sent = (first..first + count).map(|index| Sent {
+            body: format!("{}/{index}", self.topic),
+            key: format!("key{index}"),
+            unique_key: format!("7F000001{index:024X}"),
+            physical_offset: 0,
+        });
+        let mut sent: Vec<_> = sent.collect();
+        let item = |sent: &Sent| {
+            batch_item(sent.body.as_bytes(), &[("KEYS", &sent.key), ("UNIQ_KEY", &sent.unique_key)])
+        };
+        let items: Vec<u8> = sent.iter().flat_map(item).collect();
+        let batch = Send::plain(&self.topic).queue_nums(self.queues).queue(queue_id).body(&items).batch();
+        let reply = connection.ask(&batch)?;
+        if reply.code != 0 {
+            return Err(io::Error::other(format!("{reply:?}")));
+        }
+        let offset: i64 = reply.ext["queueOffset"].parse().unwrap();
+        let ids: Vec<_> = reply.ext["msgId"].split(',').collect();
+        assert_eq!(ids.len(), count, "{reply:?}");
+        let mut all = self.sent.lock().expect("no sender panics");
+        for (index, mut sent) in sent.drain(..).enumerate() {
+            sent.physical_offset = physical_offset(ids[index]);
+            let place = (queue_id, offset + index as i64);
+            assert!(all.insert(place, sent).is_none(), "{place:?} was acknowledged twice");
+        }
+        Ok(())
+    }
+
     /// Sends `count` messages, to one queue after another.
     pub fn send_all(&self, connection: &mut Connection, count: usize) {
         for index in 0..count {
@@ -93,11 +124,26 @@ impl Ledger {
 
     /// Sends to all queues at once until `stop` or until the broker goes away.
     pub fn send_until(&self, addr: SocketAddr, stop: &AtomicBool) {
+        self.until(addr, stop, |connection, queue_id| self.send(connection, queue_id));
+    }
+
+    /// As [`send_until`](Self::send_until), in batches of `count`.
+    pub fn send_batches_until(&self, addr: SocketAddr, stop: &AtomicBool, count: usize) {
+        self.until(addr, stop, |connection, queue_id| self.send_batch(connection, queue_id, count));
+    }
+
+    fn until(
+        &self,
+        addr: SocketAddr,
+        stop: &AtomicBool,
+        send: impl Fn(&mut Connection, i32) -> io::Result<()> + Sync,
+    ) {
+        let send = &send;
         thread::scope(|scope| {
             for queue_id in 0..self.queues {
                 scope.spawn(move || {
                     let Ok(mut connection) = Connection::open(addr) else { return };
-                    while !stop.load(Ordering::Relaxed) && self.send(&mut connection, queue_id).is_ok() {}
+                    while !stop.load(Ordering::Relaxed) && send(&mut connection, queue_id).is_ok() {}
                 });
             }
         });

@@ -2,7 +2,7 @@
 //! by what it had synced by then, and every acknowledged message asked for; those with a delivery time of their own where
 //! they are delivered.
 //!
-//! `POWER_CUTS` cuts, each after another random time; 12 without it.
+//! `POWER_CUTS` cuts, each after another random time; 12 without it, and 6 of those that meet queue files just made.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,6 +23,28 @@ use compat_tests::{Numbers, record, target, until};
 const TOPIC: &str = "PowerCut";
 const TIMED_TOPIC: &str = "PowerCutTimed";
 const QUEUES: i32 = 4;
+/// Small files, synced often: a cut meets every kind of file at any stage.
+const OFTEN: [&str; 6] = [
+    "mappedFileSizeCommitLog=65536",
+    "mappedFileSizeConsumeQueue=2000",
+    "maxHashSlotNum=500",
+    "maxIndexNum=2000",
+    "flushConsumeQueueThoroughInterval=50",
+    "flushIntervalConsumeQueue=20",
+];
+/// Several queue files are made between two syncs of the queues, if there are any: names without sizes, sizes without entries.
+const SELDOM: [&str; 6] = [
+    "mappedFileSizeCommitLog=4194304",
+    "mappedFileSizeConsumeQueue=60000",
+    "maxHashSlotNum=5000",
+    "maxIndexNum=20000",
+    "flushConsumeQueueThoroughInterval=2000",
+    "flushIntervalConsumeQueue=400",
+];
+/// Messages of a batch, so that a queue file of 3,000 is full after 15.
+const BATCH: usize = 200;
+/// Of one store, which each cut copies.
+const CUTS_OF_SELDOM: usize = 15;
 const START_WAIT: Duration = Duration::from_secs(20);
 const DELIVERY_WAIT: Duration = Duration::from_secs(20);
 /// Of each queue after each cut; everything at the end.
@@ -30,11 +52,18 @@ const LOOKED_AT_AGAIN: i64 = 200;
 
 struct Bench {
     dir: tempfile::TempDir,
+    settings: [&'static str; 6],
     port: u16,
     numbers: Numbers,
 }
 
 impl Bench {
+    fn new(settings: [&'static str; 6], seed: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("root")).unwrap();
+        Self { dir, settings, port: free_ports(), numbers: Numbers(seed) }
+    }
+
     fn root(&self) -> PathBuf {
         self.dir.path().join("root")
     }
@@ -49,20 +78,15 @@ impl Bench {
             "brokerIP1=127.0.0.1".to_owned(),
             format!("storePathRootDir={}", root.join("store").display()),
             "flushDiskType=SYNC_FLUSH".to_owned(),
-            "mappedFileSizeCommitLog=65536".to_owned(),
-            "mappedFileSizeConsumeQueue=2000".to_owned(),
             "mappedFileSizeTimerLog=2000".to_owned(),
             "timerFlushIntervalMs=150".to_owned(),
             // Half of the timed messages roll on their way.
             "timerRollWindowSlot=2".to_owned(),
-            "maxHashSlotNum=500".to_owned(),
-            "maxIndexNum=2000".to_owned(),
-            "flushConsumeQueueThoroughInterval=50".to_owned(),
-            "flushIntervalConsumeQueue=20".to_owned(),
             format!("defaultTopicQueueNums={QUEUES}"),
         ];
         let mqbroker = target().join("release/mqbroker").display().to_string();
-        let argv: Vec<_> = [mqbroker].into_iter().chain(settings).collect();
+        let argv: Vec<_> =
+            [mqbroker].into_iter().chain(settings).chain(self.settings.map(str::to_owned)).collect();
         // Logs are no part of the store.
         let home = self.dir.path().join("home");
         fs::create_dir_all(&home).unwrap();
@@ -92,10 +116,8 @@ impl Bench {
 
 #[test]
 fn no_acknowledged_message_is_lost_to_a_power_cut() {
-    let cuts: usize = std::env::var("POWER_CUTS").map_or(12, |text| text.parse().unwrap());
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("root")).unwrap();
-    let mut bench = Bench { dir, port: free_ports(), numbers: Numbers(0x9E37_79B9_7F4A_7C15) };
+    let cuts = cuts(12);
+    let mut bench = Bench::new(OFTEN, 0x9E37_79B9_7F4A_7C15);
     let (ledger, timed) = (Ledger::new(TOPIC, QUEUES), Timed::default());
     for _ in 0..cuts {
         let broker = bench.start();
@@ -106,7 +128,12 @@ fn no_acknowledged_message_is_lost_to_a_power_cut() {
         } else {
             ledger.verify_queues(&mut bench.connect(), LOOKED_AT_AGAIN);
             let run_for = Duration::from_millis(20 + bench.numbers.below(300));
-            send_until_cut(&bench, broker, (&ledger, &timed), run_for)
+            send_until_cut(broker, run_for, |stop| {
+                thread::scope(|scope| {
+                    scope.spawn(|| timed.send_until(bench.addr(), stop));
+                    ledger.send_until(bench.addr(), stop);
+                });
+            })
         };
         bench.replace_root(&image);
     }
@@ -121,12 +148,41 @@ fn no_acknowledged_message_is_lost_to_a_power_cut() {
     assert!(topics.contains(TOPIC), "{topics}");
 }
 
-fn send_until_cut(
-    bench: &Bench,
-    broker: Watched,
-    (ledger, timed): (&Ledger, &Timed),
-    run_for: Duration,
-) -> Image {
+#[test]
+fn no_acknowledged_message_is_lost_where_queue_files_were_just_made() {
+    let cuts = cuts(6);
+    let (mut acknowledged, mut queue_files) = (0, 0);
+    for seed in 0..cuts.div_ceil(CUTS_OF_SELDOM) {
+        let mut bench = Bench::new(SELDOM, 0x2545_F491_4F6C_DD1D + seed as u64);
+        let ledger = Ledger::new(TOPIC, QUEUES);
+        for _ in 0..(cuts - seed * CUTS_OF_SELDOM).min(CUTS_OF_SELDOM) {
+            let broker = bench.start();
+            ledger.verify_queues(&mut bench.connect(), LOOKED_AT_AGAIN);
+            let run_for = Duration::from_millis(50 + bench.numbers.below(350));
+            let image = send_until_cut(broker, run_for, |stop| {
+                ledger.send_batches_until(bench.addr(), stop, BATCH);
+            });
+            bench.replace_root(&image);
+        }
+        let broker = bench.start();
+        ledger.verify_queues(&mut bench.connect(), i64::MAX);
+        ledger.verify_queries(&mut bench.connect(), ledger.len() / 50 + 1);
+        drop(broker);
+        acknowledged += ledger.len();
+        let queues = fs::read_dir(bench.root().join("store/consumequeue").join(TOPIC)).unwrap();
+        queue_files +=
+            queues.map(|queue| fs::read_dir(queue.unwrap().path()).unwrap().count()).sum::<usize>();
+    }
+    println!("{acknowledged} acknowledged messages in {queue_files} queue files survived {cuts} cuts");
+    assert!(queue_files >= cuts, "{queue_files} queue files in {cuts} cuts: too slow to say anything");
+}
+
+fn cuts(default: usize) -> usize {
+    std::env::var("POWER_CUTS").map_or(default, |text| text.parse().unwrap())
+}
+
+/// What is on disk after `run_for` of sending.
+fn send_until_cut(broker: Watched, run_for: Duration, send: impl FnOnce(&AtomicBool)) -> Image {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let cutter = scope.spawn(|| {
@@ -135,8 +191,7 @@ fn send_until_cut(
             stop.store(true, Ordering::Relaxed);
             image
         });
-        scope.spawn(|| timed.send_until(bench.addr(), &stop));
-        ledger.send_until(bench.addr(), &stop);
+        send(&stop);
         cutter.join().unwrap()
     })
 }

@@ -8,7 +8,7 @@ use process::config::Live;
 use std::collections::HashMap;
 
 /// What a group's name has behind it where the least offset is committed.
-const BROADCAST_SUFFIX: &str = "@broadcast";
+pub const BROADCAST_SUFFIX: &str = "@broadcast";
 
 /// The least offset of a group's clients in one queue.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +54,11 @@ impl BroadcastOffsets {
         client.updated_ms = updated_ms;
         let known = client.offsets.entry(queue_id).or_insert(offset);
         *known = offset.max(*known);
+    }
+
+    /// Forgets the group's clients.
+    pub fn remove_group(&self, group: &str) {
+        self.pulled.lock().retain(|(_, of_group), _| of_group != group);
     }
 
     /// What to commit now; clients that have not pulled for long are forgotten. `is_online` takes a group and a client id.

@@ -3,6 +3,7 @@
 use crate::broadcast_offsets::BroadcastOffsets;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::cold_data::ColdDataFlowCtr;
 use crate::config::BrokerSettings;
 use crate::consumer_filter::ConsumerFilters;
 use crate::delays::Delays;
@@ -12,6 +13,7 @@ use crate::long_poll::LongPoll;
 use crate::offsets::ConsumerOffsets;
 use crate::persister::Persister;
 use crate::registration::Registration;
+use crate::request_modes::MessageRequestModes;
 use crate::safety::Waiting;
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
@@ -44,6 +46,8 @@ pub struct Broker {
     pub topics: Arc<Topics>,
     /// The table of consumer groups.
     pub groups: Arc<Groups>,
+    /// How groups get their messages, where an admin has said so.
+    pub request_modes: Arc<MessageRequestModes>,
     /// Writes `config/`.
     pub persister: Arc<Persister>,
     /// How far consumer groups have come.
@@ -60,6 +64,8 @@ pub struct Broker {
     pub broadcast_offsets: BroadcastOffsets,
     /// Requests that this broker makes of clients.
     pub calls: Calls,
+    /// How much groups may read that is not in memory.
+    pub cold_data: ColdDataFlowCtr,
     /// The expressions by which consumer groups filter.
     pub consumer_filters: Arc<ConsumerFilters>,
     /// Which client may consume which queue, for consumers in order.

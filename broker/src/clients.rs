@@ -13,7 +13,7 @@ use process::clock::Clock;
 use process::config::Live;
 use remoting::body::{ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData};
 use remoting::{Language, Peer};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -142,6 +142,21 @@ impl Clients {
     /// The producers of a group; none if there is no such group.
     pub fn producers(&self, group: &str) -> Option<Vec<Client>> {
         self.tables.read().producers.get(group).map(|clients| clients.values().cloned().collect())
+    }
+
+    /// Every producer, by group. Java: `getProducerTable`.
+    pub fn all_producers(&self) -> BTreeMap<String, Vec<Client>> {
+        let tables = self.tables.read();
+        let clients = |group: &HashMap<u64, Client>| group.values().cloned().collect();
+        tables.producers.iter().map(|(name, group)| (name.clone(), clients(group))).collect()
+    }
+
+    /// What the group wants of the topic, and of how many topics it wants any. Java: `findSubscriptionData`,
+    /// `findSubscriptionDataCount`.
+    pub fn subscription(&self, group: &str, topic: &str) -> (Option<Arc<SubscriptionData>>, usize) {
+        let look =
+            |group: &ConsumerGroup| (group.subscriptions.get(topic).cloned(), group.subscriptions.len());
+        self.consumer_group(group, look).unwrap_or((None, 0))
     }
 
     /// The consumers of a group; none if there is no such group.

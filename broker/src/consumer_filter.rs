@@ -151,6 +151,13 @@ impl ConsumerFilters {
         table.get(topic)?.get(group).map(|known| (known.filter.clone(), known.client_version))
     }
 
+    /// A group's filter as JSON for people, `null` if it has none.
+    pub fn to_json(&self, topic: &str, group: &str) -> String {
+        let table = self.table.read();
+        let known = table.get(topic).and_then(|groups| groups.get(group)).map(file::FilterData::from);
+        String::from_utf8_lossy(&json::to_pretty(&known)).into_owned()
+    }
+
     /// The filter that a pull brings along; it is kept nowhere. None if the expression is no good.
     pub fn brought(
         &self,

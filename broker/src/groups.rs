@@ -136,25 +136,29 @@ impl Groups {
     /// Makes or replaces a group; its attributes are a request in the form of [`attributes::alter`].
     /// Java: `updateSubscriptionGroupConfig`. An error for attributes that `alter` refuses.
     pub fn update(&self, group: SubscriptionGroupConfig) -> Result<(), AttributeError> {
-        self.update_list(vec![group])
+        self.update_list(vec![group]).map_err(|(_, error)| error)
     }
 
-    /// As [`update`](Self::update) for several, with one write; those before a refused one stay.
-    pub fn update_list(&self, groups: Vec<SubscriptionGroupConfig>) -> Result<(), AttributeError> {
-        let outcome = groups.into_iter().try_for_each(|group| self.update_in_memory(group));
-        self.persist_soon();
-        outcome
-    }
-
-    fn update_in_memory(&self, mut group: SubscriptionGroupConfig) -> Result<(), AttributeError> {
-        if self.is_lmq(&group.group_name) {
-            return Ok(());
+    /// As [`update`](Self::update) for several, with one write: all, or none if one is refused, which the error names. Java:
+    /// `updateSubscriptionGroupConfigList`, which keeps those before the refused one.
+    pub fn update_list(&self, groups: Vec<SubscriptionGroupConfig>) -> Result<(), (String, AttributeError)> {
+        {
+            let mut table = self.table.write();
+            let mut altered = Vec::with_capacity(groups.len());
+            for mut group in groups.into_iter().filter(|group| !self.is_lmq(&group.group_name)) {
+                let current = table.groups.get(&group.group_name).map(|current| &current.attributes);
+                match attributes::alter(attributes::OF_GROUPS, current, &group.attributes) {
+                    Ok(attributes) => group.attributes = attributes,
+                    Err(error) => return Err((group.group_name, error)),
+                }
+                altered.push(group);
+            }
+            for group in altered {
+                tracing::info!("group updated: {group:?}");
+                self.put_changed(&mut table, group);
+            }
         }
-        let mut table = self.table.write();
-        let current = table.groups.get(&group.group_name).map(|current| &current.attributes);
-        group.attributes = attributes::alter(attributes::OF_GROUPS, current, &group.attributes)?;
-        tracing::info!("group updated: {group:?}");
-        self.put_changed(&mut table, group);
+        self.persist_soon();
         Ok(())
     }
 
@@ -222,6 +226,23 @@ impl Groups {
             forbidden_table: table.forbidden.clone(),
             subscription_group_table: groups.collect(),
         }
+    }
+
+    /// As [`to_wrapper`](Self::to_wrapper), at most `max` groups in order of name from the `seq`th on, and how many there are in all.
+    /// From the first on where `data_version` is not the table's. Java: `subGroupTable`.
+    pub fn page(
+        &self,
+        data_version: Option<DataVersion>,
+        seq: usize,
+        max: usize,
+    ) -> (SubscriptionGroupWrapper, usize) {
+        let mut wrapper = self.to_wrapper();
+        let total = wrapper.subscription_group_table.len();
+        let seq = if data_version == Some(wrapper.data_version) { seq } else { 0 };
+        let page = wrapper.subscription_group_table.into_iter().skip(seq).take(max);
+        wrapper.subscription_group_table = page.collect();
+        wrapper.forbidden_table.retain(|group, _| wrapper.subscription_group_table.contains_key(group));
+        (wrapper, total)
     }
 
     fn put_changed(&self, table: &mut Table, group: SubscriptionGroupConfig) -> Arc<SubscriptionGroupConfig> {

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::broadcast_offsets::BROADCAST_SUFFIX;
 use crate::config::BrokerSettings;
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
@@ -221,8 +222,10 @@ impl ConsumerOffsets {
         }
     }
 
-    /// Forgets a group. Java: `removeOffset`.
+    /// Forgets a group, and what its broadcasting clients left. Java: `removeOffset`.
     pub fn remove_group(&self, group: &str) {
+        let broadcasting = [group, BROADCAST_SUFFIX].concat();
+        self.shard(&broadcasting).lock().remove(&broadcasting);
         let is_removed = self.shard(group).lock().remove(group).is_some();
         tracing::info!("offsets of group {group} removed: {is_removed}");
         self.file.note_change();

@@ -9,6 +9,7 @@ use crate::broadcast_offsets::BroadcastOffsets;
 use crate::broker::Broker;
 use crate::calls::Calls;
 use crate::clients::Clients;
+use crate::cold_data::ColdDataFlowCtr;
 use crate::config::BrokerSettings;
 use crate::consumer_filter::{self, ConsumerFilters};
 use crate::delays::Delays;
@@ -19,6 +20,7 @@ use crate::long_poll::{LongPoll, LongPollLimits};
 use crate::offsets::ConsumerOffsets;
 use crate::persister::{ConfigTable, Persister};
 use crate::registration::Registration;
+use crate::request_modes::MessageRequestModes;
 use crate::schedule::Schedule;
 use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
@@ -185,6 +187,8 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
     let surroundings = parts::store_surroundings(&settings, batch_topics, filter_bits(&live, &filters))?;
     let store =
         MessageStore::open(settings.store.clone(), surroundings, store_clock).map_err(StartError::Store)?;
+    let request_modes =
+        MessageRequestModes::load(&file("messageRequestMode.json")).map_err(StartError::Table)?;
     let groups = Groups::load(&file("subscriptionGroup.json"), live.clone(), clock.clone());
     let offsets_file =
         if settings.store.enable_lmq { "lmqConsumerOffset.json" } else { "consumerOffset.json" };
@@ -223,12 +227,14 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         ),
         topics,
         groups,
+        request_modes: Arc::new(request_modes),
         persister,
         offsets,
         delays,
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
         clients: Clients::new(live.clone(), clock.clone()),
         calls: Calls::default(),
+        cold_data: ColdDataFlowCtr::default(),
         consumer_filters: filters,
         broadcast_offsets: BroadcastOffsets::new(live.clone(), clock.clone()),
         locks: Locks::new(clock.clone(), parts::lock_live_ms_max(&settings)?),

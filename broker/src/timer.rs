@@ -201,6 +201,11 @@ impl Timer {
         self.metrics.to_json()
     }
 
+    /// Counts none of the topic's messages, which is deleted.
+    pub fn forget_topic(&self, topic: &str) {
+        self.metrics.remove(topic);
+    }
+
     /// The longest delay that is taken, in milliseconds.
     pub fn max_delay_ms(&self) -> i64 {
         self.store.config().timer_max_delay_sec.saturating_mul(1000)

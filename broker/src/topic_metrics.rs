@@ -54,6 +54,13 @@ impl<T: TopicCounts> TopicMetrics<T> {
         self.counts().get(topic).map_or(0, |metric| metric.count)
     }
 
+    /// Forgets a topic. Java: `removeTimingCount`.
+    pub fn remove(&self, topic: &str) {
+        if self.table.lock().counts().remove(topic).is_some() {
+            self.file.note_change();
+        }
+    }
+
     /// Corrects counts; topics that have none meanwhile stay away.
     pub fn set(&self, corrected: impl IntoIterator<Item = (String, i64)>) {
         let now_ms = self.clock.wall_ms();

@@ -153,6 +153,12 @@ pub fn retry_topic(group: &str) -> String {
     [RETRY_GROUP_TOPIC_PREFIX, group].concat()
 }
 
+/// Where messages go that a group popped and could not consume yet: by brokers of today, and by those before 5.3. Java:
+/// `KeyBuilder.buildPopRetryTopic`.
+pub fn pop_retry_topics(group: &str, topic: &str) -> [String; 2] {
+    ["+", "_"].map(|separator| [RETRY_GROUP_TOPIC_PREFIX, group, separator, topic].concat())
+}
+
 /// Where messages go that a group could not consume at all. Java: `MixAll.getDLQTopic`.
 pub fn dlq_topic(group: &str) -> String {
     [DLQ_GROUP_TOPIC_PREFIX, group].concat()

@@ -41,6 +41,9 @@ pub mod perm {
     /// Topics may be created after this one's example.
     pub const INHERIT: i32 = 1;
 
+    /// Which bit [`READ`] is, as groups' forbidden tables say it. Java: `INDEX_PERM_READ`.
+    pub const INDEX_READ: u32 = 2;
+
     /// Whether [`READ`] is in it.
     pub const fn is_readable(perm: i32) -> bool {
         perm & READ != 0
@@ -273,22 +276,43 @@ impl Topics {
         Ok(changed)
     }
 
-    /// As [`update`](Self::update) for several, with one write; those before a refused one stay. Java: `updateTopicConfigList`.
-    pub fn update_list(&self, topics: Vec<TopicConfig>) -> Result<(), AttributeError> {
-        let outcome = topics.into_iter().try_for_each(|topic| self.update_in_memory(topic).map(drop));
+    /// As [`update`](Self::update) for several, with one write: all, or none if one is refused, which the error names. Java:
+    /// `updateTopicConfigList`, which keeps those before the refused one.
+    pub fn update_list(&self, topics: Vec<TopicConfig>) -> Result<(), (String, AttributeError)> {
+        {
+            let mut table = self.table.write();
+            let altered = |topic: TopicConfig| {
+                let name = topic.topic_name.clone();
+                self.altered(&table, topic).map_err(|error| (name, error))
+            };
+            let altered = topics.into_iter().map(altered).collect::<Result<Vec<_>, _>>()?;
+            altered.into_iter().flatten().for_each(|topic| drop(self.put_changed(&mut table, topic)));
+        }
         self.persist_and_announce();
-        outcome
+        Ok(())
     }
 
-    fn update_in_memory(&self, mut topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
-        if self.is_lmq(&topic.topic_name) {
-            return Ok(Arc::new(topic));
-        }
+    fn update_in_memory(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
         let mut table = self.table.write();
-        let current = table.topics.get(&topic.topic_name).map(|current| &current.attributes);
+        match self.altered(&table, topic.clone())? {
+            Some(altered) => Ok(self.put_changed(&mut table, altered)),
+            None => Ok(Arc::new(topic)),
+        }
+    }
+
+    /// The topic with the attributes that it asks for; `None` for one that is as it is, not in the table.
+    fn altered(&self, table: &Table, mut topic: TopicConfig) -> Result<Option<TopicConfig>, AttributeError> {
+        if self.is_lmq(&topic.topic_name) {
+            return Ok(None);
+        }
+        let current = table.topics.get(&topic.topic_name);
+        if current.is_some_and(|current| **current == topic) {
+            return Ok(None);
+        }
+        let current = current.map(|current| &current.attributes);
         topic.attributes = attributes::alter(attributes::OF_TOPICS, current, &topic.attributes)?;
         tracing::info!("topic updated: {topic:?}");
-        Ok(self.put_changed(&mut table, topic))
+        Ok(Some(topic))
     }
 
     /// False if there was no such topic. Name servers learn it with the next full registration, as in Java.
@@ -338,6 +362,21 @@ impl Topics {
         };
         let topic_config_table = topics.into_iter().map(|topic| (topic.topic_name.clone(), topic)).collect();
         TopicConfigSerializeWrapper { data_version, topic_config_table }
+    }
+
+    /// As [`to_wrapper`](Self::to_wrapper), at most `max` topics in order of name from the `seq`th on, and how many there are in all.
+    /// From the first on where `data_version` is not the table's. Java: `subTopicConfigTable`.
+    pub fn page(
+        &self,
+        data_version: Option<DataVersion>,
+        seq: usize,
+        max: usize,
+    ) -> (TopicConfigSerializeWrapper, usize) {
+        let mut wrapper = self.to_wrapper();
+        let total = wrapper.topic_config_table.len();
+        let seq = if data_version == Some(wrapper.data_version) { seq } else { 0 };
+        wrapper.topic_config_table = wrapper.topic_config_table.into_iter().skip(seq).take(max).collect();
+        (wrapper, total)
     }
 
     /// Counts the changes that name servers must be told; see [`take_unregistered`](Self::take_unregistered).

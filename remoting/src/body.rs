@@ -6,18 +6,23 @@
 #![allow(missing_docs, reason = "see above")]
 
 pub mod connection;
+pub mod ha;
 pub mod heartbeat;
 pub mod metrics;
 pub mod offset;
 pub mod queue;
 pub mod register_broker;
+pub mod request_mode;
 pub mod route;
+pub mod stats;
 pub mod subscription_group;
 pub mod topic;
 
 pub use connection::{
-    Connection, ConsumerConnection, GroupList, ProducerConnection, QuerySubscriptionResponseBody,
+    Connection, ConsumerConnection, GroupList, ProducerConnection, ProducerInfo, ProducerTableInfo,
+    QuerySubscriptionResponseBody,
 };
+pub use ha::{HAClientRuntimeInfo, HAConnectionRuntimeInfo, HARuntimeInfo};
 pub use heartbeat::{
     CheckClientRequestBody, ConsumeFromWhere, ConsumeType, ConsumerData, GetConsumerListByGroupResponseBody,
     HeartbeatData, MessageModel, ProducerData, SubscriptionData, is_tag_type,
@@ -31,15 +36,23 @@ pub use offset::{
 };
 pub use queue::{LockBatchRequestBody, LockBatchResponseBody, MessageQueue, UnlockBatchRequestBody};
 pub use register_broker::{BodyError, RegisterBrokerBody};
+pub use request_mode::{
+    MessageRequestMode, MessageRequestModeSerializeWrapper, SetMessageRequestModeRequestBody,
+};
 pub use route::{
     BrokerData, BrokerMemberGroup, ClusterInfo, GetBrokerMemberGroupResponseBody, KVTable, QueueData,
     TopicList, TopicRouteData,
 };
+pub use stats::{
+    ConsumeQueueData, ConsumeStats, ConsumeStatsList, OffsetWrapper, QueryConsumeQueueResponseBody,
+    TopicOffset, TopicStatsTable,
+};
 pub use subscription_group::{
-    CustomizedRetryPolicy, ExponentialRetryPolicy, GroupRetryPolicy, GroupRetryPolicyType,
-    SimpleSubscriptionData, SubscriptionGroupConfig, SubscriptionGroupWrapper,
+    CustomizedRetryPolicy, ExponentialRetryPolicy, GroupForbidden, GroupRetryPolicy, GroupRetryPolicyType,
+    SimpleSubscriptionData, SubscriptionGroupConfig, SubscriptionGroupList, SubscriptionGroupWrapper,
 };
 pub use topic::{
-    DataVersion, LogicQueueMappingItem, TopicConfig, TopicConfigAndMappingSerializeWrapper,
-    TopicConfigSerializeWrapper, TopicFilterType, TopicQueueMappingDetail, TopicQueueMappingInfo,
+    CreateTopicListRequestBody, DataVersion, LogicQueueMappingItem, TopicConfig,
+    TopicConfigAndMappingSerializeWrapper, TopicConfigSerializeWrapper, TopicFilterType,
+    TopicQueueMappingDetail, TopicQueueMappingInfo,
 };

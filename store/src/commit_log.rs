@@ -193,6 +193,11 @@ impl CommitLog {
         }
     }
 
+    /// Has the kernel read ahead, or not, in the files that there are.
+    pub fn set_read_ahead(&self, reads_ahead: bool) {
+        self.files.snapshot().iter().for_each(|file| file.set_read_ahead(reads_ahead));
+    }
+
     /// Bytes that are not on disk yet.
     pub fn dirty_bytes(&self) -> i64 {
         self.max_offset() - self.flushed_where()

@@ -87,7 +87,7 @@ pub use index::{KeyKind, KeyQuery};
 pub use mapped_file::{MappedRange, SocketBytes, local_time};
 pub use put::{Appended, AppendedBatch};
 pub use query::QueryMessageResult;
-pub use read::Boundary;
+pub use read::{Boundary, CqUnit, OwnedExtUnit, QueueEntries};
 pub use replica::ReplicaError;
 pub use safety::{
     InSyncRule, Policy, Replicated, ReportError, SlaveConnection, SlaveId, WaitOutcome, Waiter, WaitingRoom,

@@ -222,6 +222,11 @@ impl Mapping {
         }
     }
 
+    /// Whether the kernel reads pages around one that it has to read. A kernel that cannot be told goes on as before.
+    pub fn set_read_ahead(&self, reads_ahead: bool) {
+        let _ = self.map.advise(if reads_ahead { Advice::Normal } else { Advice::Random });
+    }
+
     /// Waits until the pages of a region are on disk. An error if the file was cut: what lies behind is not.
     pub fn sync(&self, at: usize, len: usize) -> io::Result<()> {
         let from = page_floor(at);

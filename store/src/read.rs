@@ -18,6 +18,43 @@ pub enum Boundary {
     Upper,
 }
 
+/// A part of a queue, for people to look at.
+#[derive(Debug)]
+pub struct QueueEntries {
+    /// The queue's first offset.
+    pub min_offset: i64,
+    /// The queue's end.
+    pub max_offset: i64,
+    /// `None` if nothing stands at the offset that was asked for.
+    pub entries: Option<Vec<CqUnit>>,
+}
+
+/// An entry of a queue (`CqUnit`).
+#[derive(Debug)]
+pub struct CqUnit {
+    /// Where the record lies in the log.
+    pub physical_offset: i64,
+    /// The record's bytes.
+    pub size: i32,
+    /// Hash of the tags, or the address of the extension's unit.
+    pub tags_code: i64,
+    /// What the queue's extension says of the message.
+    pub ext: Option<OwnedExtUnit>,
+    /// There should be a unit of the extension, and is none.
+    pub is_ext_lost: bool,
+}
+
+/// An [`ExtUnit`](super::ExtUnit) that was copied.
+#[derive(Debug)]
+pub struct OwnedExtUnit {
+    /// As [`ExtUnit::tags_code`](super::ExtUnit::tags_code).
+    pub tags_code: i64,
+    /// As [`ExtUnit::store_timestamp_ms`](super::ExtUnit::store_timestamp_ms).
+    pub store_timestamp_ms: i64,
+    /// As [`ExtUnit::bit_map`](super::ExtUnit::bit_map).
+    pub bit_map: Vec<u8>,
+}
+
 /// Each read is an [`AccessError`] where the disk does not give the bytes, or a file was cut.
 impl MessageStore {
     /// Reads messages of a queue without copying them (`DefaultMessageStore.getMessage`). A queue that nobody has written to
@@ -128,6 +165,45 @@ impl MessageStore {
         let Some(entry) = self.entry(topic, queue_id, offset)? else { return Ok(-1) };
         let Ok(size) = usize::try_from(entry.size) else { return Ok(-1) };
         self.parts.log.pickup_store_timestamp(entry.physical_offset, size)
+    }
+
+    /// What stands in a queue from `offset` to the end of the file that holds it, at most `count_max` entries; `None` if there is no
+    /// such queue (`ConsumeQueue.iterateFrom`). Waits for the disk.
+    pub fn queue_entries(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+        count_max: usize,
+    ) -> Result<Option<QueueEntries>, AccessError> {
+        let Some(queue) = self.queue(topic, queue_id) else { return Ok(None) };
+        let (min_offset, max_offset) = (queue.min_offset(), queue.max_offset());
+        let Some(units) = queue.units(offset)? else {
+            return Ok(Some(QueueEntries { min_offset, max_offset, entries: None }));
+        };
+        let mut entries = Vec::new();
+        for unit in units.take(count_max) {
+            let entry = unit?.entry;
+            let ext = queue.look_ext(&entry, |unit| OwnedExtUnit {
+                tags_code: unit.tags_code,
+                store_timestamp_ms: unit.store_timestamp_ms,
+                bit_map: unit.bit_map.to_vec(),
+            })?;
+            let is_ext_lost = ext.is_none() && entry.tags_hash().is_none();
+            entries.push(CqUnit {
+                physical_offset: entry.physical_offset,
+                size: entry.size,
+                tags_code: entry.tags_code,
+                ext,
+                is_ext_lost,
+            });
+        }
+        Ok(Some(QueueEntries { min_offset, max_offset, entries: Some(entries) }))
+    }
+
+    /// Has the kernel read ahead, or not, in the log's files of now (`scanFileAndSetReadMode`).
+    pub fn set_log_read_ahead(&self, reads_ahead: bool) {
+        self.parts.log.set_read_ahead(reads_ahead);
     }
 
     /// Store time of the first message of a queue in milliseconds; -1 if there is none.

@@ -261,8 +261,10 @@ settings! {
         [live] boolean("estimateAccumulation", true),
         [live] boolean("coldCtrStrategyEnable", false),
         [restart] boolean("usePIDColdCtrStrategy", true),
-        [live] long("cgColdReadThreshold", 3_145_728),
-        [live] long("globalColdReadThreshold", 104_857_600),
+        /// What a group may read that is not in memory; shown, and of no effect yet.
+        cg_cold_read_threshold_bytes: i64 = [live] long("cgColdReadThreshold", 3_145_728),
+        /// What all groups together may read that is not in memory; shown, and of no effect yet.
+        global_cold_read_threshold_bytes: i64 = [live] long("globalColdReadThreshold", 104_857_600),
         [restart] long("fetchNamesrvAddrInterval", 10_000),
         [live] boolean("popResponseReturnActualRetryTopic", false),
         /// Register a changed topic alone, with REGISTER_TOPIC_IN_NAMESRV.
@@ -271,8 +273,10 @@ settings! {
         enable_mixed_message_type: bool = [live] boolean("enableMixedMessageType", false),
         /// Register in parts of `split_registration_size` topics.
         enable_split_registration: bool = [live] boolean("enableSplitRegistration", false),
-        [live] boolean("enableSplitMetadata", true),
-        [live] int("splitMetadataSize", 2000),
+        /// Tables are shown in pages to those who ask for pages.
+        enable_split_metadata: bool = [live] boolean("enableSplitMetadata", true),
+        /// Topics or groups in a page, at most.
+        split_metadata_size: usize = [live] int("splitMetadataSize", 2000),
         [live] long("popInflightMessageThreshold", 10_000),
         [live] boolean("enablePopMessageThreshold", false),
         [live] boolean("enableFastChannelEventProcess", false),
@@ -283,7 +287,8 @@ settings! {
         [live] boolean("skipWhenCKRePutReachMaxTimes", false),
         [live] boolean("appendAckAsync", false),
         [live] boolean("appendCkAsync", false),
-        [live] boolean("clearRetryTopicWhenDeleteTopic", true),
+        /// With a topic go the topics from which its retries are popped.
+        clear_retry_topic_when_delete_topic: bool = [live] boolean("clearRetryTopicWhenDeleteTopic", true),
         [live] boolean("enableLmqStats", false),
         [restart] text("configManagerVersion", "v1"),
         [restart] boolean("useSingleRocksDBForAllConfigs", false),

@@ -9,8 +9,8 @@ use crate::topics::topic_sys_flag;
 use filter::Expression;
 use remoting::body::{
     CheckClientRequestBody, Connection, ConsumeType, ConsumerConnection, ConsumerData,
-    GetConsumerListByGroupResponseBody, GroupList, HeartbeatData, ProducerConnection,
-    QuerySubscriptionResponseBody, SubscriptionData, TopicList, is_tag_type,
+    GetConsumerListByGroupResponseBody, GroupList, HeartbeatData, ProducerConnection, ProducerInfo,
+    ProducerTableInfo, QuerySubscriptionResponseBody, SubscriptionData, TopicList, is_tag_type,
 };
 use remoting::header::client::{
     ConsumerGroupRequestHeader, GetProducerConnectionListRequestHeader, SubscriptionQueryRequestHeader,
@@ -161,6 +161,21 @@ pub fn get_producer_connection_list(broker: &Arc<Broker>, call: &mut Call) -> Re
         Refusal::new(ResponseCode::SYSTEM_ERROR, remark)
     })?;
     ok_with_body(&ProducerConnection { connection_set: producers.iter().map(connection).collect() })
+}
+
+/// Every producer of every group.
+pub fn get_all_producer_info(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
+    let (now_ms, monotonic_ms) = (broker.clock.wall_ms(), broker.clock.monotonic_ms());
+    let info = |client: Client| ProducerInfo {
+        last_update_timestamp: now_ms - monotonic_ms.saturating_sub(client.updated_ms).cast_signed(),
+        remote_ip: format!("/{}", client.peer.remote_addr()),
+        language: client.language.name().map(str::to_owned),
+        version: client.version,
+        client_id: client.client_id,
+    };
+    let groups = broker.clients.all_producers().into_iter();
+    let data = groups.map(|(group, clients)| (group, clients.into_iter().map(info).collect())).collect();
+    ok_with_body(&ProducerTableInfo { data })
 }
 
 fn connection(client: &Client) -> Connection {

@@ -9,6 +9,11 @@ use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode};
 use std::sync::Arc;
 use store::{AccessError, Everything, GetMessageStatus, GetRequest};
 
+/// The table of all groups' offsets, which slaves copy.
+pub fn get_all_consumer_offset(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(Command::success().with_body(broker.offsets.to_json())))
+}
+
 /// The next offset of a group in a queue; a new group begins at 0 if the whole queue is young. Refused with
 /// QUERY_NOT_FOUND if it has none. Java: `ConsumerManageProcessor.queryConsumerOffset`.
 pub fn query_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {

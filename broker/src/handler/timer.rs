@@ -19,6 +19,11 @@ use store::Appended;
 /// Java: `RECALL_MESSAGE_TAG`.
 const RECALL_TAG: &str = "_RECALL_TAG_";
 
+/// How far the delay levels' queues are delivered, which slaves copy.
+pub fn get_all_delay_offset(broker: &Arc<Broker>, _: &mut Call) -> Result<Outcome, Refusal> {
+    Ok(Outcome::Now(Command::success().with_body(broker.delays.schedule.to_json())))
+}
+
 /// Java: `RecallMessageProcessor`.
 pub fn recall_message(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = RecallMessageRequestHeader::decode(&call.request.ext);

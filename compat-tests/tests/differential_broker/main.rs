@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use compat_tests::differential::{Side, Table, run};
 use compat_tests::lab::{Edition, Lab};
 
+mod admin;
 mod calls;
 mod clients;
 mod offsets;
@@ -35,6 +36,7 @@ static TABLE: Table = Table {
         timer::CASES,
         properties::CASES,
         topic::CASES,
+        admin::CASES,
     ],
     start,
     settle: |_| (),

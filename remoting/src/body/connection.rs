@@ -35,6 +35,29 @@ pub struct ProducerConnection {
     pub connection_set: Vec<Connection>,
 }
 
+/// Answer to GET_ALL_PRODUCER_INFO. Java: `ProducerTableInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProducerTableInfo {
+    /// By group.
+    pub data: BTreeMap<String, Vec<ProducerInfo>>,
+}
+
+/// One producer. Java: `ProducerInfo`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProducerInfo {
+    pub client_id: String,
+    /// The name of a [`crate::Language`].
+    pub language: Option<String>,
+    /// Milliseconds since the epoch.
+    pub last_update_timestamp: i64,
+    /// As Java writes an address: with a slash before it.
+    #[serde(rename = "remoteIP")]
+    pub remote_ip: String,
+    pub version: i32,
+}
+
 /// Answer to QUERY_TOPIC_CONSUME_BY_WHO. Java: `GroupList`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

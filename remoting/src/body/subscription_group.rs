@@ -109,6 +109,22 @@ pub struct SimpleSubscriptionData {
     pub version: i64,
 }
 
+/// Body of UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST. Java: `SubscriptionGroupList`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubscriptionGroupList {
+    pub group_config_list: Option<Vec<SubscriptionGroupConfig>>,
+}
+
+/// Answer to UPDATE_AND_GET_GROUP_FORBIDDEN. Java: `GroupForbidden`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GroupForbidden {
+    pub group: String,
+    pub readable: bool,
+    pub topic: String,
+}
+
 /// `config/subscriptionGroup.json` and the body of GET_ALL_SUBSCRIPTIONGROUP_CONFIG. Java: `SubscriptionGroupWrapper`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -128,6 +128,13 @@ pub struct TopicConfigAndMappingSerializeWrapper {
     pub topic_queue_mapping_info_map: BTreeMap<String, TopicQueueMappingInfo>,
 }
 
+/// Body of UPDATE_AND_CREATE_TOPIC_LIST. Java: `CreateTopicListRequestBody`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreateTopicListRequestBody {
+    pub topic_config_list: Option<Vec<TopicConfig>>,
+}
+
 /// A broker's share of a static topic. Java: `TopicQueueMappingInfo`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -23,6 +23,34 @@ headers! {
         index_last_update_offset: i64 = "indexLastUpdatePhyoffset",
     }
 
+    /// Code 202.
+    GetTopicStatsInfoRequestHeader {
+        topic: str = "topic",
+    }
+
+    /// Code 208.
+    GetConsumeStatsRequestHeader {
+        consumer_group: str = "consumerGroup",
+        topic: str = "topic",
+        /// Names with semicolons between; given, the group's subscriptions do not matter.
+        topic_list: str = "topicList",
+    }
+
+    /// Code 317.
+    GetConsumeStatsInBrokerHeader {
+        /// Of ordered topics alone.
+        is_order: flag = "isOrder",
+    }
+
+    /// Code 321.
+    QueryConsumeQueueRequestHeader {
+        topic: str = "topic",
+        queue_id: int = "queueId",
+        index: long = "index",
+        count: int = "count",
+        consumer_group: str = "consumerGroup",
+    }
+
     /// Code 33.
     ViewMessageRequestHeader {
         offset: i64 = "offset",

@@ -156,7 +156,7 @@ fn subscribed_filter(
         let remark = format!("the consumer group[{}] can not consume by broadcast way", group.group_name);
         return Err(forbidden(forbidden_type::BROADCASTING_DISABLED, remark));
     }
-    if broker.groups.forbidden(&group.group_name, topic, INDEX_PERM_READ) {
+    if broker.groups.forbidden(&group.group_name, topic, perm::INDEX_READ) {
         let remark = format!("the consumer group[{}] is forbidden for topic[{topic}]", group.group_name);
         return Err(forbidden(forbidden_type::SUBSCRIPTION, remark));
     }
@@ -183,9 +183,6 @@ fn subscribed_filter(
     let filter = Some(filter).filter(|_| !subscription.class_filter_mode);
     sql_filter(broker, settings, topic, &subscription.expression_type, || filter)
 }
-
-/// Bit of a group's forbidden table. Java: `PermName.INDEX_PERM_READ`.
-const INDEX_PERM_READ: u32 = 2;
 
 /// As Java answers with `enablePropertyFilter=false`, its default.
 pub(in crate::handler) fn unsupported_filter(expression_type: &str) -> Refusal {

@@ -5,8 +5,11 @@
 //! Writing follows `MixAll.properties2String`: plain `key=value` lines sorted by key. Other than Java's, what would not read
 //! back as it was is escaped: a value that holds a line end must not become two settings.
 
+mod edit;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::ops::Range;
 use std::str::Chars;
 
 /// Keys and values of one properties text, sorted by key. The last of two equal keys wins, as in Java.
@@ -31,11 +34,10 @@ impl std::error::Error for MalformedEscape {}
 impl Properties {
     /// Reads a text. [`MalformedEscape`] if it holds a broken `\u`.
     pub fn parse(bytes: &[u8]) -> Result<Properties, MalformedEscape> {
-        let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
         let mut properties = BTreeMap::new();
-        for (number, line) in logical_lines(&text) {
-            let malformed = || MalformedEscape { line: number };
-            let (raw_key, raw_value) = split_at_separator(&line);
+        for line in lines(bytes) {
+            let malformed = || MalformedEscape { line: line.number };
+            let (raw_key, raw_value) = split_at_separator(&line.text);
             let key = unescape(raw_key).ok_or_else(malformed)?;
             let value = unescape(raw_value).ok_or_else(malformed)?;
             properties.insert(key, value);
@@ -104,27 +106,42 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\x0c')
 }
 
-/// Lines without comments and blank lines, with continuations joined; each with the number of its first line.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    let unified = text.replace("\r\n", "\n");
-    for (index, natural) in unified.split(['\n', '\r']).enumerate() {
+/// A line with its continuations, and where it stands without its line end.
+struct Line {
+    /// Counted from 1, of its first natural line.
+    number: usize,
+    text: String,
+    range: Range<usize>,
+}
+
+/// Lines without comments and blank lines, with continuations joined.
+fn lines(bytes: &[u8]) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let (mut start, mut number, mut is_open) = (0, 1, false);
+    while start < bytes.len() {
+        let len = bytes[start..].iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let end = len.map_or(bytes.len(), |len| start + len);
+        let natural: String = bytes[start..end].iter().map(|&byte| char::from(byte)).collect();
         let trimmed = natural.trim_start_matches(is_blank);
-        if open.is_none() && (trimmed.is_empty() || trimmed.starts_with(['#', '!'])) {
-            continue;
+        if is_open || !(trimmed.is_empty() || trimmed.starts_with(['#', '!'])) {
+            let backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
+            let goes_on = backslashes % 2 == 1;
+            let text = if goes_on { &trimmed[..trimmed.len() - 1] } else { trimmed };
+            match lines.last_mut().filter(|_| is_open) {
+                Some(line) => {
+                    line.text.push_str(text);
+                    line.range.end = end;
+                }
+                None => lines.push(Line { number, text: text.to_owned(), range: start..end }),
+            }
+            is_open = goes_on;
         }
-        let (number, mut line) = open.take().unwrap_or((index + 1, String::new()));
-        let trailing_backslashes = trimmed.len() - trimmed.trim_end_matches('\\').len();
-        if trailing_backslashes % 2 == 1 {
-            line.push_str(&trimmed[..trimmed.len() - 1]);
-            open = Some((number, line));
-        } else {
-            line.push_str(trimmed);
-            lines.push((number, line));
-        }
+        start = match bytes.get(end..end + 2) {
+            Some(b"\r\n") => end + 2,
+            _ => end + 1,
+        };
+        number += 1;
     }
-    lines.extend(open);
     lines
 }
 

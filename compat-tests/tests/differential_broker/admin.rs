@@ -9,7 +9,7 @@ use compat_tests::wire::Command;
 
 pub const CASES: &[Case] = &[
     Case {
-        name: "topic_config",
+        name: "admin_topic_config",
         codes: &[0, 0, 17, 0],
         script: |s| {
             let topic = s.unique("T");
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "topic_list",
+        name: "admin_topic_list",
         codes: &[0, 0, 0, 0, 29, 29, 1, 17, 1, 1],
         script: |s| {
             let [one, two, three] = ["A", "B", "C"].map(|name| s.unique(name));
@@ -39,7 +39,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "all_topics",
+        name: "admin_all_topics",
         codes: &[0],
         script: |s| {
             let topic = s.unique("T");
@@ -48,7 +48,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "topic_deleted",
+        name: "admin_topic_deleted",
         codes: &[0, 0, 0, 0, 17, 17, 17, 0, 29, 29, 29],
         script: |s| {
             let (topic, group) = (s.unique("T"), s.unique("g"));
@@ -69,7 +69,7 @@ pub const CASES: &[Case] = &[
     },
     // What a topic of the same name has afterwards: nothing of the first.
     Case {
-        name: "topic_deleted_and_made_again",
+        name: "admin_topic_deleted_and_made_again",
         codes: &[0, 0, 0, 0, 0, 0],
         script: |s| {
             let (topic, group) = filled(s, 3);
@@ -82,7 +82,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "groups",
+        name: "admin_groups",
         codes: &[0, 0, 0, 29, 29, 29, 0, 1, 1],
         script: |s| {
             let group = s.unique("g");
@@ -104,7 +104,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "group_list",
+        name: "admin_group_list",
         codes: &[0, 0, 0, 29, 1],
         script: |s| {
             let [one, two] = ["a", "b"].map(|name| s.unique(name));
@@ -123,7 +123,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "all_groups",
+        name: "admin_all_groups",
         codes: &[0],
         script: |s| {
             let group = s.unique("g");
@@ -132,7 +132,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "group_deleted",
+        name: "admin_group_deleted",
         codes: &[0, 0, 0, 0, 0, 0, 0],
         script: |s| {
             let (topic, group) = filled(s, 3);
@@ -146,21 +146,24 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "group_forbidden",
-        codes: &[0, 0, 0, 16, 0, 0],
+        name: "admin_group_forbidden",
+        codes: &[0, 0, 0, 0, 16, 0, 0],
         script: |s| {
             let (topic, group) = filled(s, 1);
             let fields = [("group", group.as_str()), ("topic", topic.as_str())];
+            s.ask_command(consumer_heartbeat("c1", &group, "CLUSTERING", &[subscription(&topic, "*", 1)]));
             s.ask(353, &fields);
-            s.ask_command(Pull::of(&group, &topic).command());
+            // A pull that brings its subscription along is not asked.
+            let pull = Pull::of(&group, &topic).set("sysFlag", 0).without("subscription");
+            s.ask_command(pull.command());
             for readable in ["false", "true"] {
                 s.ask(353, &[fields[0], fields[1], ("readable", readable)]);
-                s.ask_command(Pull::of(&group, &topic).command());
+                s.ask_command(pull.command());
             }
         },
     },
     Case {
-        name: "topic_stats",
+        name: "admin_topic_stats",
         codes: &[0, 0, 17],
         script: |s| {
             let (topic, _) = filled(s, 3);
@@ -171,8 +174,8 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "consume_stats",
-        codes: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        name: "admin_consume_stats",
+        codes: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         script: |s| {
             let (topic, group) = filled(s, 5);
             let other = s.unique("U");
@@ -181,17 +184,20 @@ pub const CASES: &[Case] = &[
             s.ask(208, &[("consumerGroup", &group), ("topic", &topic)]);
             commit(s, &group, &topic, "2");
             commit(s, &group, &other, "1");
-            s.ask_command(Pull::of(&group, &topic).set("maxMsgNums", 4).command());
+            let both = [subscription(&topic, "*", 1), subscription(&other, "*", 1)];
+            s.ask_command(consumer_heartbeat("c1", &group, "CLUSTERING", &both));
+            let pull = Pull::of(&group, &topic).set("sysFlag", 0).set("maxMsgNums", 4);
+            s.ask_command(pull.without("subscription").command());
             s.ask(208, &[("consumerGroup", &group)]);
             s.ask(208, &[("consumerGroup", &group), ("topic", &topic)]);
             // Only what it subscribes counts, but for a list.
-            s.ask_command(consumer_heartbeat("c1", &group, "CLUSTERING", &[subscription(&other, "*", 1)]));
+            s.ask_command(consumer_heartbeat("c1", &group, "CLUSTERING", &both[1..]));
             s.ask(208, &[("consumerGroup", &group)]);
             s.ask(208, &[("consumerGroup", &group), ("topicList", &format!("{topic};none;"))]);
         },
     },
     Case {
-        name: "broker_consume_stats",
+        name: "admin_broker_consume_stats",
         codes: &[0],
         script: |s| {
             let (topic, group) = filled(s, 5);
@@ -208,7 +214,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "queue_entries",
+        name: "admin_queue_entries",
         codes: &[0, 0, 0, 0, 0, 0, 1],
         script: |s| {
             let (topic, group) = filled(s, 3);
@@ -223,7 +229,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "all_producers",
+        name: "admin_all_producers",
         codes: &[0],
         script: |s| {
             let group = s.unique("pg");
@@ -245,7 +251,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "request_modes",
+        name: "admin_request_modes",
         codes: &[0, 0, 16, 17, 0],
         script: |s| {
             let (topic, group) = filled(s, 1);
@@ -261,7 +267,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "ha_status",
+        name: "admin_ha_status",
         codes: &[0],
         script: |s| {
             let status = s.quietly(Command::request(907, &[], b""));
@@ -276,7 +282,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "cold_data_flow",
+        name: "admin_cold_data_flow",
         codes: &[0, 0, 0, 0, 0, 0],
         script: |s| {
             s.ask(2003, &[]);
@@ -288,7 +294,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "log_read_mode",
+        name: "admin_log_read_mode",
         codes: &[0, 0, 29, 1],
         script: |s| {
             for mode in ["1", "0", "2", "x"] {
@@ -297,7 +303,7 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        name: "all_offsets",
+        name: "admin_all_offsets",
         codes: &[0, 0],
         script: |s| {
             let (topic, group) = filled(s, 3);
@@ -324,7 +330,9 @@ fn topics(named: &[(&str, &str)]) -> Vec<u8> {
     format!(r#"{{"topicConfigList":[{}]}}"#, topics.join(",")).into_bytes()
 }
 
+/// Makes the group and commits.
 fn commit(s: &mut Script, group: &str, topic: &str, offset: &str) {
+    s.quietly(Command::request(352, &[("group", group)], b""));
     s.ask(15, &[("consumerGroup", group), ("topic", topic), ("queueId", "0"), ("commitOffset", offset)]);
 }
 

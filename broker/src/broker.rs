@@ -5,6 +5,7 @@ use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::cold_data::ColdDataFlowCtr;
 use crate::config::BrokerSettings;
+use crate::configuration::Configuration;
 use crate::consumer_filter::ConsumerFilters;
 use crate::delays::Delays;
 use crate::groups::Groups;
@@ -30,6 +31,8 @@ use tokio::runtime::Handle;
 /// What handlers work on. Each part locks for itself and calls no other part while it holds its lock.
 pub struct Broker {
     pub(crate) settings: Live<BrokerSettings>,
+    /// What the settings were read from, and what changes them.
+    pub configuration: Configuration,
     /// The time of whatever the broker does.
     pub clock: Clock,
     /// Where late replies are made.

@@ -20,10 +20,12 @@ pub struct ColdDataFlowCtr {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Info {
-    cg_cold_read_threshold: i64,
+    #[serde(rename = "cgColdReadThreshold")]
+    of_a_group_bytes: i64,
     config_table: BTreeMap<String, i64>,
     global_acc: i64,
-    global_cold_read_threshold: i64,
+    #[serde(rename = "globalColdReadThreshold")]
+    of_all_groups_bytes: i64,
     runtime_table: BTreeMap<String, i64>,
 }
 
@@ -47,10 +49,10 @@ impl ColdDataFlowCtr {
     /// The body of GET_COLD_DATA_FLOW_CTR_INFO.
     pub fn to_json(&self, settings: &BrokerConfig) -> Vec<u8> {
         remoting::json::to_bytes(&Info {
-            cg_cold_read_threshold: settings.cg_cold_read_threshold_bytes,
+            of_a_group_bytes: settings.cg_cold_read_threshold_bytes,
             config_table: self.thresholds.lock().clone(),
             global_acc: 0,
-            global_cold_read_threshold: settings.global_cold_read_threshold_bytes,
+            of_all_groups_bytes: settings.global_cold_read_threshold_bytes,
             runtime_table: BTreeMap::new(),
         })
     }

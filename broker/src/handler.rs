@@ -15,6 +15,7 @@ pub mod reply;
 pub mod reset;
 pub mod send;
 pub mod send_back;
+pub mod settings;
 pub mod stats;
 pub mod store;
 pub mod timer;

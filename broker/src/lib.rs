@@ -9,6 +9,7 @@ pub mod calls;
 pub mod clients;
 pub mod cold_data;
 pub mod config;
+pub mod configuration;
 pub mod consumer_filter;
 pub mod delays;
 mod dispatch;

@@ -25,7 +25,7 @@ use round::Round;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
@@ -82,6 +82,8 @@ struct Shared {
     topics: Arc<Topics>,
     /// The latest round.
     rounds: watch::Sender<Arc<Round>>,
+    /// A round of everything is wanted before its time.
+    wanted: Notify,
     master: watch::Sender<MasterAddrs>,
 }
 
@@ -102,6 +104,7 @@ impl Registration {
             client: Client::new(client, Arc::new(NoService)),
             topics,
             rounds: watch::Sender::new(Arc::new(Round::none())),
+            wanted: Notify::new(),
             master: watch::Sender::default(),
         };
         Registration { shared: Arc::new(shared), rounds: Mutex::default() }
@@ -110,6 +113,11 @@ impl Registration {
     /// Starts to register. Called once, within a tokio runtime.
     pub fn start(&self) {
         *self.rounds.lock() = Some(tokio::spawn(make_rounds(self.shared.clone())));
+    }
+
+    /// Has every name server told all that there is to tell, at once.
+    pub fn register_soon(&self) {
+        self.shared.wanted.notify_one();
     }
 
     /// Waits until every name server has the topics changed before the call, or has failed to take them; false if that
@@ -172,6 +180,10 @@ async fn make_rounds(shared: Arc<Shared>) {
                 Ok(()) => Round::increment(number, *changes.borrow_and_update(), &shared),
                 Err(_) => return,
             },
+            () = shared.wanted.notified() => {
+                follow_all(&shared);
+                Round::full(number, true, &shared)
+            }
             () = tokio::time::sleep_until(next_period) => {
                 next_period = Instant::now() + period;
                 follow_all(&shared);

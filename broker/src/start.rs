@@ -11,6 +11,7 @@ use crate::calls::Calls;
 use crate::clients::Clients;
 use crate::cold_data::ColdDataFlowCtr;
 use crate::config::BrokerSettings;
+use crate::configuration::Configuration;
 use crate::consumer_filter::{self, ConsumerFilters};
 use crate::delays::Delays;
 use crate::dispatch::BrokerPort;
@@ -120,11 +121,16 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does. An error names what
+/// Starts a broker within the tokio runtime of the caller, and says so on stdout as Java does. The settings were read from the
+/// configuration. An error names what
 /// keeps it from starting.
-pub async fn start(settings: BrokerSettings, clock: Clock) -> Result<Running, StartError> {
+pub async fn start(
+    configuration: Configuration,
+    settings: BrokerSettings,
+    clock: Clock,
+) -> Result<Running, StartError> {
     let listeners = bind(&settings)?;
-    let broker = build(settings, clock)?;
+    let broker = build(configuration, settings, clock)?;
     let weak = Arc::downgrade(&broker);
     let on_arrived = move |arrived: &[store::Arrived<'_>]| {
         if let Some(broker) = weak.upgrade() {
@@ -171,7 +177,11 @@ fn bind(settings: &BrokerSettings) -> Result<Vec<Listener>, StartError> {
     addrs.into_iter().map(bind).collect()
 }
 
-fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartError> {
+fn build(
+    configuration: Configuration,
+    settings: BrokerSettings,
+    clock: Clock,
+) -> Result<Arc<Broker>, StartError> {
     let live = Live::new(settings);
     let settings = live.load();
     let store_host = store_host(&settings)?;
@@ -242,6 +252,7 @@ fn build(settings: BrokerSettings, clock: Clock) -> Result<Arc<Broker>, StartErr
         disk_pool: DiskPool::default(),
         clock,
         settings: live.clone(),
+        configuration,
     }))
 }
 

@@ -1,6 +1,7 @@
 //! Where the broker differs from Java's on purpose (`docs/DIFFERENCES.md`), seen from a connection.
 
 use broker::config::{self, Overrides};
+use broker::configuration::Configuration;
 use broker::start::{self, Running};
 use broker::topics::QUEUES_MAX;
 use process::clock::Clock;
@@ -51,8 +52,8 @@ async fn start(home: &Path) -> Running {
     let text = "listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n";
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
-    let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
-    start::start(settings, Clock::real()).await.unwrap()
+    let (config, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
+    start::start(Configuration::new(config, None), settings, Clock::real()).await.unwrap()
 }
 
 /// One connection to the broker.

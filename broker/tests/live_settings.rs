@@ -1,13 +1,15 @@
-//! Settings that change while the broker runs, seen to act.
+//! Settings that change while the broker runs, seen to act: as requests to update them (25), and in the file that keeps them.
 
 use broker::config::{self, Overrides};
-use broker::reconfigure::reconfigure;
+use broker::configuration::Configuration;
 use broker::start::{self, Running};
 use process::clock::Clock;
-use process::config::{Config, Environment};
-use process::properties::Properties;
+use process::config::Environment;
+use process::files::backup_path;
 use remoting::client::{Client, ClientConfig, NoService};
 use remoting::{Command, ExtFields, RequestCode, ResponseCode};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use store::testing::{derived, remove_files, wait_until};
@@ -18,8 +20,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// A broker on a clock that is moved by hand.
 struct Lab {
     _home: tempfile::TempDir,
+    file: PathBuf,
     clock: Clock,
-    config: Config,
     running: Running,
     client: Client<NoService>,
 }
@@ -28,21 +30,27 @@ impl Lab {
     async fn new(more: &str) -> Lab {
         let home = tempfile::tempdir().unwrap();
         let clock = Clock::test(Clock::real().wall_ms());
-        let text = format!("listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=65536\n{more}");
-        let settings = Properties::parse(text.as_bytes()).unwrap();
-        let overrides = Overrides { settings, ..Overrides::default() };
+        let text =
+            format!("# By hand.\nlistenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=65536\n{more}");
+        let file = home.path().join("broker.conf");
+        fs::write(&file, text).unwrap();
+        let overrides = Overrides { config_file: Some(file.clone()), ..Overrides::default() };
         let (config, settings) = config::load(Arc::new(Environment::fixed(home.path())), &overrides).unwrap();
-        let running = start::start(settings, clock.clone()).await.unwrap();
+        let configuration = Configuration::new(config, Some(file.clone()));
+        let running = start::start(configuration, settings, clock.clone()).await.unwrap();
         let client = Client::new(ClientConfig::default(), Arc::new(NoService));
-        Lab { _home: home, clock, config, running, client }
+        Lab { _home: home, file, clock, running, client }
     }
 
-    /// As a request to update the configuration will.
-    fn update(&mut self, text: &str) {
-        let update = Properties::parse(text.as_bytes()).unwrap();
-        let (config, settings) = config::updated(&self.config, &update).unwrap();
-        reconfigure(self.running.broker(), &settings);
-        self.config = config;
+    /// What an update that is taken says besides.
+    async fn update(&self, text: &str) -> Option<String> {
+        let reply = self.ask(RequestCode::UPDATE_BROKER_CONFIG, &[], text.into()).await;
+        assert_eq!(reply.response_code(), ResponseCode::SUCCESS, "{text}: {:?}", reply.remark);
+        reply.remark.map(|remark| remark.to_string())
+    }
+
+    fn kept(&self) -> String {
+        fs::read_to_string(&self.file).unwrap()
     }
 
     async fn ask(&self, code: RequestCode, ext: &[(&str, &str)], body: Vec<u8>) -> Command {
@@ -115,41 +123,41 @@ impl Lab {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn max_message_size() {
-    let mut lab = Lab::new("").await;
+    let lab = Lab::new("").await;
     assert_eq!(lab.send(2000).await, ResponseCode::SUCCESS);
-    lab.update("maxMessageSize=1000");
+    lab.update("maxMessageSize=1000").await;
     assert_eq!(lab.send(2000).await, ResponseCode::MESSAGE_ILLEGAL);
     assert_eq!(lab.send(1000).await, ResponseCode::SUCCESS);
-    lab.update("maxMessageSize=2000");
+    lab.update("maxMessageSize=2000").await;
     assert_eq!(lab.send(2000).await, ResponseCode::SUCCESS);
     lab.running.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flush_interval_commit_log() {
-    let mut lab = Lab::new(
+    let lab = Lab::new(
         "flushIntervalCommitLog=3600000\nflushIntervalConsumeQueue=3600000\nflushCommitLogLeastPages=0\n",
     )
     .await;
     assert_eq!(lab.send(100).await, ResponseCode::SUCCESS);
     assert_eq!(lab.running.broker().store.flushed_where(), 0);
-    lab.update("flushIntervalCommitLog=10");
+    lab.update("flushIntervalCommitLog=10").await;
     lab.flushed();
     lab.running.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_polling_enable() {
-    let mut lab = Lab::new("").await;
+    let lab = Lab::new("").await;
     assert_eq!(lab.send(100).await, ResponseCode::SUCCESS);
     let store = &lab.running.broker().store;
     // A pull from behind the queue's end would not wait.
     tokio::task::block_in_place(|| derived(store));
-    lab.update("longPollingEnable=false\nshortPollingTimeMills=100");
+    lab.update("longPollingEnable=false\nshortPollingTimeMills=100").await;
     // Far less than the 15 s that the pull would wait for.
     let (code, ()) = tokio::join!(lab.pull(), lab.pass_once_parked(101));
     assert_eq!(code, ResponseCode::PULL_NOT_FOUND);
-    lab.update("longPollingEnable=true");
+    lab.update("longPollingEnable=true").await;
     let sent = async {
         lab.pass_once_parked(101).await;
         assert!(!lab.running.broker().long_poll.is_empty(), "it waits on");
@@ -163,10 +171,10 @@ async fn long_polling_enable() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn file_reserved_time_and_delete_when() {
     // Files go at their hour only, unless the disk of this machine is fuller than 85%.
-    let mut lab = Lab::new("diskMaxUsedSpaceRatio=100\ncleanFileForciblyEnable=false\n").await;
+    let lab = Lab::new("diskMaxUsedSpaceRatio=100\ncleanFileForciblyEnable=false\n").await;
     let later_ms = lab.clock.wall_ms() + 2 * HOUR.as_millis() as i64;
     let [.., hour, _, _] = store::local_time(later_ms);
-    lab.update(&format!("deleteWhen={}", (hour + 12) % 24));
+    lab.update(&format!("deleteWhen={}", (hour + 12) % 24)).await;
     for _ in 0..5 {
         assert_eq!(lab.send(30_000).await, ResponseCode::SUCCESS);
     }
@@ -174,17 +182,17 @@ async fn file_reserved_time_and_delete_when() {
     lab.flushed();
     lab.clock.advance(2 * HOUR);
     assert_eq!(lab.log_begins_after_a_round(), 0);
-    lab.update(&format!("deleteWhen={hour}"));
+    lab.update(&format!("deleteWhen={hour}")).await;
     assert_eq!(lab.log_begins_after_a_round(), 0, "too young");
-    lab.update("fileReservedTime=1");
+    lab.update("fileReservedTime=1").await;
     assert!(lab.log_begins_after_a_round() > 0, "old enough, and it is the hour");
     lab.running.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_update_changes_nothing_and_some_keys_wait_for_the_next_start() {
-    let mut lab = Lab::new("").await;
-    let update = |text: &str| config::updated(&lab.config, &Properties::parse(text.as_bytes()).unwrap());
+async fn a_bad_update_changes_nothing() {
+    let lab = Lab::new("").await;
+    let (before, kept) = (lab.running.broker().settings().store.clone(), lab.kept());
     for bad in [
         "maxMessageSize=7\ndeleteWhen=at night",
         "maxMessageSize=-1",
@@ -193,15 +201,49 @@ async fn a_bad_update_changes_nothing_and_some_keys_wait_for_the_next_start() {
         "messageDelayLevel=1x",
         "namesrvAddr=nowhere",
         "maxErrorRateOfBloomFilter=100",
+        "maxMessageSize=7\nnoSuchKey=1",
+        "maxMessageSize=7\nx=\\u12",
     ] {
-        assert!(update(bad).is_err(), "{bad}");
+        let reply = lab.ask(RequestCode::UPDATE_BROKER_CONFIG, &[], bad.into()).await;
+        assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR, "{bad}");
     }
+    for forbidden in ["storePathRootDir=/elsewhere", "brokerConfigPath=x", "maxMessageSize=7\nlistenPort=1"] {
+        let reply = lab.ask(RequestCode::UPDATE_BROKER_CONFIG, &[], forbidden.into()).await;
+        assert_eq!(reply.response_code(), ResponseCode::NO_PERMISSION, "{forbidden}");
+        assert_eq!(reply.remark.as_deref(), Some("Can not update config in black list."));
+    }
+    // A file that cannot be written is no update either.
+    let aside = lab.file.with_extension("aside");
+    fs::rename(&lab.file, &aside).unwrap();
+    let reply = lab.ask(RequestCode::UPDATE_BROKER_CONFIG, &[], "maxMessageSize=7".into()).await;
+    assert_eq!(reply.response_code(), ResponseCode::SYSTEM_ERROR);
+    fs::rename(&aside, &lab.file).unwrap();
+    assert_eq!((&lab.running.broker().settings().store, lab.kept()), (&before, kept));
+    lab.running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_keeps_what_was_there_and_some_keys_wait_for_the_next_start() {
+    let lab = Lab::new("! Small.\nmaxMessageSize : 4000\n\nfileReservedTime=48\n").await;
     let before = lab.running.broker().settings().store.clone();
-    lab.update("flushDiskType=SYNC_FLUSH\nenableLmq=true\nstorePathRootDir=/elsewhere");
+    let kept = lab.kept();
+    let said = lab.update("flushDiskType=SYNC_FLUSH\nenableLmq=true").await;
+    assert_eq!(said.as_deref(), Some("from the next start on: enableLmq, flushDiskType"));
     assert_eq!(lab.running.broker().settings().store, before);
     assert_eq!(*lab.running.broker().store.config(), before);
-    lab.update("maxMsgsNumBatch=7");
+    assert_eq!(lab.update("maxMessageSize=4001\nmaxMsgsNumBatch=7").await, None);
     assert_eq!(lab.running.broker().settings().store.max_msgs_num_batch, 7);
     assert_eq!(lab.running.broker().store.config().max_msgs_num_batch, 7);
+    let expected = kept.replace("maxMessageSize : 4000", "maxMessageSize=4001")
+        + "enableLmq=true\nflushDiskType=SYNC_FLUSH\nmaxMsgsNumBatch=7\n";
+    assert_eq!(lab.kept(), expected);
+    let backup = fs::read_to_string(backup_path(&lab.file)).unwrap();
+    assert_eq!(backup, kept + "enableLmq=true\nflushDiskType=SYNC_FLUSH\n");
+    let reply = lab.ask(RequestCode::GET_BROKER_CONFIG, &[], Vec::new()).await;
+    let text = String::from_utf8(reply.body.bytes().to_vec()).unwrap();
+    for line in ["maxMessageSize=4001", "flushDiskType=SYNC_FLUSH", "fileReservedTime=48"] {
+        assert!(text.lines().any(|shown| shown == line), "{line} in {text}");
+    }
+    assert!(reply.ext.get("version").unwrap().contains("\"counter\":2"), "{:?}", reply.ext);
     lab.running.shutdown().await;
 }

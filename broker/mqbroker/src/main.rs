@@ -1,6 +1,7 @@
 //! `mqbroker`: the broker and, with `--standalone`, a name server in the same process. Java: `BrokerStartup.main`.
 
 use broker::config::{self, BrokerSettings, Overrides, PRINTED};
+use broker::configuration::Configuration;
 use broker::start::Running;
 use namesrv::config::NamesrvSettings;
 use process::clock::Clock;
@@ -63,10 +64,12 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         logs::say(format_args!("load config properties file OK, {}", path.display()));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(settings, name_server, clock))
+    let configuration = Configuration::new(config, overrides.config_file);
+    runtime.block_on(run(configuration, settings, name_server, clock))
 }
 
 async fn run(
+    configuration: Configuration,
     settings: BrokerSettings,
     name_server: Option<(Config, NamesrvSettings)>,
     clock: Clock,
@@ -77,7 +80,7 @@ async fn run(
         None => None,
     };
     let store = settings.store.store_path_root_dir.display().to_string();
-    let started = broker::start::start(settings, clock).await;
+    let started = broker::start::start(configuration, settings, clock).await;
     let outcome = match started {
         Ok(running) => {
             logs::say(format_args!("store {store}, stop with SIGTERM or Ctrl-C"));
@@ -141,9 +144,10 @@ mod tests {
         let text = "listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n";
         let settings = Properties::parse(text.as_bytes()).unwrap();
         let overrides = Overrides { settings, ..Overrides::default() };
-        let (_, settings) = config::load(Arc::new(Environment::fixed(home.path())), &overrides).unwrap();
+        let (config, settings) = config::load(Arc::new(Environment::fixed(home.path())), &overrides).unwrap();
         let mut signals = StopSignals::install().unwrap();
-        let running = broker::start::start(settings, Clock::real()).await.unwrap();
+        let running =
+            broker::start::start(Configuration::new(config, None), settings, Clock::real()).await.unwrap();
         let store = Arc::clone(&running.broker().store);
         break_thread(&store, "store-derive");
         store.append(&message("T", 0, b"x", "A")).unwrap();

@@ -283,7 +283,8 @@ settings! {
         [live] boolean("printChannelGroups", false),
         [live] int("printChannelGroupsMinNum", 5),
         split_registration_size: usize = [live] int("splitRegistrationSize", 800),
-        [never] text("configBlackList", "configBlackList;brokerConfigPath"),
+        /// Keys that no update may set, with semicolons between.
+        config_black_list: String = [never] text("configBlackList", "configBlackList;brokerConfigPath"),
         [live] boolean("skipWhenCKRePutReachMaxTimes", false),
         [live] boolean("appendAckAsync", false),
         [live] boolean("appendCkAsync", false),

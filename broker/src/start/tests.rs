@@ -16,8 +16,8 @@ async fn broker(home: &Path) -> Running {
     let text = "listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n";
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
-    let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
-    start(settings, Clock::real()).await.unwrap()
+    let (config, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
+    start(Configuration::new(config, None), settings, Clock::real()).await.unwrap()
 }
 
 struct LabClient {

@@ -2,6 +2,7 @@
 //! answered or waited for, on a connection that stays, and nothing panics.
 
 use broker::config::Overrides;
+use broker::configuration::Configuration;
 use bytes::BytesMut;
 use fuzz::golden::Golden;
 use fuzz::mutate::Mutator;
@@ -171,8 +172,9 @@ async fn broker_lives() {
     let home = tempfile::tempdir().unwrap();
     let settings = settings("listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=16777216\n");
     let overrides = Overrides { settings, ..Overrides::default() };
-    let (_, settings) = broker::config::load(environment(home.path()), &overrides).unwrap();
-    let running = broker::start::start(settings, Clock::real()).await.unwrap();
+    let (config, settings) = broker::config::load(environment(home.path()), &overrides).unwrap();
+    let running =
+        broker::start::start(Configuration::new(config, None), settings, Clock::real()).await.unwrap();
     bombard(running.local_addr().unwrap()).await;
     running.shutdown().await;
     let outside: Vec<_> =

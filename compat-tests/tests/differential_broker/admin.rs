@@ -303,6 +303,42 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        name: "admin_broker_config",
+        codes: &[0, 16, 16, 0],
+        script: |s| {
+            let config = s.quietly(Command::request(26, &[], b""));
+            s.note_code(config.code);
+            for line in String::from_utf8_lossy(&config.body).lines() {
+                let (key, value) = line.split_once('=').unwrap_or((line, ""));
+                s.note(key, if ["listenPort", "haListenPort"].contains(&key) { "" } else { value });
+            }
+            s.note("version", &config.ext.contains_key("version").to_string());
+            for forbidden in ["brokerConfigPath=x", "configBlackList=x"] {
+                s.ask_with(25, &[], forbidden.as_bytes());
+            }
+            s.ask_code(Command::request(25, &[], b"maxMsgsNumBatch=65"));
+            let config = s.quietly(Command::request(26, &[], b""));
+            let text = String::from_utf8_lossy(&config.body).into_owned();
+            let line = text.lines().find(|line| line.starts_with("maxMsgsNumBatch=")).unwrap_or_default();
+            s.note("changed", line);
+        },
+    },
+    Case {
+        name: "admin_runtime_info",
+        codes: &[0],
+        script: |s| {
+            let (topic, group) = filled(s, 3);
+            s.quietly(Pull::of(&group, &topic).command());
+            let info = s.quietly(Command::request(28, &[], b""));
+            s.note_code(info.code);
+            let Ok(body) = Json::parse(&info.body) else { panic!("{info:?}") };
+            let Some(Json::Object(lines)) = body.get("table") else { panic!("{body}") };
+            for (key, value) in lines {
+                println!("{}: {value}", name_of(key));
+            }
+        },
+    },
+    Case {
         name: "admin_all_offsets",
         codes: &[0, 0],
         script: |s| {

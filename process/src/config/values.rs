@@ -140,6 +140,18 @@ impl Config {
         named.into_iter().any(|key| key.mutability == Mutability::Never)
     }
 
+    /// What an update of the key does; `None` for a key that nobody knows or that has no setter. For one that stands in several
+    /// classes, the slowest.
+    pub fn mutability(&self, name: &str) -> Option<Mutability> {
+        let keys = self.classes.iter().flat_map(|class| class.keys);
+        let settable = keys.filter(|key| key.set_as == Some(name)).map(|key| key.mutability);
+        settable.max_by_key(|mutability| match mutability {
+            Mutability::Live => 0,
+            Mutability::Restart => 1,
+            Mutability::Never => 2,
+        })
+    }
+
     fn set(&mut self, origin: &Arc<str>, name: &str, value: &str) -> Result<(), ConfigError> {
         let mut known = false;
         for class in self.classes {

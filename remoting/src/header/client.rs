@@ -26,6 +26,12 @@ headers! {
         topic: str = "topic",
     }
 
+    /// The answer to code 26.
+    GetBrokerConfigResponseHeader {
+        /// JSON of a `DataVersion`.
+        version: str = "version",
+    }
+
     /// Code 307.
     GetConsumerRunningInfoRequestHeader {
         consumer_group: str = "consumerGroup",

@@ -1,6 +1,7 @@
 use super::*;
 use crate::arrivals;
 use crate::config::{self, Overrides};
+use crate::configuration::Configuration;
 use crate::dispatch::BrokerPort;
 use crate::start;
 use message::{Message, property};
@@ -22,8 +23,8 @@ async fn broker(home: &Path) -> start::Running {
         "listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\nenablePropertyFilter=true\n";
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
-    let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
-    let running = start::start(settings, Clock::real()).await.unwrap();
+    let (config, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
+    let running = start::start(Configuration::new(config, None), settings, Clock::real()).await.unwrap();
     running.broker().group_topic("T", 1, false, 0).unwrap();
     running
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{self, Overrides};
+use crate::configuration::Configuration;
 use crate::start;
 use process::clock::Clock;
 use process::config::Environment;
@@ -10,8 +11,8 @@ async fn broker(home: &std::path::Path, more: &str) -> start::Running {
     let text = format!("listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n{more}\n");
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
-    let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
-    start::start(settings, Clock::real()).await.unwrap()
+    let (config, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
+    start::start(Configuration::new(config, None), settings, Clock::real()).await.unwrap()
 }
 
 fn query(max_num: &str, is_unique_key: &str) -> Command {

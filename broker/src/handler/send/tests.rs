@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{self, Overrides};
+use crate::configuration::Configuration;
 use crate::persister::ConfigTable;
 use crate::start;
 use process::clock::Clock;
@@ -58,8 +59,8 @@ async fn broker(home: &std::path::Path, settings: &str) -> start::Running {
     let text = format!("listenPort=0\nbindAddress=127.0.0.1\nmappedFileSizeCommitLog=1048576\n{settings}\n");
     let settings = Properties::parse(text.as_bytes()).unwrap();
     let overrides = Overrides { settings, ..Overrides::default() };
-    let (_, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
-    let running = start::start(settings, Clock::real()).await.unwrap();
+    let (config, settings) = config::load(Arc::new(Environment::fixed(home)), &overrides).unwrap();
+    let running = start::start(Configuration::new(config, None), settings, Clock::real()).await.unwrap();
     // A topic that is just being made keeps answers waiting.
     running.broker().group_topic("T", 1, false, 0).unwrap();
     running.broker().topics.persist();

@@ -16,6 +16,7 @@ use crate::persister::Persister;
 use crate::registration::Registration;
 use crate::request_modes::MessageRequestModes;
 use crate::safety::Waiting;
+use crate::store_stats::StoreStats;
 use crate::topics::{Topics, perm};
 use crate::transaction::Transactions;
 use message::uniq_key::UniqKeys;
@@ -43,6 +44,8 @@ pub struct Broker {
     pub uniq_keys: UniqKeys,
     /// Log and queues.
     pub store: Arc<MessageStore>,
+    /// How fast the store takes and gives messages.
+    pub store_stats: StoreStats,
     /// Where answers wait until a message is safe.
     pub waiting: Arc<WaitingRoom<Waiting>>,
     /// The table of topics.

@@ -2,8 +2,8 @@
 
 use crate::broker::Broker;
 use crate::handler::{
-    call, client, end_transaction, group, offset, pull, query, queue, reply, reset, send, send_back,
-    settings, stats, store, timer, topic,
+    call, client, end_transaction, group, offset, pull, query, queue, reply, reset, runtime_info, send,
+    send_back, settings, stats, store, timer, topic,
 };
 use remoting::table::{Port, Row, Table};
 use remoting::{Call, Outcome, Peer, Refusal, RequestCode as Code, Service, served};
@@ -24,7 +24,7 @@ static TABLE: Table<Broker> = Table::new(&[
     served!(GET_ALL_TOPIC_CONFIG => topic::get_all_topic_config),
     served!(UPDATE_BROKER_CONFIG => settings::update_broker_config).on_disk_pool(),
     served!(GET_BROKER_CONFIG => settings::get_broker_config),
-    refused(Code::GET_BROKER_RUNTIME_INFO),
+    served!(GET_BROKER_RUNTIME_INFO => runtime_info::get_broker_runtime_info).on_disk_pool(),
     served!(SEARCH_OFFSET_BY_TIMESTAMP => queue::search_offset_by_timestamp).on_disk_pool(),
     served!(GET_MAX_OFFSET => queue::get_max_offset),
     served!(GET_MIN_OFFSET => queue::get_min_offset),

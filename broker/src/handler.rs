@@ -13,6 +13,7 @@ pub mod query;
 pub mod queue;
 pub mod reply;
 pub mod reset;
+pub mod runtime_info;
 pub mod send;
 pub mod send_back;
 pub mod settings;

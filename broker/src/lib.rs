@@ -28,6 +28,7 @@ pub mod request_modes;
 pub mod safety;
 pub mod schedule;
 pub mod start;
+pub mod store_stats;
 pub mod subscription;
 mod table_file;
 pub mod timer;

@@ -23,6 +23,7 @@ use crate::persister::{ConfigTable, Persister};
 use crate::registration::Registration;
 use crate::request_modes::MessageRequestModes;
 use crate::schedule::Schedule;
+use crate::store_stats::{self, StoreStats};
 use crate::timer::{Timer, TimerError};
 use crate::topics::Topics;
 use crate::transaction::{self, Transactions};
@@ -244,6 +245,7 @@ fn build(
         transactions: Arc::new(transactions.map_err(StartError::Table)?),
         clients: Clients::new(live.clone(), clock.clone()),
         calls: Calls::default(),
+        store_stats: StoreStats::new(clock.clone()),
         cold_data: ColdDataFlowCtr::default(),
         consumer_filters: filters,
         broadcast_offsets: BroadcastOffsets::new(live.clone(), clock.clone()),
@@ -315,6 +317,7 @@ fn housekeeping(broker: &Arc<Broker>) -> Vec<JoinHandle<()>> {
     let expired_ms = settings.channel_expired_timeout_ms;
     vec![
         every(broker, LONG_POLL_TICK, |broker| broker.long_poll.wake_expired(broker)),
+        every(broker, store_stats::SAMPLE_PERIOD, |broker| broker.store_stats.sample(broker.store.counts())),
         every(broker, GROWN_QUEUES_PERIOD, arrivals::wake_grown_queues),
         every(broker, CLIENT_SCAN_PERIOD, move |broker| broker.clients.close_expired(expired_ms)),
         every(broker, BROADCAST_OFFSETS_PERIOD, |broker| broker.commit_broadcast_offsets()),

@@ -88,6 +88,17 @@ pub struct Timer {
     workers: Workers,
 }
 
+/// How far the timer is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimerBehind {
+    /// How late deliveries are, in milliseconds.
+    pub dequeue_ms: i64,
+    /// Messages of the timer's queue that are not in the wheel yet.
+    pub enqueue_messages: i64,
+    /// Messages in the wheel.
+    pub waiting: i64,
+}
+
 /// How far things are. Times are those of slots, in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
@@ -199,6 +210,18 @@ impl Timer {
     /// The body of GET_TIMER_METRICS.
     pub fn metrics_json(&self) -> Vec<u8> {
         self.metrics.to_json()
+    }
+
+    /// How late deliveries are, in milliseconds, how many messages of the timer's queue are not in the wheel yet, and how many wait in
+    /// it. Java: `getDequeueBehindMillis`, `getEnqueueBehindMessages`, `getAllCongestNum`.
+    pub fn behind(&self) -> TimerBehind {
+        let Progress { queue_offset, read_ms, .. } = *self.progress.lock();
+        let max_offset = self.store.max_offset_in_queue(RMQ_SYS_WHEEL_TIMER, 0);
+        TimerBehind {
+            dequeue_ms: (self.clock.wall_ms() - read_ms).max(0),
+            enqueue_messages: (max_offset - queue_offset).max(0),
+            waiting: self.metrics.counts().values().map(|metric| metric.count).sum(),
+        }
     }
 
     /// Counts none of the topic's messages, which is deleted.

@@ -46,8 +46,12 @@ impl CommitLog {
         let now_ms = self.clock.wall_ms();
         self.locked_since_ms.store(now_ms, Ordering::Relaxed);
         let placed = self.append_locked(&mut tail, buffer, records, queue_offset, now_ms);
+        if placed.is_ok() {
+            self.counters.put(records.len(), buffer.len());
+        }
         self.locked_since_ms.store(0, Ordering::Relaxed);
-        placed
+        drop(tail);
+        placed.inspect_err(|_| self.counters.put_failed())
     }
 
     fn append_locked(

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use process::clock::Clock;
 
 use super::config::{FlushDiskType, MessageStoreConfig};
+use super::counts::Counters;
 use super::disk::Disk;
 use super::error::{AccessError, OpenError};
 use super::file_queue::FileQueue;
@@ -36,6 +37,8 @@ pub struct CommitLog {
     pub(super) store_timestamp_ms: AtomicI64,
     /// Since when the append lock is held; 0: it is not.
     pub(super) locked_since_ms: AtomicI64,
+    /// What is put into the log, and read by queue.
+    pub(super) counters: Counters,
     /// One flush at a time.
     pub(super) flushing: Mutex<()>,
     /// Odd while the log is being cut off; see [`undisturbed`](Self::undisturbed).
@@ -65,6 +68,7 @@ impl CommitLog {
             flushed_where: AtomicI64::new(0),
             store_timestamp_ms: AtomicI64::new(0),
             locked_since_ms: AtomicI64::new(0),
+            counters: Counters::default(),
             flushing: Mutex::new(()),
             cuts: AtomicU64::new(0),
             confirms_flushed: config.flush_disk_type == FlushDiskType::SyncFlush,

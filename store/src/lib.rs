@@ -18,6 +18,7 @@ mod commit_log;
 pub mod config;
 mod consume_queue;
 mod consume_queue_store;
+mod counts;
 mod derive;
 pub mod disk;
 mod dispatch_request;
@@ -56,6 +57,7 @@ mod transitions;
 mod truncate;
 mod window;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -80,6 +82,7 @@ pub use config::{
     BatchTopics, BrokerRole, DelayLevels, FilterBits, FlushDiskType, Hours, MessageStoreConfig, Surroundings,
 };
 pub use consume_queue::ext::ExtUnit;
+pub use counts::StoreCounts;
 pub use error::{AccessError, OpenError, PutError, WheelTimerError};
 pub use expire::UsedRatios;
 pub use get::{Everything, GetMessageResult, GetMessageStatus, GetRequest, MessageFilter};
@@ -214,6 +217,18 @@ impl MessageStore {
     /// Has log files removed that are old enough, whatever the hour (`executeDeleteFilesManually`); soon, not at once.
     pub fn delete_files_manually(&self) {
         self.parts.expire.delete_files_manually();
+    }
+
+    /// The log's directories, each with how full its disk is; -1 where that is not known.
+    pub fn log_dirs(&self) -> Vec<(PathBuf, f64)> {
+        let disk = &self.parts.surroundings.disk;
+        let dirs = self.parts.log.files.roots().configured();
+        dirs.map(|(_, dir)| (dir.to_path_buf(), disk.used_ratio(dir))).collect()
+    }
+
+    /// How much was put and read since the store was opened.
+    pub fn counts(&self) -> StoreCounts {
+        self.parts.log.counters.read()
     }
 
     /// How full the disks are.

@@ -75,11 +75,13 @@ impl MessageStore {
         let (log, memory_bytes) = (&self.parts.log, i64::try_from(memory_bytes).unwrap_or(i64::MAX));
         let opened_at = self.opened_at;
         let get = Get { config: &config, log, queue: &queue, request, filter, memory_bytes, opened_at };
-        log.undisturbed(|| get.run()).unwrap_or_else(|| {
+        let result = log.undisturbed(|| get.run()).unwrap_or_else(|| {
             // Only a slave's log is cut. Whoever asks again is told what is there then.
             let status = GetMessageStatus::NoMatchedMessage;
             Ok(GetMessageResult::empty(status, request.offset, queue.min_offset(), queue.max_offset()))
-        })
+        })?;
+        log.counters.got(result.message_count);
+        Ok(result)
     }
 
     fn queue(&self, topic: &str, queue_id: i32) -> Option<Queue> {

@@ -73,17 +73,23 @@ settings! {
         reject_transaction_message: bool = [live] boolean("rejectTransactionMessage", false).important(),
         [live] boolean("fetchNameSrvAddrByDnsLookup", false).important(),
         [restart] boolean("fetchNamesrvAddrByAddressServer", false).important(),
-        [restart] int("sendThreadPoolQueueCapacity", 10_000),
+        /// Shown; there is no such queue.
+        send_thread_pool_queue_capacity: i64 = [restart] int("sendThreadPoolQueueCapacity", 10_000),
         [restart] int("putThreadPoolQueueCapacity", 10_000),
-        [restart] int("pullThreadPoolQueueCapacity", 100_000),
-        [restart] int("litePullThreadPoolQueueCapacity", 100_000),
-        [restart] int("ackThreadPoolQueueCapacity", 100_000),
+        /// Shown; there is no such queue.
+        pull_thread_pool_queue_capacity: i64 = [restart] int("pullThreadPoolQueueCapacity", 100_000),
+        /// Shown; there is no such queue.
+        lite_pull_thread_pool_queue_capacity: i64 = [restart] int("litePullThreadPoolQueueCapacity", 100_000),
+        /// Shown; there is no such queue.
+        ack_thread_pool_queue_capacity: i64 = [restart] int("ackThreadPoolQueueCapacity", 100_000),
         [restart] int("replyThreadPoolQueueCapacity", 10_000),
-        [restart] int("queryThreadPoolQueueCapacity", 20_000),
+        /// Shown; there is no such queue.
+        query_thread_pool_queue_capacity: i64 = [restart] int("queryThreadPoolQueueCapacity", 20_000),
         [restart] int("clientManagerThreadPoolQueueCapacity", 1_000_000),
         [restart] int("consumerManagerThreadPoolQueueCapacity", 1_000_000),
         [restart] int("heartbeatThreadPoolQueueCapacity", 50_000),
-        [restart] int("endTransactionPoolQueueCapacity", 100_000),
+        /// Shown; there is no such queue.
+        end_transaction_pool_queue_capacity: i64 = [restart] int("endTransactionPoolQueueCapacity", 100_000),
         [restart] int("adminBrokerThreadPoolQueueCapacity", 10_000),
         [restart] int("loadBalanceThreadPoolQueueCapacity", 100_000),
         long_polling_enable: bool = [live] boolean("longPollingEnable", true),

@@ -100,6 +100,22 @@ fn update_disable_delete() {
 }
 
 #[test]
+fn a_list_is_made_whole_or_not_at_all() {
+    let lab = Lab::new();
+    let groups = lab.load();
+    let unknown = [("+no.such".to_owned(), "1".to_owned())].into();
+    let bad = SubscriptionGroupConfig { attributes: unknown, ..named("b") };
+    assert_eq!(groups.update_list(vec![named("a"), bad, named("c")]).unwrap_err().0, "b");
+    assert!(["a", "b", "c"].iter().all(|name| !groups.contains(name)));
+    groups.update_list(vec![named("a"), named("c")]).unwrap();
+    assert!(lab.load().contains("a") && lab.load().contains("c"));
+    groups.update_forbidden("c", "t", 2, true);
+    let (page, total) = groups.page(Some(groups.data_version()), SYSTEM_GROUPS.len(), 1);
+    assert_eq!((page.subscription_group_table.len(), total), (1, SYSTEM_GROUPS.len() + 2));
+    assert!(page.forbidden_table.keys().all(|group| page.subscription_group_table.contains_key(group)));
+}
+
+#[test]
 fn forbidden_topics() {
     let lab = Lab::new();
     let groups = lab.load();

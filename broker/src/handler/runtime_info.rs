@@ -42,7 +42,7 @@ impl Info {
     }
 }
 
-/// Java: `StoreStatsService.getRuntimeInfo`, `BrokerStats`. Nothing measures how long single puts and gets take.
+/// Java: `StoreStatsService.getRuntimeInfo`, `BrokerStats`.
 fn put_counts(broker: &Broker, info: &mut Info) {
     let (stats, now) = (&broker.store_stats, broker.store.counts());
     let per_second = |count: fn(&StoreCounts) -> u64| Tps(stats.per_second(count));
@@ -54,11 +54,7 @@ fn put_counts(broker: &Broker, info: &mut Info) {
     info.put("putMessageFailedTimes", now.put_failed);
     info.put("putMessageSizeTotal", now.put_bytes);
     info.put("putMessageAverageSize", JavaDouble(now.put_bytes as f64 / put_messages as f64));
-    info.put("putMessageDistributeTime", "null");
-    info.put("putMessageEntireTimeMax", 0);
-    info.put("getMessageEntireTimeMax", 0);
-    info.put("putLatency99", "0.00");
-    info.put("putLatency999", "0.00");
+    put_unmeasured(info);
     info.put("putTps", per_second(|counts| counts.put_messages));
     info.put("getFoundTps", per_second(|counts| counts.get_found));
     info.put("getMissTps", per_second(|counts| counts.get_missed));
@@ -75,6 +71,15 @@ fn put_counts(broker: &Broker, info: &mut Info) {
     info.put("msgGetTotalYesterdayMorning", days.yesterday_morning.got_messages);
     info.put("msgGetTotalTodayMorning", days.today_morning.got_messages);
     info.put("msgGetTotalTodayNow", now.got_messages);
+}
+
+/// How long single puts and gets take.
+fn put_unmeasured(info: &mut Info) {
+    info.put("putMessageDistributeTime", "null");
+    info.put("putMessageEntireTimeMax", 0);
+    info.put("getMessageEntireTimeMax", 0);
+    info.put("putLatency99", "0.00");
+    info.put("putLatency999", "0.00");
 }
 
 fn put_disks(broker: &Broker, info: &mut Info) {
@@ -186,6 +191,16 @@ impl Display for Runtime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_measured_says_so() {
+        let mut info = Info::default();
+        put_unmeasured(&mut info);
+        assert_eq!(info.0["putMessageDistributeTime"], "null");
+        assert!(
+            ["putMessageEntireTimeMax", "putLatency99"].iter().all(|name| info.0[*name].starts_with('0'))
+        );
+    }
 
     #[test]
     fn numbers_as_java_writes_them() {

@@ -212,3 +212,18 @@ fn the_offsets_of_broadcasting_groups_are_kept_and_not_listed() {
     again.remove_topic("t");
     assert_eq!((again.query("g@broadcast", "t", 0), again.query("g", "t", 0)), (-1, -1));
 }
+
+#[test]
+fn a_group_is_forgotten_with_its_broadcasting_clients() {
+    let offsets = Lab::new().load();
+    for group in ["g", "g@broadcast", "h", "h@broadcast"] {
+        offsets.commit(&"client", group, "t", 0, 5);
+    }
+    offsets.commit_pull("g", "t", 0, 7);
+    offsets.assign_reset("g", "t", 1, 3);
+    offsets.remove_group("g");
+    let left = |group: &str| (offsets.query(group, "t", 0), offsets.query_pull(group, "t", 0));
+    assert_eq!([left("g"), left("g@broadcast")], [(-1, -1); 2]);
+    assert_eq!(offsets.query_then_erase_reset("g", "t", 1), None);
+    assert_eq!([left("h"), left("h@broadcast")], [(5, 5); 2]);
+}

@@ -205,6 +205,43 @@ fn changes_wait_for_registration() {
 }
 
 #[test]
+fn a_list_is_made_whole_or_not_at_all() {
+    let lab = Lab::new();
+    let topics = lab.load();
+    let asking = |name: &str, key: &str, value: &str| TopicConfig {
+        attributes: [(key.to_owned(), value.to_owned())].into(),
+        ..topic(name)
+    };
+    let bad = vec![topic("A"), asking("B", "+no.such", "1"), topic("C")];
+    assert_eq!(topics.update_list(bad).unwrap_err().0, "B");
+    assert!(["A", "B", "C"].iter().all(|name| !topics.contains(name)));
+    // One that is as it should be keeps none of the others away.
+    topics.update(topic("A")).unwrap();
+    topics.update_list(vec![topic("A"), asking("B", "+message.type", "FIFO")]).unwrap();
+    assert_eq!(lab.load().find("B").unwrap().attributes["message.type"], "FIFO");
+}
+
+#[test]
+fn pages_are_of_one_version() {
+    let topics = Lab::new().load();
+    topics.update_list(["B", "A", "D", "C"].map(topic).into()).unwrap();
+    let (whole, total) = topics.page(None, 0, usize::MAX);
+    let names: Vec<_> = whole.topic_config_table.into_keys().collect();
+    assert_eq!(names.len(), total);
+    let page = |version, seq, max| {
+        topics.page(version, seq, max).0.topic_config_table.into_keys().collect::<Vec<_>>()
+    };
+    let version = Some(topics.data_version());
+    assert_eq!(page(version, 0, 3), names[..3]);
+    assert_eq!(page(version, 2, 3), names[2..5]);
+    assert_eq!(page(version, total - 1, 3), names[total - 1..]);
+    assert!(page(version, total, 3).is_empty());
+    topics.update(topic("E")).unwrap();
+    assert_eq!(page(version, 2, 3), names[..3], "another version by now: from the first on");
+    assert_eq!(page(None, 2, 3), names[..3]);
+}
+
+#[test]
 fn creators_at_the_same_time_agree() {
     let lab = Lab::new();
     let topics = lab.load();

@@ -13,10 +13,10 @@ pub(super) const FRAME_FREE_BYTES: usize = 64 * 1024;
 /// Of replies that wait. They are written when there is a quarter of it: more waits for those alone who read slowly.
 pub(super) const OUTBOX_FREE_BYTES: usize = 4 * super::WRITE_EARLY_BYTES;
 
-/// Where memory is short, what holds some of it has to be through in so long, at an even pace ...
+/// Where memory is short, what holds some of it has to be through in so long, at an even pace.
 const SHORT_HELD_MAX: Duration = Duration::from_secs(10);
 
-/// ... that it may be so far behind.
+/// It may be so far behind, and stand still for so long.
 const SHORT_STALL_MAX: Duration = Duration::from_secs(1);
 
 /// A frame may wait so long for its room. Most clients have given up by then.
@@ -98,8 +98,11 @@ impl Pool {
         }
     }
 
-    /// Whether too little of `bytes` has moved since `since`.
-    pub(super) fn is_behind(&self, since: Instant, moved_bytes: usize, bytes: usize) -> bool {
+    /// Whether nothing moves since `moved`, or too little of `bytes` has since `since`.
+    pub(super) fn is_slow(&self, since: Instant, moved: Instant, moved_bytes: usize, bytes: usize) -> bool {
+        if moved.elapsed() >= self.stall_max {
+            return true;
+        }
         let late = since.elapsed().saturating_sub(self.stall_max);
         let expected_bytes = bytes as f64 * late.as_secs_f64() / self.held_max.as_secs_f64();
         (moved_bytes as f64) < expected_bytes
@@ -195,9 +198,11 @@ mod tests {
     fn the_pace_is_even() {
         let pool = &Budget::for_test(200, 10 * LONG, LONG).frames;
         let since = Instant::now().checked_sub(6 * LONG).unwrap();
-        assert!(pool.is_behind(since, 49, 100));
-        assert!(!pool.is_behind(since, 51, 100));
-        assert!(!pool.is_behind(Instant::now(), 0, 100));
+        let now = Instant::now();
+        assert!(pool.is_slow(since, now, 49, 100));
+        assert!(!pool.is_slow(since, now, 51, 100));
+        assert!(!pool.is_slow(now, now, 0, 100));
+        assert!(pool.is_slow(since, since, 99, 100), "it stands still");
     }
 
     #[tokio::test]

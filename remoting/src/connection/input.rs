@@ -13,6 +13,8 @@ use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
 const READ_BYTES: usize = 64 * 1024;
+/// Of a long frame; then others have their turn. The memory that it fills is new, and takes longer than what it copies.
+const LONG_READ_BYTES_MAX: usize = 256 * 1024;
 /// Buffers that a thread keeps for the next connection that has something to say.
 const SPARE_BUFFERS_MAX: usize = 4;
 
@@ -24,13 +26,28 @@ pub(super) struct Input {
     bytes: BytesMut,
     /// Of what is more than [`FRAME_FREE_BYTES`] of a frame that has begun.
     share: Share,
-    /// When such a frame began to wait for its share, and then when it got it.
-    long_since: Option<Instant>,
+    long: Option<Long>,
+}
+
+/// A frame of more than [`FRAME_FREE_BYTES`].
+#[derive(Clone, Copy)]
+struct Long {
+    /// It began to wait for its share, and then: it got it.
+    since: Instant,
+    /// Bytes of it came.
+    moved: Instant,
+}
+
+impl Long {
+    fn from_now() -> Long {
+        let now = Instant::now();
+        Long { since: now, moved: now }
+    }
 }
 
 impl Input {
     pub(super) fn new(budget: &'static Budget) -> Input {
-        Input { bytes: BytesMut::new(), share: Share::of(&budget.frames), long_since: None }
+        Input { bytes: BytesMut::new(), share: Share::of(&budget.frames), long: None }
     }
 
     /// What has been read and not been taken yet.
@@ -52,27 +69,32 @@ impl Input {
     /// Of a frame of `needed` bytes nothing more is read before there is room for the whole of it; and nothing beyond its end,
     /// so that no later frame keeps its memory.
     async fn fill_long(&mut self, stream: &mut (impl AsyncRead + Unpin), needed: usize) -> io::Result<usize> {
-        let since = *self.long_since.get_or_insert_with(Instant::now);
-        if self.share.bytes() == 0 {
-            if !self.share.take((needed - FRAME_FREE_BYTES) as u32, since).await {
-                return Err(overdue("its frame found no room"));
+        let mut long = *self.long.get_or_insert_with(Long::from_now);
+        match self.share.bytes() {
+            0 => {
+                if !self.share.take((needed - FRAME_FREE_BYTES) as u32, long.since).await {
+                    return Err(overdue("its frame found no room"));
+                }
+                long = Long::from_now();
+                self.long = Some(long);
             }
-            self.long_since = Some(Instant::now());
+            _ => tokio::task::yield_now().await,
         }
-        let pool = self.share.pool;
-        let (had, since) = (self.bytes.len(), self.long_since.unwrap_or(since));
-        tokio::select! {
+        let (pool, had) = (self.share.pool, self.bytes.len());
+        let count = tokio::select! {
             biased;
-            read = read(stream, &mut self.bytes, needed - had) => read,
-            () = pool.short_and(|| pool.is_behind(since, had, needed)) => {
-                Err(overdue("its frame comes too slowly while others wait"))
+            count = read(stream, &mut self.bytes, (needed - had).min(LONG_READ_BYTES_MAX)) => count?,
+            () = pool.short_and(|| pool.is_slow(long.since, long.moved, had, needed)) => {
+                return Err(overdue("its frame comes too slowly while others wait"));
             }
-        }
+        };
+        self.long = Some(Long { moved: Instant::now(), ..long });
+        Ok(count)
     }
 
     /// The long frame before has been taken, if there was one.
     fn end_long(&mut self) {
-        if self.long_since.take().is_some() {
+        if self.long.take().is_some() {
             self.share.release();
             self.bytes = BytesMut::new();
         }

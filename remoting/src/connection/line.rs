@@ -160,12 +160,13 @@ impl Line {
 
     /// Once memory is short and the peer reads too slowly what holds some. `since` is when it first did not take all at once.
     async fn overdue(&self, outbox: &Outbox, written: usize, since: &mut Option<Instant>) {
-        let since = *since.get_or_insert_with(Instant::now);
+        let moved = Instant::now();
+        let since = *since.get_or_insert(moved);
         let holds_any = || {
             let next_bytes = self.outbox.lock().as_ref().map_or(0, |next| next.share.bytes());
             outbox.share.bytes() + next_bytes > 0
         };
-        let is_slow = || holds_any() && self.budget.replies.is_behind(since, written, outbox.len());
+        let is_slow = || holds_any() && self.budget.replies.is_slow(since, moved, written, outbox.len());
         self.budget.replies.short_and(is_slow).await;
     }
 

@@ -1,5 +1,6 @@
 //! What hostile clients do. Each attack lasts for a phase, and asserts what it is answered.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,6 +11,8 @@ use compat_tests::client::{Pull, SUSPEND, Send, consumer_heartbeat, create_topic
 use compat_tests::lab::Running;
 use compat_tests::until;
 use compat_tests::wire::{Command, Connection};
+
+use crate::say;
 
 const WAIT: Duration = Duration::from_secs(30);
 const UPDATE_CONSUMER_OFFSET: i32 = 15;
@@ -22,6 +25,9 @@ const QUERY_CONSUME_TIME_SPAN: i32 = 303;
 /// `topics::QUEUES_MAX` of the broker.
 const QUEUES_MAX: i32 = 16_384;
 const FRAME_BYTES: usize = 16 << 20;
+/// Both ends of a connection whose client does not read; they were 3.6 MiB.
+const KERNEL_BYTES_MAX: usize = 3 << 19;
+const KERNEL_NOISE_BYTES: usize = 64 << 20;
 
 /// Both servers, and how much of each.
 type Attack = fn(&Running, &Running, &Sizes);
@@ -135,7 +141,8 @@ fn parked_pulls(broker: &Running, _: &Running, sizes: &Sizes) {
     let message = Send::plain(topic).queue_nums(1).body(b"wakes them").v1();
     assert_eq!(sender.ask(&message).unwrap().code, 0);
     let stream = TcpStream::connect(broker.addr).unwrap();
-    let (answered, sent, is_over) = (AtomicUsize::new(0), AtomicUsize::new(1), AtomicBool::new(false));
+    let (mut parked, answered, sent, is_over) =
+        (0, AtomicUsize::new(0), AtomicUsize::new(1), AtomicBool::new(false));
     thread::scope(|scope| {
         let mut reader = stream.try_clone().unwrap();
         let answered = &answered;
@@ -144,19 +151,21 @@ fn parked_pulls(broker: &Running, _: &Running, sizes: &Sizes) {
         let mut writer = stream.try_clone().unwrap();
         let (is_over, count) = (&is_over, sizes.parked_pulls);
         let sent = &sent;
-        scope.spawn(move || {
-            let mut to_send = count;
+        let writer = scope.spawn(move || {
+            let (mut to_send, mut parked) = (count, 0);
             while !is_over.load(Ordering::Relaxed) {
                 let pull = parked_pull(topic, sent.load(Ordering::Relaxed)).repeat(to_send.min(1000));
                 to_send -= to_send.min(1000);
                 if writer.write_all(&pull).is_err() {
-                    return;
+                    break;
                 }
+                parked += pull.len();
                 to_send += answered.swap(0, Ordering::Relaxed);
                 if to_send == 0 {
                     thread::sleep(Duration::from_millis(1));
                 }
             }
+            parked / parked_pull(topic, 1).len()
         });
         let ends = Instant::now() + sizes.phase;
         while Instant::now() < ends {
@@ -166,7 +175,10 @@ fn parked_pulls(broker: &Running, _: &Running, sizes: &Sizes) {
         }
         is_over.store(true, Ordering::Relaxed);
         let _ = stream.shutdown(Shutdown::Both);
+        parked = writer.join().unwrap();
     });
+    say(&format!("    {parked} pulls"));
+    assert!(parked > sizes.parked_pulls, "none was woken");
 }
 
 fn parked_pull(topic: &str, offset: usize) -> Vec<u8> {
@@ -207,13 +219,25 @@ fn unread_replies(broker: &Running, _: &Running, sizes: &Sizes) {
     let mut all_there = all_there;
     until(WAIT, || "all are derived".into(), || all_there().then_some(()));
     let pulls = Pull::of("UnreadGroup", topic).set("suspendTimeoutMillis", 0).command().encode().repeat(100);
+    let before = kernel_bytes();
     let streams: Vec<_> = (0..sizes.silent).map(|_| hostile_stream(broker.addr)).collect();
-    let ends = Instant::now() + sizes.phase;
+    let (mut most, ends) = (0, Instant::now() + sizes.phase);
     while Instant::now() < ends {
         // Who is stuck takes no more; who was closed neither.
         streams.iter().for_each(|mut stream| drop(stream.write(&pulls)));
         thread::sleep(Duration::from_millis(100));
+        most = most.max(kernel_bytes().saturating_sub(before));
     }
+    say(&format!("    {} MiB in the kernel", most >> 20));
+    assert!(most < KERNEL_NOISE_BYTES + sizes.silent * KERNEL_BYTES_MAX, "{most} bytes");
+}
+
+/// Of all TCP connections of this machine, other tests' too.
+fn kernel_bytes() -> usize {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let tcp = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
+    let pages = tcp.split_once(" mem ").map_or("0", |(_, pages)| pages.trim());
+    pages.parse::<usize>().expect("a number") * 4096
 }
 
 /// D6: 100 of them were 1.5 GiB.

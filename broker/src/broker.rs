@@ -113,7 +113,8 @@ impl Broker {
         let is_online = |group: &str, client_id: &str| self.clients.consumer(group, client_id).is_some();
         for least in self.broadcast_offsets.scan(is_online) {
             let client = &"BroadcastOffset";
-            self.offsets.commit(client, &least.group, &least.topic, least.queue_id, least.offset);
+            // Where there is no room for it, the next scan tries again.
+            let _ = self.offsets.commit(client, &least.group, &least.topic, least.queue_id, least.offset);
         }
     }
 }

@@ -7,6 +7,7 @@ mod tests;
 pub use notice::Notice;
 
 use crate::config::BrokerSettings;
+use crate::limit::{Full, Limit};
 use notice::Rounds;
 use parking_lot::RwLock;
 use process::clock::Clock;
@@ -19,6 +20,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Java: `ProducerManager.CHANNEL_EXPIRED_TIMEOUT`.
 pub const PRODUCER_IDLE_MS_MAX: u64 = 120_000;
+
+/// Clients in groups, at most: a client of three groups counts three times. 50,000 clients in 20 groups each have room.
+const MEMBERS_MAX: usize = 1_048_576;
+
+/// What groups subscribe takes so many bytes at most, names and tags with their overhead. A million plain subscriptions have room.
+const SUBSCRIPTION_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// A subscription, a tag, and a tag's code take so much besides their text.
+const SUBSCRIPTION_BYTES: usize = 320;
+const TAG_BYTES: usize = 40;
+const CODE_BYTES: usize = 8;
+
+/// Ids of clients and names of producer groups that are longer are refused. Consumer groups are made before they have clients.
+pub const NAME_BYTES_MAX: usize = 1024;
 
 /// One client on one connection. Java: `ClientChannelInfo`.
 #[derive(Clone)]
@@ -48,6 +63,8 @@ pub struct ConsumerGroup {
     pub subscriptions: HashMap<String, Arc<SubscriptionData>>,
     /// By [`Peer::id`].
     pub clients: HashMap<u64, Client>,
+    /// Of `subscriptions`, as they are counted.
+    subscription_bytes: usize,
 }
 
 impl ConsumerGroup {
@@ -79,7 +96,6 @@ pub struct Clients {
     producer_turn: AtomicUsize,
 }
 
-#[derive(Default)]
 struct Tables {
     consumers: HashMap<String, ConsumerGroup>,
     producers: HashMap<String, HashMap<u64, Client>>,
@@ -90,6 +106,9 @@ struct Tables {
     fingerprints: HashMap<String, i32>,
     /// Groups that a connection is in, so that its end costs no search.
     groups_of_peer: HashMap<u64, PeerGroups>,
+    /// Of consumer and producer groups.
+    members: Limit,
+    subscription_bytes: Limit,
 }
 
 #[derive(Default)]
@@ -102,7 +121,7 @@ impl Clients {
     /// Nobody is connected yet.
     pub fn new(settings: Live<BrokerSettings>, clock: Clock) -> Clients {
         let rounds = Rounds::new(clock.monotonic_ms());
-        let (tables, producer_turn) = (RwLock::default(), AtomicUsize::new(0));
+        let (tables, producer_turn) = (RwLock::new(Tables::new()), AtomicUsize::new(0));
         Clients { clock, settings, rounds, tables, producer_turn }
     }
 
@@ -170,16 +189,23 @@ impl Clients {
     }
 
     /// Registers or renews a consumer. True where the group's subscriptions are not all as the last heartbeat said, or
-    /// not known, so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`).
-    pub fn register_consumer(&self, client: &Client, heartbeat: &ConsumerHeartbeat<'_>) -> bool {
+    /// not known, so that the client must send them again (heartbeat V2's `IS_SUB_CHANGE`). An error where there is no room
+    /// for a new client, or for what it subscribes: then nothing has changed.
+    pub fn register_consumer(
+        &self,
+        client: &Client,
+        heartbeat: &ConsumerHeartbeat<'_>,
+    ) -> Result<bool, Full> {
         let data = heartbeat.data;
         let group_name = data.group_name.as_str();
-        let mut tables = self.tables.write();
+        let mut guard = self.tables.write();
+        let tables = &mut *guard;
         let peer_id = client.peer.id();
         // A connection that closed while its heartbeat was on the way would stay in the tables for good.
         if !client.peer.is_open() {
-            return false;
+            return Ok(false);
         }
+        tables.make_room(peer_id, heartbeat)?;
         tables.groups_of_peer.entry(peer_id).or_default().consumer.insert(group_name.to_owned());
         let known = tables.fingerprints.insert(group_name.to_owned(), heartbeat.fingerprint);
         let disagrees = known.is_some_and(|fingerprint| fingerprint != heartbeat.fingerprint);
@@ -189,13 +215,16 @@ impl Clients {
         group.consume_from_where = data.consume_from_where;
         let joined = group.join(group_name, client);
         let resubscribed = heartbeat.with_subscriptions && group.subscribe(group_name, data);
+        let bytes = group.subscriptions.values().map(|subscription| memory_bytes(subscription)).sum();
+        tables.subscription_bytes.free(std::mem::replace(&mut group.subscription_bytes, bytes));
+        tables.subscription_bytes.take_anyhow(bytes);
         let changed = joined || resubscribed;
         let notice = (changed && heartbeat.notify).then(|| self.changed(group_name, group)).flatten();
         // We, or the group's last connection, were gone meanwhile: nobody would ever say again what the group subscribes.
         let is_forgotten = !heartbeat.with_subscriptions && group.subscriptions.is_empty();
-        drop(tables);
+        drop(guard);
         notice.into_iter().for_each(Notice::send);
-        disagrees || is_forgotten
+        Ok(disagrees || is_forgotten)
     }
 
     /// True if the group has no client left. The others are told even if the connection was not in the group.
@@ -214,19 +243,23 @@ impl Clients {
         is_empty
     }
 
-    /// Adds or renews a producer of the group, unless its connection is closed by now.
-    pub fn register_producer(&self, client: &Client, group: &str) {
+    /// Adds or renews a producer of the group, unless its connection is closed by now. An error where there is no room for it.
+    pub fn register_producer(&self, client: &Client, group: &str) -> Result<(), Full> {
         let mut tables = self.tables.write();
         if !client.peer.is_open() {
-            return;
+            return Ok(());
         }
         let peer_id = client.peer.id();
+        if !tables.producers.get(group).is_some_and(|clients| clients.contains_key(&peer_id)) {
+            tables.members.take(1)?;
+        }
         tables.groups_of_peer.entry(peer_id).or_default().producer.insert(group.to_owned());
         let known = tables.producers.entry(group.to_owned()).or_default().insert(peer_id, client.clone());
         if known.is_none() {
             tables.producer_peers.insert(client.client_id.clone(), client.peer.clone());
             tracing::info!("new producer in {group}: {} {}", client.client_id, client.peer.remote_addr());
         }
+        Ok(())
     }
 
     /// The connection's client is no producer of the group any more.
@@ -325,15 +358,52 @@ fn notice(group_name: &str, group: &ConsumerGroup) -> Notice {
     Notice { group: group_name.to_owned(), peers }
 }
 
+/// About what a subscription takes.
+fn memory_bytes(subscription: &SubscriptionData) -> usize {
+    let SubscriptionData { topic, sub_string, expression_type, tags_set, code_set, .. } = subscription;
+    let tag_bytes: usize = tags_set.iter().map(|tag| tag.len() + TAG_BYTES).sum();
+    let text_bytes = 2 * topic.len() + sub_string.len() + expression_type.len();
+    SUBSCRIPTION_BYTES + text_bytes + tag_bytes + CODE_BYTES * code_set.len()
+}
+
 impl Tables {
+    fn new() -> Tables {
+        Tables {
+            consumers: HashMap::new(),
+            producers: HashMap::new(),
+            producer_peers: HashMap::new(),
+            fingerprints: HashMap::new(),
+            groups_of_peer: HashMap::new(),
+            members: Limit::new("clients in groups", MEMBERS_MAX),
+            subscription_bytes: Limit::new("bytes of subscriptions", SUBSCRIPTION_BYTES_MAX),
+        }
+    }
+
+    /// Counts the client where it is new to the group, unless that or what it subscribes has no room.
+    fn make_room(&self, peer_id: u64, heartbeat: &ConsumerHeartbeat<'_>) -> Result<(), Full> {
+        let group = self.consumers.get(&heartbeat.data.group_name);
+        if heartbeat.with_subscriptions {
+            let bytes: usize = heartbeat.data.subscription_data_set.iter().map(memory_bytes).sum();
+            let more_bytes = bytes.saturating_sub(group.map_or(0, |group| group.subscription_bytes));
+            self.subscription_bytes.take(more_bytes)?;
+            self.subscription_bytes.free(more_bytes);
+        }
+        if !group.is_some_and(|group| group.clients.contains_key(&peer_id)) {
+            self.members.take(1)?;
+        }
+        Ok(())
+    }
+
     /// Whether the connection was in the group, which is gone with its last one.
     fn leave_consumers(&mut self, peer_id: u64, group_name: &str) -> bool {
         let Some(group) = self.consumers.get_mut(group_name) else { return false };
         let client = group.clients.remove(&peer_id);
         if let Some(client) = &client {
             tracing::info!("consumer of {group_name} left: {}", client.client_id);
+            self.members.free(1);
         }
         if group.clients.is_empty() {
+            self.subscription_bytes.free(group.subscription_bytes);
             self.consumers.remove(group_name);
         }
         client.is_some()
@@ -347,6 +417,7 @@ impl Tables {
         }
         if let Some(client) = client {
             tracing::info!("producer of {group} left: {}", client.client_id);
+            self.members.free(1);
             self.forget_producer_peer(&client);
         }
     }

@@ -17,6 +17,7 @@ mod dispatch;
 mod golden;
 pub mod groups;
 pub mod handler;
+pub mod limit;
 pub mod locks;
 pub mod long_poll;
 pub mod offsets;

@@ -6,8 +6,10 @@ mod tests;
 
 use crate::broadcast_offsets::BROADCAST_SUFFIX;
 use crate::config::BrokerSettings;
+use crate::limit::{Full, Limit};
 use crate::persister::ConfigTable;
 use crate::table_file::TableFile;
+use crate::topic_validator::is_system_group;
 use crate::topics::QUEUES_MAX;
 use parking_lot::Mutex;
 use process::clock::Clock;
@@ -30,6 +32,13 @@ const SHARDS: usize = 16;
 /// Where the one offset of a group that is an LMQ is kept. Java: `MixAll.LMQ_QUEUE_ID`.
 const LMQ_QUEUE_ID: i32 = 0;
 
+/// What all offsets take, at most; beyond it groups get none in further topics and queues. 100,000 queues that ten groups
+/// consume each have room, and half a million pairs of a topic and a group.
+const OFFSETS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// A topic and a group, and a queue of theirs, are counted as so much.
+const KEY_BYTES: usize = 256;
+const QUEUE_BYTES: usize = size_of::<(i32, i64)>();
+
 /// Asked at every pull: a look-up allocates nothing.
 pub struct ConsumerOffsets {
     settings: Live<BrokerSettings>,
@@ -40,6 +49,7 @@ pub struct ConsumerOffsets {
     data_version: Mutex<DataVersion>,
     commits: AtomicU64,
     hasher: RandomState,
+    bytes: Limit,
     /// By the group's hash.
     shards: [Mutex<Shard>; SHARDS],
 }
@@ -66,21 +76,21 @@ impl QueueOffsets {
         self.position(queue_id).ok().map(|at| self.0[at].1)
     }
 
-    /// Returns the offset that was there.
-    fn put(&mut self, queue_id: i32, offset: i64) -> Option<i64> {
+    /// Returns the offset that was there; an error where there is no room for another queue.
+    fn put(&mut self, room: Room<'_>, queue_id: i32, offset: i64) -> Result<Option<i64>, Full> {
         match self.position(queue_id) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at].1, offset)),
-            Err(at) => {
-                if (0..QUEUES_MAX).contains(&queue_id) {
-                    self.0.insert(at, (queue_id, offset));
-                }
-                None
+            Ok(at) => return Ok(Some(std::mem::replace(&mut self.0[at].1, offset))),
+            Err(at) if (0..QUEUES_MAX).contains(&queue_id) => {
+                room.take(QUEUE_BYTES)?;
+                self.0.insert(at, (queue_id, offset));
             }
+            Err(_) => {}
         }
+        Ok(None)
     }
 
-    fn remove(&mut self, queue_id: i32) -> Option<i64> {
-        self.position(queue_id).ok().map(|at| self.0.remove(at).1)
+    fn bytes(&self) -> usize {
+        self.0.len() * QUEUE_BYTES
     }
 
     fn position(&self, queue_id: i32) -> Result<usize, usize> {
@@ -89,6 +99,26 @@ impl QueueOffsets {
 
     fn to_map(&self) -> BTreeMap<i32, i64> {
         self.0.iter().copied().collect()
+    }
+}
+
+/// Where a group's offsets are counted.
+#[derive(Clone, Copy)]
+struct Room<'a> {
+    bytes: &'a Limit,
+    /// The broker's own groups have their offsets in any case.
+    is_sure: bool,
+}
+
+impl Room<'_> {
+    fn take(self, bytes: usize) -> Result<(), Full> {
+        match self.is_sure {
+            true => {
+                self.bytes.take_anyhow(bytes);
+                Ok(())
+            }
+            false => self.bytes.take(bytes),
+        }
     }
 }
 
@@ -111,6 +141,7 @@ impl ConsumerOffsets {
             data_version: Mutex::new(stored.data_version.unwrap_or(new_version)),
             commits: AtomicU64::new(0),
             hasher: RandomState::new(),
+            bytes: Limit::new("bytes of offsets", OFFSETS_BYTES_MAX),
             shards: Default::default(),
         };
         let lmqs = stored.lmq_offset_table.unwrap_or_default().into_iter();
@@ -118,19 +149,32 @@ impl ConsumerOffsets {
         // Java reads no pull offsets back either.
         for (key, queues) in stored.offset_table.into_iter().chain(lmqs) {
             match key.split_once(TOPIC_GROUP_SEPARATOR) {
-                Some((topic, group)) => offsets.with_topic(group, topic, |topic| {
-                    topic.committed = QueueOffsets(queues.into_iter().collect());
-                }),
+                Some((topic, group)) => {
+                    // What is there is kept.
+                    offsets.bytes.take_anyhow(KEY_BYTES + queues.len() * QUEUE_BYTES);
+                    let committed = QueueOffsets(queues.into_iter().collect());
+                    let mut shard = offsets.shard(group).lock();
+                    let topics = shard.entry(group.to_owned()).or_default();
+                    topics.insert(topic.to_owned(), TopicOffsets { committed, ..TopicOffsets::default() });
+                }
                 None => tracing::warn!("{}: {key} names no topic and group", path.display()),
             }
         }
         Ok(offsets)
     }
 
-    /// Java: `commitOffset`. `client` is for the log.
-    pub fn commit(&self, client: &dyn Display, group: &str, topic: &str, queue_id: i32, offset: i64) {
+    /// Java: `commitOffset`. `client` is for the log. An error where there is no room for a further queue.
+    pub fn commit(
+        &self,
+        client: &dyn Display,
+        group: &str,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+    ) -> Result<(), Full> {
         let queue_id = self.kept_queue_id(group, queue_id);
-        let before = self.with_topic(group, topic, |topic| topic.committed.put(queue_id, offset));
+        let before =
+            self.with_topic(group, topic, |topic, room| topic.committed.put(room, queue_id, offset))?;
         if let Some(before) = before.filter(|before| offset < *before) {
             tracing::warn!(
                 "{client} moves {group} in {topic} queue {queue_id} back from {before} to {offset}"
@@ -142,12 +186,15 @@ impl ConsumerOffsets {
             self.data_version.lock().next(0, self.clock.wall_ms());
         }
         self.file.note_change();
+        Ok(())
     }
 
-    /// Java: `commitPullOffset`.
+    /// Java: `commitPullOffset`. Not kept where there is no room for a further queue.
     pub fn commit_pull(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
-        self.with_topic(group, topic, |topic| topic.pulled.put(queue_id, offset));
-        self.file.note_change();
+        let put = |topic: &mut TopicOffsets, room: Room<'_>| topic.pulled.put(room, queue_id, offset);
+        if self.with_topic(group, topic, put).is_ok() {
+            self.file.note_change();
+        }
     }
 
     /// The next offset to consume, -1 if the group has none in this queue. Java: `queryOffset`.
@@ -182,17 +229,19 @@ impl ConsumerOffsets {
         self.look(group, topic, |topic| topic.committed.to_map()).unwrap_or_default()
     }
 
-    /// Answers `offset` to the next query of the queue, and makes it the committed one. Java: `assignResetOffset`.
-    pub fn assign_reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+    /// Answers `offset` to the next query of the queue, and makes it the committed one. An error where there is no room for a
+    /// further queue. Java: `assignResetOffset`.
+    pub fn assign_reset(&self, group: &str, topic: &str, queue_id: i32, offset: i64) -> Result<(), Full> {
         if topic.is_empty() || group.is_empty() || queue_id < 0 || offset < 0 {
             tracing::warn!("no reset of {group} in {topic} queue {queue_id} to {offset}");
-            return;
+            return Ok(());
         }
-        self.with_topic(group, topic, |topic| {
-            topic.reset.put(queue_id, offset);
-            topic.committed.put(queue_id, offset);
-        });
+        self.with_topic(group, topic, |topic, room| {
+            topic.committed.put(room, queue_id, offset)?;
+            topic.reset.put(room, queue_id, offset)
+        })?;
         self.file.note_change();
+        Ok(())
     }
 
     /// Java: `hasOffsetReset`.
@@ -203,31 +252,40 @@ impl ConsumerOffsets {
     /// Java: `queryThenEraseResetOffset`.
     pub fn query_then_erase_reset(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
         let mut shard = self.shard(group).lock();
-        shard.get_mut(group)?.get_mut(topic)?.reset.remove(queue_id)
+        let reset = &mut shard.get_mut(group)?.get_mut(topic)?.reset;
+        let at = reset.position(queue_id).ok()?;
+        self.bytes.free(QUEUE_BYTES);
+        Some(reset.0.remove(at).1)
     }
 
     /// Java: `clearPullOffset`.
     pub fn clear_pull(&self, group: &str, topic: &str) {
         let mut shard = self.shard(group).lock();
         if let Some(offsets) = shard.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
-            offsets.pulled = QueueOffsets::default();
+            self.bytes.free(std::mem::take(&mut offsets.pulled).bytes());
         }
     }
 
-    /// Java: `cloneOffset`.
-    pub fn clone_offsets(&self, from_group: &str, to_group: &str, topic: &str) {
+    /// An error where there is no room for them. Java: `cloneOffset`.
+    pub fn clone_offsets(&self, from_group: &str, to_group: &str, topic: &str) -> Result<(), Full> {
         if let Some(committed) = self.look(from_group, topic, |topic| topic.committed.clone()) {
-            self.with_topic(to_group, topic, |topic| topic.committed = committed);
+            self.with_topic(to_group, topic, |topic, room| {
+                room.take(committed.bytes())?;
+                room.bytes.free(std::mem::replace(&mut topic.committed, committed).bytes());
+                Ok(())
+            })?;
             self.file.note_change();
         }
+        Ok(())
     }
 
     /// Forgets a group, and what its broadcasting clients left. Java: `removeOffset`.
     pub fn remove_group(&self, group: &str) {
-        let broadcasting = [group, BROADCAST_SUFFIX].concat();
-        self.shard(&broadcasting).lock().remove(&broadcasting);
-        let is_removed = self.shard(group).lock().remove(group).is_some();
-        tracing::info!("offsets of group {group} removed: {is_removed}");
+        for name in [group, &[group, BROADCAST_SUFFIX].concat()] {
+            let removed = self.shard(name).lock().remove(name);
+            tracing::info!("offsets of group {name} removed: {}", removed.is_some());
+            self.bytes.free(removed.iter().flat_map(HashMap::values).map(TopicOffsets::bytes).sum());
+        }
         self.file.note_change();
     }
 
@@ -235,7 +293,7 @@ impl ConsumerOffsets {
     pub fn remove_topic(&self, topic: &str) {
         for shard in &self.shards {
             shard.lock().retain(|_, topics| {
-                topics.remove(topic);
+                self.bytes.free(topics.remove(topic).map_or(0, |offsets| offsets.bytes()));
                 !topics.is_empty()
             });
         }
@@ -313,15 +371,22 @@ impl ConsumerOffsets {
         Some(look(shard.get(group)?.get(topic)?))
     }
 
-    /// Changes what is known of a topic, which is new if need be.
-    fn with_topic<T>(&self, group: &str, topic: &str, change: impl FnOnce(&mut TopicOffsets) -> T) -> T {
+    /// Changes what is known of a topic, which is new if need be. An error where there is no room for it.
+    fn with_topic<T>(
+        &self,
+        group: &str,
+        topic: &str,
+        change: impl FnOnce(&mut TopicOffsets, Room<'_>) -> Result<T, Full>,
+    ) -> Result<T, Full> {
+        let room = Room { bytes: &self.bytes, is_sure: is_system_group(group) };
         let mut shard = self.shard(group).lock();
         // Not the entry API, which would copy both names each time.
         if let Some(offsets) = shard.get_mut(group).and_then(|topics| topics.get_mut(topic)) {
-            return change(offsets);
+            return change(offsets, room);
         }
+        room.take(KEY_BYTES)?;
         let topics = shard.entry(group.to_owned()).or_default();
-        change(topics.entry(topic.to_owned()).or_default())
+        change(topics.entry(topic.to_owned()).or_default(), room)
     }
 }
 
@@ -333,6 +398,11 @@ fn is_listed(group: &str) -> bool {
 impl TopicOffsets {
     fn is_committed(&self) -> bool {
         !self.committed.0.is_empty()
+    }
+
+    /// As they are counted.
+    fn bytes(&self) -> usize {
+        KEY_BYTES + self.committed.bytes() + self.pulled.bytes() + self.reset.bytes()
     }
 }
 

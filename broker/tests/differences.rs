@@ -192,6 +192,21 @@ async fn a_heartbeat_of_unknown_names_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_in_heartbeats_are_so_long() {
+    let lab = Lab::new().await;
+    let client = lab.client();
+    let beat = async |client_id: String, group: String| {
+        let body = format!(r#"{{"clientID":"{client_id}","producerDataSet":[{{"groupName":"{group}"}}]}}"#);
+        client.ask(RequestCode::HEART_BEAT, &[], body.as_bytes()).await.response_code()
+    };
+    let [most, more] = [1024, 1025].map(|bytes| "n".repeat(bytes));
+    assert_eq!(beat(most.clone(), most.clone()).await, ResponseCode::SUCCESS);
+    assert_eq!(beat(more.clone(), most.clone()).await, ResponseCode::INVALID_PARAMETER);
+    assert_eq!(beat(most, more).await, ResponseCode::INVALID_PARAMETER);
+    lab.running.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_to_a_client_that_leaves_fails_at_once() {
     let lab = Lab::new().await;
     let (consumer, admin) = (lab.client(), lab.client());

@@ -100,6 +100,18 @@ impl Job {
         Job::Process { child: Mutex::new(child), home: spec.home.clone() }
     }
 
+    /// As this machine counts: what `/proc` says of it can be read, where the Docker daemon is this machine's.
+    pub fn pid(&self) -> u32 {
+        match self {
+            Job::Container { container, .. } => {
+                let shown = ["inspect", "-f", "{{.State.Pid}}", container.id()];
+                let output = Command::new("docker").args(shown).output().expect("docker starts");
+                String::from_utf8_lossy(&output.stdout).trim().parse().expect("it runs")
+            }
+            Job::Process { child, .. } => child.lock().expect("no holder panics").id(),
+        }
+    }
+
     /// Where its sockets are reached, from the tests and from other jobs of the lab.
     pub fn ip(&self) -> IpAddr {
         match self {

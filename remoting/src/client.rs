@@ -1,7 +1,7 @@
 //! Calls other servers: one connection an address, opened when first needed. Java: `NettyRemotingClient`.
 
 use crate::command::{Codec, Command};
-use crate::connection::{self, Call, CallError, Outcome, Peer, Service};
+use crate::connection::{self, Budget, Call, CallError, Outcome, Peer, Service};
 use crate::refusal::Refusal;
 use crate::tls::ClientTls;
 use parking_lot::Mutex;
@@ -116,7 +116,8 @@ impl<S: Service> Client<S> {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = Peer::socket(remote, local, self.config.codec, self.service.observer());
+        let peer =
+            Peer::socket(remote, local, self.config.codec, self.service.observer(), Budget::of_process());
         let (task_peer, service) = (peer.clone(), self.service.clone());
         tokio::spawn(async move { connection::run(stream, &task_peer, &*service).await });
         peer

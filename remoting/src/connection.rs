@@ -1,6 +1,7 @@
 //! One connection, whichever end opened it: one task reads what has come, handles every whole frame in it and
 //! writes all replies with one vectored write.
 
+mod budget;
 mod call;
 mod input;
 mod line;
@@ -11,6 +12,7 @@ mod responder;
 use crate::command::Command;
 use crate::frame::{self, FrameError};
 use crate::refusal::Refusal;
+pub use budget::{Budget, HELD_BYTES_MAX};
 use call::Runs;
 pub use call::{Call, Outcome, Taken, Work};
 use input::Input;
@@ -106,7 +108,7 @@ async fn serve<S: Service + ?Sized>(
     service: &S,
 ) -> End {
     let Some(line) = peer.line() else { return End::Ours };
-    let mut input = Input::default();
+    let mut input = Input::new(line.budget());
     let mut received = Instant::now();
     loop {
         tokio::select! {

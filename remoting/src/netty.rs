@@ -3,6 +3,7 @@
 
 use crate::Codec;
 use crate::client::ClientConfig;
+use crate::connection::Budget;
 use crate::server::ServerConfig;
 use crate::tls::{ClientTls, ClientTlsSettings, Tls, TlsSettings};
 use process::config::Environment;
@@ -44,6 +45,7 @@ pub fn server_config(settings: &NettyServerConfig, environment: &Environment) ->
         receive_buffer_bytes: settings.server_socket_rcv_buf_bytes,
         codec: Codec::of_environment(),
         tls: Arc::new(Tls::new(TlsSettings::read(|name| tls.get(name)))),
+        budget: Budget::of_process(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Listens, and serves each connection on a task of its own. Java: `NettyRemotingServer`.
 
 use crate::command::Codec;
-use crate::connection::{self, Peer, Service};
+use crate::connection::{self, Budget, Peer, Service};
 use crate::preamble::{self, PreambleError, Stream};
 use crate::tls::{Tls, TlsSettings};
 use parking_lot::Mutex;
@@ -21,6 +21,10 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// A TLS peer is told of the end as long as this; one that has stopped reading is not waited for.
 const TLS_CLOSE_PATIENCE: Duration = Duration::from_millis(50);
 
+/// Of replies that the kernel has taken and not sent. Its own buffer grows to megabytes for a peer that does not read; what is
+/// sent and not acknowledged is not counted, so that no long way gets slower.
+pub const UNSENT_BYTES_MAX: u32 = 256 * 1024;
+
 /// How to listen and to keep connections.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -30,14 +34,16 @@ pub struct ServerConfig {
     /// a TLS handshake say, may take this long as a whole.
     /// Java: `serverChannelMaxIdleTimeSeconds`.
     pub idle_max: Duration,
-    /// 0 leaves it to the kernel. Java: `serverSocketSndBufSize`, `serverSocketRcvBufSize`.
+    /// 0 leaves it to the kernel, which holds no more than [`UNSENT_BYTES_MAX`] unsent. Java: `serverSocketSndBufSize`.
     pub send_buffer_bytes: usize,
-    /// As `send_buffer_bytes`.
+    /// 0 leaves it to the kernel. Java: `serverSocketRcvBufSize`.
     pub receive_buffer_bytes: usize,
     /// The encoding of the headers that are sent.
     pub codec: Codec,
     /// TLS on the same port.
     pub tls: Arc<Tls>,
+    /// What its connections' long frames and waiting replies are counted in.
+    pub budget: &'static Budget,
 }
 
 impl Default for ServerConfig {
@@ -49,6 +55,7 @@ impl Default for ServerConfig {
             receive_buffer_bytes: 0,
             codec: Codec::of_environment(),
             tls: Arc::new(Tls::new(TlsSettings::default())),
+            budget: Budget::of_process(),
         }
     }
 }
@@ -151,7 +158,8 @@ fn listen_on(addr: SocketAddr, config: &ServerConfig) -> io::Result<TcpListener>
 }
 
 async fn accept<S: Service>(listener: TcpListener, config: ServerConfig, service: Arc<S>, peers: Peers) {
-    let shared = Arc::new(Shared { service, peers, codec: config.codec, tls: config.tls.clone() });
+    let (codec, tls, budget) = (config.codec, config.tls.clone(), config.budget);
+    let shared = Arc::new(Shared { service, peers, codec, tls, budget });
     loop {
         match listener.accept().await {
             Ok((stream, remote_addr)) => {
@@ -179,10 +187,11 @@ fn canonical(addr: SocketAddr) -> SocketAddr {
 
 fn set_up(stream: &TcpStream, config: &ServerConfig) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    if config.send_buffer_bytes > 0 {
-        SockRef::from(stream).set_send_buffer_size(config.send_buffer_bytes)?;
+    let socket = SockRef::from(stream);
+    match config.send_buffer_bytes {
+        0 => socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX),
+        bytes => socket.set_send_buffer_size(bytes),
     }
-    Ok(())
 }
 
 /// What the connections of one listening socket share.
@@ -191,12 +200,13 @@ struct Shared<S> {
     peers: Peers,
     codec: Codec,
     tls: Arc<Tls>,
+    budget: &'static Budget,
 }
 
 async fn serve<S: Service>(stream: TcpStream, socket_addr: SocketAddr, shared: Arc<Shared<S>>) {
     let Ok(local_addr) = stream.local_addr() else { return };
     let observer = shared.service.observer();
-    let peer = Peer::socket(socket_addr, canonical(local_addr), shared.codec, observer);
+    let peer = Peer::socket(socket_addr, canonical(local_addr), shared.codec, observer, shared.budget);
     shared.peers.lock().insert(peer.id(), peer.clone());
     let _listed = Listed { peers: &shared.peers, id: peer.id() };
     let opened = tokio::select! {

@@ -2,7 +2,7 @@
 
 use super::{json_body, ok, ok_with_body, ok_with_header, pull};
 use crate::broker::Broker;
-use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat};
+use crate::clients::{Client, ConsumerGroup, ConsumerHeartbeat, NAME_BYTES_MAX};
 use crate::consumer_filter::SQL92;
 use crate::topic_validator;
 use crate::topics::topic_sys_flag;
@@ -20,10 +20,15 @@ use remoting::header::required;
 use remoting::{Call, Command, ExtFields, Outcome, Refusal, ResponseCode, json};
 use std::sync::Arc;
 
-/// Registers a client in its groups; the answer says whether it is to send all its subscriptions. Refused only if the
-/// body is unreadable. Java: `ClientManageProcessor.heartBeat`.
+/// Registers a client in its groups; the answer says whether it is to send all its subscriptions. Refused if the body is
+/// unreadable, if a name in it is too long, or with SYSTEM_BUSY if there is no room for more clients. Java: `ClientManageProcessor.heartBeat`.
 pub fn heart_beat(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let data: HeartbeatData = json_body(&call.request.body.bytes())?;
+    let groups = data.producer_data_set.iter().map(|producer| &producer.group_name);
+    if groups.chain([&data.client_id]).any(|name| name.len() > NAME_BYTES_MAX) {
+        let remark = format!("a client's id or group is longer than {NAME_BYTES_MAX} bytes");
+        return Err(Refusal::new(ResponseCode::INVALID_PARAMETER, remark));
+    }
     let is_v2 = data.heartbeat_fingerprint != 0;
     let client =
         broker.clients.client(call.peer(), data.client_id, call.request.language, call.request.version);
@@ -34,7 +39,7 @@ pub fn heart_beat(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refu
             consumer_beat(broker, &client, consumer, with_subscriptions, data.heartbeat_fingerprint)?;
     }
     for producer in &data.producer_data_set {
-        broker.clients.register_producer(&client, &producer.group_name);
+        broker.clients.register_producer(&client, &producer.group_name)?;
     }
     let mut ext = ExtFields::empty();
     ext.push("IS_SUPPORT_HEART_BEAT_V2", true);
@@ -64,7 +69,7 @@ fn consumer_beat(
     broker.group_topic(&topic, group.retry_queue_nums, has_order_topic, sys_flag);
     let notify = group.notify_consumer_ids_changed_enable;
     let heartbeat = ConsumerHeartbeat { data, with_subscriptions, fingerprint, notify };
-    let disagrees = broker.clients.register_consumer(client, &heartbeat);
+    let disagrees = broker.clients.register_consumer(client, &heartbeat)?;
     if with_subscriptions {
         broker.consumer_filters.register_all(group_name, &data.subscription_data_set);
     }

@@ -43,7 +43,8 @@ fn first_message_is_in_memory(broker: &Broker, topic: &str, queue_id: i32) -> Re
     Ok(result.status == GetMessageStatus::Found && result.resident)
 }
 
-/// Notes how far a group is in a queue, unless an admin has just set it. Refused if topic or group does not exist.
+/// Notes how far a group is in a queue, unless an admin has just set it. Refused if topic or group does not exist, or
+/// with SYSTEM_BUSY if there is no room for a further queue.
 pub fn update_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outcome, Refusal> {
     let header = UpdateConsumerOffsetRequestHeader::decode(&call.request.ext);
     let (group, topic) = (header.consumer_group.unwrap_or("null"), required(header.topic, "topic")?);
@@ -68,6 +69,6 @@ pub fn update_consumer_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<O
         let reply = Command::success().with_remark("Offset has been previously reset");
         return Ok(Outcome::Now(reply.with_ext(ExtFields::empty())));
     }
-    broker.offsets.commit(&call.peer().remote_addr(), group, topic, queue_id, offset);
+    broker.offsets.commit(&call.peer().remote_addr(), group, topic, queue_id, offset)?;
     ok_with_header()
 }

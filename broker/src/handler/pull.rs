@@ -286,6 +286,7 @@ fn note_offsets(
         && wanted.sys_flag & pull_sys_flag::COMMIT_OFFSET != 0
         && let Some(offset) = wanted.commit_offset
     {
-        broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
+        // Where there is no room for it, the pull is answered nevertheless.
+        let _ = broker.offsets.commit(&peer.remote_addr(), group, topic, queue_id, offset);
     }
 }

@@ -73,19 +73,21 @@ fn reset_here(broker: &Broker, header: &ResetOffsetRequestHeader<'_>) -> Result<
         let remark = format!("Group {group} does not exist");
         return Err(Refusal::new(ResponseCode::SUBSCRIPTION_GROUP_NOT_EXIST, remark));
     }
-    let by_time = |queue_id| Ok((queue_id, offset_by_time(broker, topic, queue_id, header.timestamp_ms)?));
+    let by_time = |queue_id| -> Result<_, Refusal> {
+        Ok((queue_id, offset_by_time(broker, topic, queue_id, header.timestamp_ms)?))
+    };
     let offsets = match header.queue_id.filter(|queue_id| *queue_id >= 0) {
         Some(queue_id) => match header.offset.filter(|offset| *offset != NO_OFFSET) {
             Some(offset) => Offsets::from([(queue_id, in_range(broker, topic, queue_id, offset)?)]),
             None => Offsets::from([by_time(queue_id)?]),
         },
-        None => queue_ids(config.read_queue_nums).map(by_time).collect::<Result<_, _>>()?,
+        None => queue_ids(config.read_queue_nums).map(by_time).collect::<Result<_, Refusal>>()?,
     };
     if offsets.is_empty() {
         return Err(failed("No queues to reset.".to_owned()));
     }
     for (queue_id, offset) in &offsets {
-        broker.offsets.assign_reset(group, topic, *queue_id, *offset);
+        broker.offsets.assign_reset(group, topic, *queue_id, *offset)?;
     }
     Ok(offsets)
 }
@@ -208,7 +210,7 @@ pub fn clone_group_offset(broker: &Arc<Broker>, call: &mut Call) -> Result<Outco
         );
         return ok();
     }
-    broker.offsets.clone_offsets(from, to, topic);
+    broker.offsets.clone_offsets(from, to, topic)?;
     ok()
 }
 

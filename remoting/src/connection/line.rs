@@ -1,7 +1,8 @@
 //! The socket's side of a peer: what waits to be written to it, what its task has yet to run, and how that is woken.
 
+use super::budget::Budget;
 use super::call::Rest;
-use super::outbox::{OUTBOX_BYTES_MAX, Outbox, SLICES_MAX};
+use super::outbox::{Outbox, Overfull, SLICES_MAX};
 use super::responder::Queued;
 use crate::command::{Codec, Command};
 use parking_lot::Mutex;
@@ -25,7 +26,8 @@ thread_local! {
 
 pub(super) struct Line {
     codec: Codec,
-    /// None once the connection has ended.
+    budget: &'static Budget,
+    /// None once the connection has ended, or more was to wait than may.
     outbox: Mutex<Option<Outbox>>,
     /// None once the connection has ended.
     inbox: Mutex<Option<VecDeque<Rest>>>,
@@ -42,14 +44,12 @@ pub(super) struct Line {
 /// and its replies lie in memory, ours and the kernel's. Java waits.
 const STALL_MAX: Duration = Duration::from_secs(15);
 
-/// More waits than [`OUTBOX_BYTES_MAX`].
-pub(super) struct ReadsTooSlowly;
-
 impl Line {
-    pub(super) fn new(codec: Codec) -> Line {
+    pub(super) fn new(codec: Codec, budget: &'static Budget) -> Line {
         Line {
             codec,
-            outbox: Mutex::new(Some(Outbox::default())),
+            budget,
+            outbox: Mutex::new(Some(Outbox::new(budget))),
             inbox: Mutex::new(Some(VecDeque::new())),
             woken: Notify::new(),
             closed: Notify::new(),
@@ -59,20 +59,25 @@ impl Line {
         }
     }
 
-    /// Adds to what is written when the connection's task comes to it; see [`Line::wake`].
-    pub(super) fn push(&self, command: Command) -> Result<Queued, ReadsTooSlowly> {
-        let mut outbox = self.outbox.lock();
-        let Some(outbox) = outbox.as_mut() else { return Ok(Queued::default()) };
+    /// Adds to what is written when the connection's task comes to it; see [`Line::wake`]. After an error no more is written.
+    pub(super) fn push(&self, command: Command) -> Result<Queued, Overfull> {
+        let mut slot = self.outbox.lock();
+        let Some(outbox) = slot.as_mut() else { return Ok(Queued::default()) };
         if outbox.is_empty() {
             let spare = SPARE.with_borrow_mut(Vec::pop);
-            *outbox = Outbox::with_buffer(spare.unwrap_or_default());
+            outbox.set_buffer(spare.unwrap_or_default());
         }
         let before = outbox.len();
-        outbox.push(command, self.codec);
-        match outbox.len() {
-            waiting_bytes if waiting_bytes > OUTBOX_BYTES_MAX => Err(ReadsTooSlowly),
-            waiting_bytes => Ok(Queued { bytes: waiting_bytes - before, waiting_bytes }),
+        if let Err(overfull) = outbox.push(command, self.codec) {
+            *slot = None;
+            return Err(overfull);
         }
+        Ok(Queued { bytes: outbox.len() - before, waiting_bytes: outbox.len() })
+    }
+
+    /// What the connection's frames and replies are counted in.
+    pub(super) fn budget(&self) -> &'static Budget {
+        self.budget
     }
 
     /// Has work run on the connection's task; where that has ended it is dropped.
@@ -134,22 +139,35 @@ impl Line {
     pub(super) async fn write_out(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         loop {
             let outbox = match self.outbox.lock().as_mut() {
-                Some(outbox) if !outbox.is_empty() => std::mem::take(outbox),
+                Some(outbox) if !outbox.is_empty() => std::mem::replace(outbox, Outbox::new(self.budget)),
                 _ => return Ok(()),
             };
-            let mut written = 0;
+            let (mut written, mut since) = (0, None);
             while written < outbox.len() {
                 tokio::select! {
                     biased;
                     count = write_some(stream, &outbox, written) => written += count?,
                     () = self.closed() => return Ok(()),
                     () = tokio::time::sleep(self.stall_max) => return Err(stalled(self.stall_max)),
+                    () = self.overdue(&outbox, written, &mut since) => return Err(overdue()),
                 }
                 self.touch(Instant::now());
             }
             poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await?;
             keep(outbox.into_buffer());
         }
+    }
+
+    /// Once memory is short and the peer reads too slowly what holds some. `since` is when it first did not take all at once.
+    async fn overdue(&self, outbox: &Outbox, written: usize, since: &mut Option<Instant>) {
+        let moved = Instant::now();
+        let since = *since.get_or_insert(moved);
+        let holds_any = || {
+            let next_bytes = self.outbox.lock().as_ref().map_or(0, |next| next.share.bytes());
+            outbox.share.bytes() + next_bytes > 0
+        };
+        let is_slow = || holds_any() && self.budget.replies.is_slow(since, moved, written, outbox.len());
+        self.budget.replies.short_and(is_slow).await;
     }
 
     /// No more is written or run.
@@ -161,6 +179,10 @@ impl Line {
 
 fn stalled(stall_max: Duration) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("the peer has read nothing for {stall_max:?}"))
+}
+
+fn overdue() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer reads too slowly while memory for replies is short")
 }
 
 async fn write_some(
@@ -194,7 +216,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_reads_nothing_is_cut_off() {
-        let line = Line { stall_max: Duration::from_millis(20), ..Line::new(Codec::Json) };
+        let line =
+            Line { stall_max: Duration::from_millis(20), ..Line::new(Codec::Json, Budget::of_process()) };
         let (mut ours, _theirs) = tokio::io::duplex(64);
         let pushed = line.push(Command::success().with_body(vec![0; 1000]));
         assert!(pushed.is_ok());

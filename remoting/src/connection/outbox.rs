@@ -1,5 +1,6 @@
 //! What waits to be written to a connection.
 
+use super::budget::{Budget, OUTBOX_FREE_BYTES, Share};
 use crate::command::{Codec, Command};
 use crate::frame;
 use bytes::Bytes;
@@ -14,12 +15,33 @@ pub(super) const COPY_BYTES_MAX: usize = 1024;
 /// Slices given to one vectored write (Linux takes up to 1,024).
 pub(super) const SLICES_MAX: usize = 64;
 
-#[derive(Default)]
 pub(super) struct Outbox {
     /// Headers and short bodies, back to back.
     text: Vec<u8>,
     pieces: Vec<Piece>,
     bytes: usize,
+    /// Of what is more than [`OUTBOX_FREE_BYTES`].
+    pub(super) share: Share,
+}
+
+/// Why no more may wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Overfull {
+    /// More waits than [`OUTBOX_BYTES_MAX`].
+    Outbox,
+    /// More waits than is free, and all connections together hold as much as they may.
+    Budget,
+}
+
+impl std::fmt::Display for Overfull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Overfull::Outbox => write!(f, "{OUTBOX_BYTES_MAX} bytes wait"),
+            Overfull::Budget => {
+                write!(f, "{OUTBOX_FREE_BYTES} bytes wait, and all connections hold as much as they may")
+            }
+        }
+    }
 }
 
 enum Piece {
@@ -29,11 +51,17 @@ enum Piece {
 }
 
 impl Outbox {
-    pub(super) fn with_buffer(text: Vec<u8>) -> Outbox {
-        Outbox { text, ..Outbox::default() }
+    pub(super) fn new(budget: &'static Budget) -> Outbox {
+        Outbox { text: Vec::new(), pieces: Vec::new(), bytes: 0, share: Share::of(&budget.replies) }
     }
 
-    pub(super) fn push(&mut self, command: Command, codec: Codec) {
+    /// The buffer of one before, emptied.
+    pub(super) fn set_buffer(&mut self, text: Vec<u8>) {
+        self.text = text;
+    }
+
+    /// Whoever pushed too much is to be cut off.
+    pub(super) fn push(&mut self, command: Command, codec: Codec) -> Result<(), Overfull> {
         let before = self.text.len();
         frame::encode_head(&command, codec, &mut self.text);
         self.bytes += self.text.len() - before;
@@ -47,6 +75,11 @@ impl Outbox {
             }
         }
         self.close_text();
+        if self.bytes > OUTBOX_BYTES_MAX {
+            return Err(Overfull::Outbox);
+        }
+        let counted = self.bytes.saturating_sub(OUTBOX_FREE_BYTES);
+        if self.share.try_grow_to(counted) { Ok(()) } else { Err(Overfull::Budget) }
     }
 
     /// Ends the running piece of text, or makes the one before longer.
@@ -107,13 +140,13 @@ mod tests {
 
     #[test]
     fn slices_are_the_frames_wherever_a_write_stopped() {
-        let mut outbox = Outbox::default();
+        let mut outbox = Outbox::new(Budget::of_process());
         let mut whole = Vec::new();
         for body_bytes in [0, 10, COPY_BYTES_MAX, 5000, 3] {
             let body = vec![body_bytes as u8; body_bytes];
             let command = Command::request(RequestCode::SEND_MESSAGE, ExtFields::default()).with_body(body);
             whole.extend(frame::encode(&command, Codec::Json));
-            outbox.push(command, Codec::Json);
+            outbox.push(command, Codec::Json).unwrap();
         }
         assert_eq!(outbox.len(), whole.len());
         assert_eq!(outbox.pieces.len(), 5);

@@ -1,8 +1,9 @@
 //! The handle on a client that others hold: to know it, to call it, to close it. Replies go through a
 //! [`Responder`](super::Responder).
 
-use super::line::{Line, ReadsTooSlowly};
-use super::outbox::{COPY_BYTES_MAX, OUTBOX_BYTES_MAX};
+use super::budget::Budget;
+use super::line::Line;
+use super::outbox::COPY_BYTES_MAX;
 use super::responder::{Observer, Queued};
 use crate::command::{Codec, Command};
 use parking_lot::Mutex;
@@ -34,6 +35,7 @@ pub struct Peer {
 }
 
 /// How commands get to a peer.
+#[expect(clippy::large_enum_variant, reason = "sockets are the rule")]
 enum Way {
     Socket(Line),
     Sink(Sink),
@@ -73,8 +75,9 @@ impl Peer {
         local_addr: SocketAddr,
         codec: Codec,
         observer: Option<Arc<dyn Observer>>,
+        budget: &'static Budget,
     ) -> Arc<Peer> {
-        Peer::new(socket_addr, local_addr, Way::Socket(Line::new(codec)), observer)
+        Peer::new(socket_addr, local_addr, Way::Socket(Line::new(codec, budget)), observer)
     }
 
     /// A client in this process, which says that it is at `addr`. Its requests are
@@ -234,8 +237,8 @@ impl Peer {
     /// Puts a command on its way. Who is not the connection's own task [wakes](Peer::wake) that afterwards.
     pub(super) fn send(&self, command: Command) -> Queued {
         match &self.way {
-            Way::Socket(line) => line.push(command).unwrap_or_else(|ReadsTooSlowly| {
-                tracing::warn!(target: "remoting", "connection {} reads too slowly: {OUTBOX_BYTES_MAX} bytes wait", self.remote_addr());
+            Way::Socket(line) => line.push(command).unwrap_or_else(|overfull| {
+                tracing::warn!(target: "remoting", "connection {} reads too slowly: {overfull}", self.remote_addr());
                 self.close();
                 Queued::default()
             }),
@@ -271,12 +274,13 @@ fn next_opaque() -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::OUTBOX_BYTES_MAX;
     use bytes::Bytes;
 
     #[test]
     fn who_lets_replies_pile_up_is_cut_off() {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let peer = Peer::socket(nowhere, nowhere, Codec::Json, None);
+        let peer = Peer::socket(nowhere, nowhere, Codec::Json, None, Budget::of_process());
         let body = Bytes::from(vec![0; 1 << 20]);
         let mut sent = 0;
         while peer.is_open() {
@@ -285,5 +289,27 @@ mod tests {
             sent += body.len();
         }
         assert!(sent >= OUTBOX_BYTES_MAX);
+    }
+
+    #[test]
+    fn who_does_not_read_holds_up_no_others() {
+        const LONG: Duration = Duration::from_secs(60);
+        let budget = Budget::for_test(16 << 20, LONG, LONG);
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let peer = || Peer::socket(nowhere, nowhere, Codec::Json, None, budget);
+        let reply = |bytes| Command::success().with_body(vec![0; bytes]);
+        let (first, second) = (peer(), peer());
+        for _ in 0..8 {
+            first.send(reply(1 << 20));
+        }
+        assert!(first.is_open());
+        second.send(reply(100_000));
+        assert!(second.is_open(), "a little is free");
+        first.send(reply(1 << 20));
+        assert!(!first.is_open(), "there is no room for that");
+        first.end();
+        assert_eq!(budget.left_bytes(), 16 << 20);
+        second.send(reply(1 << 20));
+        assert!(second.is_open());
     }
 }

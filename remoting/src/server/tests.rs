@@ -253,6 +253,7 @@ async fn the_task_of_a_connection_is_small() {
         peers: Peers::default(),
         codec: Codec::Json,
         tls: ServerConfig::default().tls,
+        budget: Budget::of_process(),
     };
     let stream = TcpStream::connect(&addr).await.unwrap();
     let task_bytes = size_of_val(&serve(stream, server.local_addr(), Arc::new(shared)));
@@ -298,5 +299,84 @@ async fn a_call_resumed_too_late_is_dropped() {
     until("closed", || echo.open.load(Ordering::SeqCst) == 0).await;
     let call = Call::new(&peer, Command::request(ECHO, ExtFields::default()));
     assert!(Work::new(call, |_| panic!("it ran")).run_on_connection().is_ok());
+    server.shutdown(PATIENCE).await;
+}
+
+/// A frame but for its last byte.
+fn begun_frame(bytes: usize) -> Vec<u8> {
+    let mut frame = vec![0; bytes];
+    frame[..4].copy_from_slice(&(bytes as u32 - 3).to_be_bytes());
+    frame
+}
+
+#[tokio::test]
+async fn frames_that_are_never_whole_share_one_budget() {
+    const BUDGET_BYTES: usize = 8 << 20;
+    let budget = Budget::for_test(BUDGET_BYTES, Duration::from_secs(1), Duration::from_millis(100));
+    let (server, echo, addr) = start(ServerConfig { budget, ..ServerConfig::default() });
+    let client = client();
+    let ask = async |body_bytes| {
+        let request = Command::request(ECHO, ExtFields::default()).with_body(vec![7; body_bytes]);
+        client.call(&addr, request, PATIENCE).await.map(|reply| reply.body.len())
+    };
+    assert_eq!(ask(1).await, Ok(1));
+    // Some are taken in, for others there is no room.
+    let hostile: Vec<_> = (0..8)
+        .map(|_| {
+            let addr = addr.clone();
+            tokio::spawn(async move {
+                let mut stream = TcpStream::connect(&addr).await.unwrap();
+                // Where the server closes first, it has done what it is to do.
+                let _ = stream.write_all(&begun_frame(1 << 20)).await;
+                let _ = stream.read(&mut [0]).await;
+            })
+        })
+        .collect();
+    until("all is held", || budget.left_bytes() < BUDGET_BYTES * 17 / 32).await;
+    assert_eq!(ask(1000).await, Ok(1000), "a short frame waits for nothing");
+    assert_eq!(ask(2 << 20).await, Ok(2 << 20), "a long one for those who stand still");
+    // The rest may stand still: there is room for them now.
+    assert!(echo.open.load(Ordering::SeqCst) < 9);
+    hostile.iter().for_each(|task| task.abort());
+    until("all is given back", || budget.left_bytes() == BUDGET_BYTES).await;
+    until("they are gone", || echo.open.load(Ordering::SeqCst) == 1).await;
+    server.shutdown(PATIENCE).await;
+}
+
+/// While there is room for all, a frame may take its time.
+#[tokio::test]
+async fn a_frame_may_take_its_time() {
+    let budget = Budget::for_test(32 << 20, Duration::from_millis(1), Duration::from_millis(1));
+    let (server, _echo, addr) = start(ServerConfig { budget, ..ServerConfig::default() });
+    let request = Command::request(ECHO, ExtFields::default()).with_body(vec![7; 1 << 20]);
+    let frame = crate::frame::encode(&request, Codec::Json);
+    let mut stream = connect(&addr).await;
+    for part in frame.chunks(100_000) {
+        stream.write_all(part).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert_eq!(next(&mut stream, &mut bytes::BytesMut::new()).await.body.len(), 1 << 20);
+    until("all is given back", || budget.left_bytes() == 32 << 20).await;
+    server.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn little_waits_in_the_kernel_for_who_does_not_read() {
+    const REPLY_BYTES: usize = 16 * 1024;
+    let (server, echo, addr) = start(ServerConfig::default());
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&addr.parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let mut stream = TcpStream::from_std(socket.into()).unwrap();
+    let request = Command::request(ECHO, ExtFields::default()).with_body(vec![7; REPLY_BYTES]);
+    let asked = crate::frame::encode(&request, Codec::Json);
+    // Asks until the server takes no more, as it is stuck with its replies.
+    let stuck = async { while stream.write_all(&asked).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(1), stuck).await.expect_err("it takes no more");
+    let reply_bytes = echo.handled.load(Ordering::SeqCst) * REPLY_BYTES;
+    // In the kernel, in the outbox, and what was handled of the last read.
+    let bytes_max = UNSENT_BYTES_MAX as usize + 2 * 256 * 1024;
+    assert!(reply_bytes > 0 && reply_bytes <= bytes_max, "{reply_bytes} bytes of replies");
     server.shutdown(PATIENCE).await;
 }

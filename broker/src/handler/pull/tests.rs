@@ -127,7 +127,7 @@ async fn a_reset_waits_for_a_consumer_that_is_there() {
     let (gone, there) = (Consumer::new(), Consumer::new());
     gone.ask(broker, request("TAG", "*"));
     assert_eq!(broker.long_poll.len(), 1);
-    broker.offsets.assign_reset("g", "T", 0, 0);
+    broker.offsets.assign_reset("g", "T", 0, 0).unwrap();
     gone.peer.close();
     broker.long_poll.wake_grown(broker, |_, _| i64::MAX);
     assert_eq!(gone.unanswered.recv_timeout(PATIENCE), Ok(RequestCode::PULL_MESSAGE));

@@ -109,6 +109,11 @@ impl ConsumeQueue {
         !self.files.is_empty()
     }
 
+    /// Where its first file starts, in bytes.
+    pub fn first_file(&self) -> Option<i64> {
+        self.files.first()
+    }
+
     /// Bytes of the files, holes counted.
     pub fn total_bytes(&self) -> u64 {
         self.files.total_bytes()

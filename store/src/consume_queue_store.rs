@@ -20,7 +20,9 @@ use super::disk::Disk;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::{AccessError, OpenError};
 use super::layout::QueueEntry;
+use super::layout::inventory::QueueExtent;
 use super::queue::Queue;
+use super::rebuild::Damaged;
 use super::sparse_files::{Mappings, SparseDir, queue_directories};
 use super::topic_name::is_lmq;
 
@@ -41,24 +43,25 @@ pub struct ConsumeQueueStore {
     filter_bits: FilterBits,
     lmq_count: AtomicUsize,
     batch: BatchQueues,
-    /// ConsumeQueueStore with entries that are not on disk.
+    /// Queues with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
     /// A queue was given up.
     has_broken: AtomicBool,
 }
 
 impl ConsumeQueueStore {
-    /// Finds the queues under the store's root and where each ends.
+    /// Finds the queues under the store's root and where each ends; and those of them in which entries are missing.
     pub fn load(
         config: &MessageStoreConfig,
         surroundings: &Surroundings,
         trust: Trust,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<(Self, Vec<Damaged>), OpenError> {
         let mappings = Mappings::new(surroundings.queue_mappings_max);
+        let (batch, holed_batch) = BatchQueues::load(config, surroundings, &mappings, trust)?;
         let queues = Self {
             disk: surroundings.disk.clone(),
             dirs: queue_dirs(config, &surroundings.disk, &mappings),
-            batch: BatchQueues::load(config, surroundings, &mappings, trust)?,
+            batch,
             table: RwLock::default(),
             filter_bits: surroundings.filter_bits.clone(),
             lmq_count: AtomicUsize::new(0),
@@ -69,8 +72,9 @@ impl ConsumeQueueStore {
             queues.find_or_create(&topic, queue_id);
         }
         queues.remove_lone_extensions()?;
-        load_in_parallel(&queues.all(), trust)?;
-        Ok(queues)
+        let mut holed = load_in_parallel(&queues.all(), trust)?;
+        holed.extend(holed_batch.into_iter().map(|queue| Damaged::new(Queue::Batch(queue), 0)));
+        Ok((queues, holed))
     }
 
     /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
@@ -128,6 +132,31 @@ impl ConsumeQueueStore {
         Some(Arc::clone(queue))
     }
 
+    /// As [`find_or_create`](Self::find_or_create), of either kind; `None` if the topic's queues are of the other.
+    pub fn create(&self, topic: &str, queue_id: i32, is_batch: bool) -> Option<Queue> {
+        match is_batch {
+            true => self.find_or_create_batch(topic, queue_id).map(Queue::Batch),
+            false => self.find_or_create(topic, queue_id).map(Queue::Simple),
+        }
+    }
+
+    /// What each queue has that has files.
+    pub fn extents(&self) -> Vec<QueueExtent> {
+        let extent = |queue: Queue| {
+            let (topic, queue_id) = (queue.topic().to_string(), queue.queue_id());
+            let (first, max_offset) = (queue.first_file()?, queue.max_offset());
+            Some(QueueExtent {
+                is_batch: matches!(queue, Queue::Batch(_)),
+                topic,
+                queue_id,
+                first,
+                max_offset,
+            })
+        };
+        let simple = self.all().into_iter().map(Queue::Simple);
+        simple.chain(self.batch.all().into_iter().map(Queue::Batch)).filter_map(extent).collect()
+    }
+
     pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
     }
@@ -141,7 +170,7 @@ impl ConsumeQueueStore {
         self.lmq_count.load(Ordering::Relaxed)
     }
 
-    /// ConsumeQueueStore that have files, by topic.
+    /// Queues that have files, by topic.
     pub fn ids(&self) -> Vec<(String, Vec<i32>)> {
         let with_files = |queues: &HashMap<i32, Arc<ConsumeQueue>>| {
             let mut ids: Vec<_> =
@@ -337,14 +366,23 @@ fn queue_dirs(config: &MessageStoreConfig, disk: &Disk, mappings: &Arc<Mappings>
     }
 }
 
-fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<(), OpenError> {
+/// Those in which entries are missing.
+fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<Vec<Damaged>, OpenError> {
     let share = queues.len().div_ceil(LOAD_THREADS).max(1);
-    let load = |queues: &[Arc<ConsumeQueue>]| queues.iter().try_for_each(|queue| queue.load(trust));
+    let load = |queues: &[Arc<ConsumeQueue>]| {
+        let mut holed = Vec::new();
+        for queue in queues {
+            if let Some(max_offset) = queue.load(trust)? {
+                holed.push(Damaged::new(Queue::Simple(Arc::clone(queue)), max_offset));
+            }
+        }
+        Ok(holed)
+    };
     thread::scope(|scope| {
         let threads: Vec<_> = queues.chunks(share).map(|share| scope.spawn(move || load(share))).collect();
         let joined =
             threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.collect()
+        Ok(joined.collect::<Result<Vec<_>, OpenError>>()?.into_iter().flatten().collect())
     })
 }
 
@@ -380,30 +418,42 @@ impl CommitLogDispatcher for ConsumeQueueStore {
             );
             return Ok(());
         };
-        let entry = request.entry();
-        let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
+        self.put(&queue, request)?;
+        for target in request.multi_dispatch.targets(message) {
+            if let Some(queue) = self.find_or_create(target.topic, target.queue_id) {
+                self.put_in_lmq(&queue, target.queue_offset, request)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ConsumeQueueStore {
+    /// Adds a record to its queue, which is `queue`.
+    pub fn put(&self, queue: &Arc<ConsumeQueue>, request: &DispatchRequest<'_>) -> io::Result<()> {
+        let stored = &request.stored;
+        let bit_map =
+            self.filter_bits().of(&stored.message.topic, &stored.message.properties).unwrap_or_default();
         let unit = ExtUnit {
             tags_code: request.tags_code,
             store_timestamp_ms: stored.store_timestamp_ms,
             bit_map: &bit_map,
         };
-        self.put(&queue, stored.queue_offset, entry, Some(&unit))?;
-        self.dispatch_to_lmqs(request, entry)
+        self.put_entry(queue, stored.queue_offset, request.entry(), Some(&unit))
     }
-}
 
-impl ConsumeQueueStore {
-    fn dispatch_to_lmqs(&self, request: &DispatchRequest<'_>, entry: QueueEntry) -> io::Result<()> {
-        for target in request.multi_dispatch.targets(&request.stored.message) {
-            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
-            // As in Java, these queues have no units of their own in an extension.
-            self.put(&queue, target.queue_offset, entry, None)?;
-        }
-        Ok(())
+    /// Adds a record to another queue than its own. As in Java, these have no units of their own in an extension.
+    pub fn put_in_lmq(
+        &self,
+        queue: &Arc<ConsumeQueue>,
+        queue_offset: i64,
+        request: &DispatchRequest<'_>,
+    ) -> io::Result<()> {
+        self.put_entry(queue, queue_offset, request.entry(), None)
     }
 
     /// A queue whose file is damaged must not hold up the others.
-    fn put(
+    fn put_entry(
         &self,
         queue: &Arc<ConsumeQueue>,
         queue_offset: i64,

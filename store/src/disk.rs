@@ -4,7 +4,7 @@ mod space;
 
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,6 +106,13 @@ impl Disk {
     pub fn open_to_read(&self, path: &Path) -> io::Result<File> {
         self.may(DiskCall::Open, path)?;
         File::open(path)
+    }
+
+    /// All that a file holds; an error if it is missing.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open_to_read(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Sets a file's length; what is new of it reads as zeros and has no blocks yet.

@@ -10,6 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::consume_queue_store::ConsumeQueueStore;
+use super::derive::Line;
 use super::disk::Reserve;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::AccessError;
@@ -17,6 +18,7 @@ use super::error::OpenError;
 use super::layout::QueueEntry;
 use super::mapped_file::{LogFile, PAGE_BYTES};
 use super::probe::Trust;
+use super::rebuild::Rebuild;
 use super::window::{self, Found, Window, message_at, record_at};
 
 pub struct Recovery<'a> {
@@ -62,17 +64,23 @@ impl Recovery<'_> {
         self.trust == Trust::All
     }
 
-    pub fn run(&self) -> Result<(), OpenError> {
+    /// Brings log and queues in line; `rebuild` has the queues that lack files, and `queued_to` is where the log ended when all
+    /// were noted, -1 if they were not.
+    pub fn run(&self, line: &Line<'_>, rebuild: &Rebuild<'_>, queued_to: i64) -> Result<(), OpenError> {
         let files = self.log.files.snapshot();
         if files.is_empty() {
             self.queues.remove_all();
             return self.log.set_end(0).map_err(OpenError::io(self.config.commit_log_dir()));
         }
-        // Messages from here on may be unknown to a queue.
-        let dispatch_from = match self.is_clean() {
-            true => self.queues.max_physical_offset()?,
-            false => 0,
+        // Messages from here on may be unknown to a queue, and those before to one that lacks files.
+        let (dispatch_from, rebuilt_to) = match self.trust {
+            Trust::All => {
+                let from = self.queues.max_physical_offset()?.max(queued_to);
+                (from, from)
+            }
+            Trust::UpTo(known_to) => (0, known_to),
         };
+        rebuild.run(line, rebuilt_to).map_err(OpenError::io(self.config.root()))?;
         let first = self.first_file(&files)?;
         let start = self.start_in(&files[first])?;
         info!(offset = start, clean = self.is_clean(), "recovery begins");
@@ -86,7 +94,8 @@ impl Recovery<'_> {
             self.queues.truncate(end.offset)?;
         }
         self.cut_log(&end)?;
-        if !self.is_clean() {
+        rebuild.finish().map_err(OpenError::io(self.config.root()))?;
+        if !self.is_clean() || !rebuild.is_empty() {
             self.queues.flush(0);
         }
         Ok(self.queues.settle(self.log.min_offset())?)

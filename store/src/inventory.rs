@@ -1,0 +1,93 @@
+//! What queues there were at least, kept from a stop to the next start: so that a start sees which of their files somebody has
+//! removed, and makes those queues again from the log instead of giving their offsets out once more.
+//!
+//! The inventory promises less than there is, never more: whoever is about to take something from a queue has it forgotten
+//! first. It is written when all queues are on disk: by a clean stop, and by a start that recovered.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use parking_lot::Mutex;
+use tracing::warn;
+
+use super::consume_queue_store::ConsumeQueueStore;
+use super::disk::Disk;
+use super::layout::LOCK_FILE;
+use super::layout::inventory::{INVENTORY_FILE, INVENTORY_FILE_NEW, Inventory};
+
+/// The file.
+#[derive(Debug)]
+pub struct InventoryFile {
+    disk: Disk,
+    root: PathBuf,
+    /// It may be there. Held while it is written or removed.
+    is_there: Mutex<bool>,
+}
+
+impl InventoryFile {
+    pub fn new(disk: &Disk, root: &Path) -> Self {
+        Self { disk: disk.clone(), root: root.to_owned(), is_there: Mutex::new(true) }
+    }
+
+    /// What it says, if it is whole and no Java broker was at work since.
+    pub fn read(&self) -> Option<Inventory> {
+        let path = self.root.join(INVENTORY_FILE);
+        let bytes = match self.disk.read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                warn!(%error, path = %path.display(), "cannot read which queues there were");
+                return None;
+            }
+        };
+        let inventory = Inventory::decode(&bytes);
+        if inventory.is_none() {
+            warn!(path = %path.display(), "no whole inventory of the queues, left unread");
+        }
+        inventory.filter(|inventory| self.lock_changed_ns().ok() == Some(inventory.lock_changed_ns))
+    }
+
+    /// Notes what `queues` have, all of which is on disk; `log_end` is how far they were told. Where it cannot be written, the
+    /// last one stays.
+    pub fn write(&self, queues: &ConsumeQueueStore, log_end: i64) {
+        let mut is_there = self.is_there.lock();
+        let written = self.lock_changed_ns().and_then(|lock_changed_ns| {
+            let inventory = Inventory { lock_changed_ns, log_end, queues: queues.extents() };
+            self.replace(&inventory.encode())
+        });
+        match written {
+            Ok(()) => *is_there = true,
+            Err(error) => warn!(%error, "cannot note which queues there are"),
+        }
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let (new, path) = (self.root.join(INVENTORY_FILE_NEW), self.root.join(INVENTORY_FILE));
+        let file = self.disk.open_or_create(&new)?;
+        self.disk.resize(&file, &new, 0)?;
+        self.disk.write(&file, &new, bytes, 0)?;
+        self.disk.sync(&file, &new)?;
+        self.disk.rename(&new, &path)?;
+        self.disk.sync_dir(&self.root)
+    }
+
+    /// Something of a queue goes for good.
+    pub fn forget(&self) {
+        let mut is_there = self.is_there.lock();
+        if !*is_there {
+            return;
+        }
+        let removed = self.disk.remove_if_there(&self.root.join(INVENTORY_FILE));
+        match removed.and_then(|()| self.disk.sync_dir(&self.root)) {
+            Ok(()) => *is_there = false,
+            Err(error) => warn!(%error, "the next start may make again what is removed from the queues"),
+        }
+    }
+
+    fn lock_changed_ns(&self) -> io::Result<i64> {
+        let changed = self.disk.metadata(&self.root.join(LOCK_FILE))?.modified()?;
+        let since = changed.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+        i64::try_from(since.as_nanos()).map_err(io::Error::other)
+    }
+}

@@ -34,10 +34,15 @@ pub struct Recovery<'a> {
 /// that crashed says; -1 if it says nothing.
 pub fn queued_on_disk(log: &CommitLog, checkpoint: &Checkpoint) -> Result<i64, AccessError> {
     let fields = checkpoint.fields();
-    if fields.logics_physical_offset > 0 {
-        return Ok(fields.logics_physical_offset);
+    let noted = fields.logics_physical_offset;
+    if noted > 0
+        && let Some(file) = log.files.find(noted)
+        && let at = (noted - file.start()) as usize
+        && message_at(&file, at, file.len() - at, |message| message.physical_offset == noted)? == Some(true)
+    {
+        return Ok(noted);
     }
-    // Java's broker notes times only.
+    // Java's broker of 4.9.7 notes times only; and what points to no message is not believed.
     for file in log.files.snapshot().iter().rev() {
         let is_queued = |first: &StoredMessage<'_>| {
             first.store_timestamp_ms <= fields.logics_msg_timestamp && first.body_is_intact()
@@ -53,7 +58,8 @@ pub fn queued_on_disk(log: &CommitLog, checkpoint: &Checkpoint) -> Result<i64, A
 struct End {
     /// First byte that is no part of the log.
     offset: i64,
-    last_record: Option<i64>,
+    /// Start and store time of the last record.
+    last_record: Option<(i64, i64)>,
     /// Bytes stand there that are no record, as opposed to nothing.
     damaged: bool,
 }
@@ -86,7 +92,13 @@ impl Recovery<'_> {
         info!(offset = start, clean = self.is_clean(), "recovery begins");
         let end = self.walk(&files[first..], start, dispatch_from)?;
         info!(offset = end.offset, "recovery ends");
-        self.checkpoint.update(|fields| fields.confirm_phy_offset = end.last_record.unwrap_or(start));
+        self.checkpoint.update(|fields| {
+            fields.confirm_phy_offset = end.last_record.map_or(start, |(offset, _)| offset);
+            // Or the next recovery would take messages for known that are yet to come.
+            if end.last_record.is_some() {
+                fields.forget_behind(end.last_record);
+            }
+        });
         if let Some(error) = self.queues.broken() {
             return Err(error.into());
         }
@@ -235,7 +247,7 @@ impl Recovery<'_> {
             // Where it stands counts, not what a flipped bit makes it say.
             record.physical_offset = end.offset;
             read += record.size;
-            end.last_record = Some(end.offset);
+            end.last_record = Some((end.offset, record.store_timestamp_ms));
             end.offset += record.size as i64;
             self.log.reaches(end.offset);
             if record.physical_offset >= dispatch_from {

@@ -12,13 +12,15 @@ use super::source;
 use super::tree::{self, FileSeq, QueueKey, SeqFile, Tree};
 use message::sys_flag;
 use store::layout::checkpoint::Fields;
-use store::layout::inventory::{INVENTORY_FILE, Inventory};
+use store::layout::inventory::{INVENTORY_FILE, Inventory, QueueExtent};
 use store::layout::{
     BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry, LOCK_FILE, QUEUE_ENTRY_BYTES, QueueEntry, ext,
 };
 
 /// Files that a start reads from the end (`ConsumeQueue.recover`).
 const RECOVERED_FILES: usize = 3;
+/// Of a queue with more files a start looks at all.
+const NOTED_FILES: i64 = 4;
 /// More than the queues of any broker take.
 const INVENTORY_BYTES_MAX: u64 = 1 << 30;
 
@@ -48,9 +50,23 @@ impl Outlook {
         let trusted_to = if tree.has_abort { queued_on_disk(tree, checkpoint)? } else { i64::MAX };
         let inventory = inventory(tree);
         let mut found = HashMap::new();
+        let simple_bytes = common_size(&tree.queues);
+        // After a clean stop it says exactly what there is, but nothing of extensions.
+        let exact = inventory.iter().filter(|_| !tree.has_abort && tree.exts.is_empty());
+        let noted: HashMap<_, _> = exact
+            .flat_map(|inventory| &inventory.queues)
+            .filter(|queue| !queue.is_batch)
+            .map(|queue| ((&*queue.topic, queue.queue_id), queue))
+            .collect();
         for (key, files) in &tree.queues {
-            let loaded =
-                Kind::Simple.load(files, common_size(&tree.queues), trusted_to, tree.exts.get(key))?;
+            let as_noted = match noted.get(&(&*key.0, key.1)) {
+                Some(noted) => load_as_noted(files, simple_bytes, noted)?,
+                None => None,
+            };
+            let loaded = match as_noted {
+                Some(loaded) => loaded,
+                None => Kind::Simple.load(files, simple_bytes, trusted_to, tree.exts.get(key))?,
+            };
             found.insert(key.clone(), loaded);
         }
         for (key, files) in &tree.batch_queues {
@@ -101,6 +117,29 @@ fn inventory(tree: &Tree) -> Option<Inventory> {
     let changed = fs::metadata(tree.root.join(LOCK_FILE)).ok()?.modified().ok()?;
     let changed_ns = changed.duration_since(UNIX_EPOCH).ok()?.as_nanos();
     Inventory::decode(&bytes).filter(|inventory| i128::from(inventory.lock_changed_ns) == changed_ns as i128)
+}
+
+/// A queue with the files and the last entry that a clean stop noted: a start believes the rest. `None` for another.
+fn load_as_noted(files: &FileSeq, file_bytes: i64, noted: &QueueExtent) -> io::Result<Option<Loaded>> {
+    let (first, end) = (noted.first, noted.max_offset.saturating_mul(QUEUE_ENTRY_BYTES as i64));
+    if file_bytes <= 0 || first % file_bytes != 0 || end <= first || end - first > NOTED_FILES * file_bytes {
+        return Ok(None);
+    }
+    for start in (first..end).step_by(file_bytes as usize) {
+        if !files.files.iter().any(|file| file.start == start && file.bytes == file_bytes as u64) {
+            return Ok(None);
+        }
+    }
+    let last = end - QUEUE_ENTRY_BYTES as i64;
+    let Some(file) = files.find(last) else { return Ok(None) };
+    let entry = Kind::Simple.entry(files, file, last - file.start)?;
+    Ok(entry.filter(|entry| entry.physical_end == noted.physical_end).map(|_| Loaded {
+        first,
+        end,
+        max_offset: noted.max_offset,
+        known_to: noted.physical_end,
+        is_remade: false,
+    }))
 }
 
 /// After a crash: entries of messages that start at or before this place are on disk.

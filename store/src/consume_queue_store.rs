@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info, warn};
@@ -20,17 +18,15 @@ use super::disk::Disk;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::{AccessError, OpenError};
 use super::layout::QueueEntry;
-use super::layout::inventory::QueueExtent;
+use super::layout::inventory::{Inventory, QueueExtent};
 use super::queue::Queue;
 use super::rebuild::Damaged;
-use super::sparse_files::{Mappings, SparseDir, queue_directories};
+use super::sparse_files::{Mappings, SparseDir, in_parallel, queue_directories};
 use super::topic_name::is_lmq;
 
 /// Longest topic in bytes: the longest name of a directory.
 const TOPIC_BYTES_MAX: usize = 255;
 
-/// Of loading, at most: it waits for the disk more than for the processor.
-const LOAD_THREADS: usize = 4;
 /// More queues than this are flushed with one sync of their file system.
 const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
 
@@ -50,11 +46,13 @@ pub struct ConsumeQueueStore {
 }
 
 impl ConsumeQueueStore {
-    /// Finds the queues under the store's root and where each ends; and those of them in which entries are missing.
+    /// Finds the queues under the store's root and where each ends; and those of them that are not as they should be: entries are
+    /// missing, or there is less than was `noted` when all came to disk last.
     pub fn load(
         config: &MessageStoreConfig,
         surroundings: &Surroundings,
         trust: Trust,
+        noted: Option<&Inventory>,
     ) -> Result<(Self, Vec<Damaged>), OpenError> {
         let mappings = Mappings::new(surroundings.queue_mappings_max);
         let (batch, holed_batch) = BatchQueues::load(config, surroundings, &mappings, trust)?;
@@ -72,9 +70,20 @@ impl ConsumeQueueStore {
             queues.find_or_create(&topic, queue_id);
         }
         queues.remove_lone_extensions()?;
-        let mut holed = load_in_parallel(&queues.all(), trust)?;
-        holed.extend(holed_batch.into_iter().map(|queue| Damaged::new(Queue::Batch(queue), 0)));
-        Ok((queues, holed))
+        let mut noted_ends: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for extent in noted.iter().flat_map(|noted| &noted.queues).filter(|extent| !extent.is_batch) {
+            noted_ends.entry(&*extent.topic).or_default().insert(extent.queue_id, extent);
+        }
+        let noted_end =
+            |queue: &ConsumeQueue| Some(*noted_ends.get(&**queue.topic())?.get(&queue.queue_id())?);
+        let all = queues.all();
+        let (mut damaged, as_noted) = load_in_parallel(&all, trust, &noted_end)?;
+        damaged.extend(holed_batch.into_iter().map(|queue| Damaged::new(Queue::Batch(queue), 0)));
+        // Of 100,000 queues it takes a while to compare each.
+        if let Some(noted) = noted.filter(|noted| as_noted < noted.queues.len()) {
+            damaged.extend(noted.queues.iter().filter_map(|extent| queues.compare(extent)));
+        }
+        Ok((queues, damaged))
     }
 
     /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
@@ -133,11 +142,23 @@ impl ConsumeQueueStore {
     }
 
     /// As [`find_or_create`](Self::find_or_create), of either kind; `None` if the topic's queues are of the other.
-    pub fn create(&self, topic: &str, queue_id: i32, is_batch: bool) -> Option<Queue> {
+    fn create(&self, topic: &str, queue_id: i32, is_batch: bool) -> Option<Queue> {
         match is_batch {
             true => self.find_or_create_batch(topic, queue_id).map(Queue::Batch),
             false => self.find_or_create(topic, queue_id).map(Queue::Simple),
         }
+    }
+
+    /// The queue, if it has less than was noted.
+    fn compare(&self, noted: &QueueExtent) -> Option<Damaged> {
+        let there = self.queue(&noted.topic, noted.queue_id);
+        let first = there.as_ref().and_then(Queue::first_file);
+        let is_headless = first.is_none_or(|first| first > noted.first);
+        if !is_headless && there.as_ref().map_or(0, Queue::max_offset) >= noted.max_offset {
+            return None;
+        }
+        let queue = there.or_else(|| self.create(&noted.topic, noted.queue_id, noted.is_batch))?;
+        Some(Damaged { queue, max_offset: noted.max_offset, is_headless })
     }
 
     /// What each queue has that has files.
@@ -145,12 +166,14 @@ impl ConsumeQueueStore {
         let extent = |queue: Queue| {
             let (topic, queue_id) = (queue.topic().to_string(), queue.queue_id());
             let (first, max_offset) = (queue.first_file()?, queue.max_offset());
+            let physical_end = queue.max_physical_end().ok()?;
             Some(QueueExtent {
                 is_batch: matches!(queue, Queue::Batch(_)),
                 topic,
                 queue_id,
                 first,
                 max_offset,
+                physical_end,
             })
         };
         let simple = self.all().into_iter().map(Queue::Simple);
@@ -366,24 +389,23 @@ fn queue_dirs(config: &MessageStoreConfig, disk: &Disk, mappings: &Arc<Mappings>
     }
 }
 
-/// Those in which entries are missing.
-fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<Vec<Damaged>, OpenError> {
-    let share = queues.len().div_ceil(LOAD_THREADS).max(1);
-    let load = |queues: &[Arc<ConsumeQueue>]| {
-        let mut holed = Vec::new();
-        for queue in queues {
-            if let Some(max_offset) = queue.load(trust)? {
-                holed.push(Damaged::new(Queue::Simple(Arc::clone(queue)), max_offset));
-            }
+/// Those in which entries are missing, and how many are as noted.
+fn load_in_parallel<'a>(
+    queues: &[Arc<ConsumeQueue>],
+    trust: Trust,
+    noted: &(dyn Fn(&ConsumeQueue) -> Option<&'a QueueExtent> + Sync),
+) -> Result<(Vec<Damaged>, usize), OpenError> {
+    let as_noted = AtomicUsize::new(0);
+    let load = |queue: &Arc<ConsumeQueue>| {
+        if trust == Trust::All && noted(queue).is_some_and(|noted| queue.load_as_noted(noted)) {
+            as_noted.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
         }
-        Ok(holed)
+        let holed = queue.load(trust)?;
+        Ok(holed.map(|max_offset| Damaged::new(Queue::Simple(Arc::clone(queue)), max_offset)))
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = queues.chunks(share).map(|share| scope.spawn(move || load(share))).collect();
-        let joined =
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        Ok(joined.collect::<Result<Vec<_>, OpenError>>()?.into_iter().flatten().collect())
-    })
+    let damaged = in_parallel(queues, load)?.into_iter().flatten().collect();
+    Ok((damaged, as_noted.into_inner()))
 }
 
 fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {

@@ -2,7 +2,8 @@
 //! removed, and makes those queues again from the log instead of giving their offsets out once more.
 //!
 //! The inventory promises less than there is, never more: whoever is about to take something from a queue has it forgotten
-//! first. It is written when all queues are on disk: by a clean stop, and by a start that recovered.
+//! first. It is written when all queues are on disk: by a clean stop, and by a start that recovered. After a clean stop it says
+//! exactly what there is.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,16 +50,22 @@ impl InventoryFile {
     }
 
     /// Notes what `queues` have, all of which is on disk; `log_end` is how far they were told. Where it cannot be written, the
-    /// last one stays.
-    pub fn write(&self, queues: &ConsumeQueueStore, log_end: i64) {
+    /// last one is forgotten. An error if it is still there.
+    pub fn write(&self, queues: &ConsumeQueueStore, log_end: i64) -> io::Result<()> {
         let mut is_there = self.is_there.lock();
         let written = self.lock_changed_ns().and_then(|lock_changed_ns| {
             let inventory = Inventory { lock_changed_ns, log_end, queues: queues.extents() };
             self.replace(&inventory.encode())
         });
         match written {
-            Ok(()) => *is_there = true,
-            Err(error) => warn!(%error, "cannot note which queues there are"),
+            Ok(()) => {
+                *is_there = true;
+                Ok(())
+            }
+            Err(error) => {
+                warn!(%error, "cannot note which queues there are");
+                self.remove(&mut is_there)
+            }
         }
     }
 
@@ -74,15 +81,18 @@ impl InventoryFile {
 
     /// Something of a queue goes for good.
     pub fn forget(&self) {
-        let mut is_there = self.is_there.lock();
-        if !*is_there {
-            return;
+        if let Err(error) = self.remove(&mut self.is_there.lock()) {
+            warn!(%error, "the next start may make again what is removed from the queues");
         }
-        let removed = self.disk.remove_if_there(&self.root.join(INVENTORY_FILE));
-        match removed.and_then(|()| self.disk.sync_dir(&self.root)) {
-            Ok(()) => *is_there = false,
-            Err(error) => warn!(%error, "the next start may make again what is removed from the queues"),
+    }
+
+    fn remove(&self, is_there: &mut bool) -> io::Result<()> {
+        if *is_there {
+            self.disk.remove_if_there(&self.root.join(INVENTORY_FILE))?;
+            self.disk.sync_dir(&self.root)?;
+            *is_there = false;
         }
+        Ok(())
     }
 
     fn lock_changed_ns(&self) -> io::Result<i64> {

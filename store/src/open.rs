@@ -96,11 +96,11 @@ impl MessageStore {
             true => Trust::All,
             false => Trust::UpTo(recover::queued_on_disk(&log, &checkpoint)?),
         };
-        let (queues, holed) = ConsumeQueueStore::load(&config, &surroundings, trust)?;
         let inventory = InventoryFile::new(disk, root);
         let noted = inventory.read();
+        let (queues, damaged) = ConsumeQueueStore::load(&config, &surroundings, trust, noted.as_ref())?;
         let queued_to = noted.as_ref().map_or(-1, |noted| noted.log_end);
-        let rebuild = Rebuild::new(&queues, holed, noted.as_ref(), log.min_offset());
+        let rebuild = Rebuild::new(&queues, damaged, log.min_offset());
         let before_index = index::Before {
             clean,
             flushed_until_ms: checkpoint.fields().index_msg_timestamp,
@@ -113,7 +113,7 @@ impl MessageStore {
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
         recover(&recovery, &rebuild, queued_to, &index, &line, &before_index)?;
         if !clean || !rebuild.is_empty() || log.max_offset() < queued_to {
-            inventory.write(&queues, log.max_offset());
+            inventory.write(&queues, log.max_offset()).map_err(OpenError::io(config.load().root()))?;
         }
         index.catch_up(&line, &before_index)?;
         let opened_at = log.max_offset();
@@ -239,11 +239,11 @@ impl MessageStore {
         };
         note_all_durable(checkpoint, derive.last());
         note_index_flushed(checkpoint, index_until_ms);
-        inventory.write(queues, derive.from());
         let config = self.config();
         let (root, disk) = (config.root(), self.disk());
-        let closed = checkpoint
-            .flush()
+        let closed = inventory
+            .write(queues, derive.from())
+            .and_then(|()| checkpoint.flush())
             .and_then(|()| disk.remove_file(&root.join(ABORT_FILE)))
             .and_then(|()| disk.sync_dir(root));
         match closed {

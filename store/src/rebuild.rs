@@ -10,7 +10,6 @@ use super::batch_queues::messages_of;
 use super::consume_queue_store::ConsumeQueueStore;
 use super::derive::{Line, dispatch_range};
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
-use super::layout::inventory::Inventory;
 use super::queue::Queue;
 
 /// A queue that lacks files.
@@ -38,28 +37,10 @@ pub struct Rebuild<'a> {
 }
 
 impl<'a> Rebuild<'a> {
-    /// Of the queues that `holed` names, and those that have less than `inventory` says.
-    pub fn new(
-        queues: &'a ConsumeQueueStore,
-        holed: Vec<Damaged>,
-        inventory: Option<&Inventory>,
-        log_begin: i64,
-    ) -> Self {
+    /// Of some of the queues, each named once or more.
+    pub fn new(queues: &'a ConsumeQueueStore, damaged: Vec<Damaged>, log_begin: i64) -> Self {
         let mut rebuild = Self { queues, damaged: HashMap::new(), log_begin };
-        holed.into_iter().for_each(|damaged| rebuild.add(damaged));
-        for extent in inventory.iter().flat_map(|inventory| &inventory.queues) {
-            let there = queues.queue(&extent.topic, extent.queue_id);
-            let first = there.as_ref().and_then(Queue::first_file);
-            let max_offset = there.as_ref().map_or(0, Queue::max_offset);
-            let is_headless = first.is_none_or(|first| first > extent.first);
-            if !is_headless && max_offset >= extent.max_offset {
-                continue;
-            }
-            let made = || queues.create(&extent.topic, extent.queue_id, extent.is_batch);
-            if let Some(queue) = there.or_else(made) {
-                rebuild.add(Damaged { queue, max_offset: extent.max_offset, is_headless });
-            }
-        }
+        damaged.into_iter().for_each(|damaged| rebuild.add(damaged));
         rebuild
     }
 

@@ -6,8 +6,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::thread;
 
 use parking_lot::Mutex;
 
@@ -22,6 +24,11 @@ use super::probe::Entry;
 /// Disk blocks are reserved in steps that grow with the file from one page to this many bytes: a full disk shows when
 /// reserving, and not in the middle of a write.
 const RESERVE_STEP_BYTES_MAX: i64 = 64 << 10;
+
+/// Of loading, at most: it waits for the disk more than for the processor.
+const LOAD_THREADS: usize = 4;
+/// Of a queue with more files, listing their directory is less work than to look at each.
+const NOTED_FILES_MAX: i64 = 4;
 
 /// What the queues of one kind share.
 #[derive(Debug)]
@@ -65,6 +72,39 @@ impl SparseFiles {
         let starts = file_starts(self.disk(), &self.dir_path(), self.file_bytes() as u64)?;
         self.state.lock().starts.clone_from(&starts);
         Ok(starts)
+    }
+
+    /// As [`load`](Self::load) where the files are known from the first to the one before `end`, with a look at each and at the
+    /// last entry. False, and nothing is loaded, if one is not there, or it would be more work.
+    pub fn load_as_noted<E: Entry>(&self, first: i64, end: i64, is_last: impl Fn(&E) -> bool) -> bool {
+        let file_bytes = self.file_bytes();
+        if first % file_bytes != 0 || end <= first || end - first > NOTED_FILES_MAX * file_bytes {
+            return false;
+        }
+        let starts: Vec<_> = (first..end).step_by(file_bytes as usize).collect();
+        let Some((&last, others)) = starts.split_last() else { return false };
+        let is_whole = |start: &i64| {
+            let metadata = self.disk().metadata(&self.file_path(*start));
+            metadata.is_ok_and(|metadata| metadata.len() == file_bytes as u64)
+        };
+        if !others.iter().all(is_whole) {
+            return false;
+        }
+        let look = || -> io::Result<bool> {
+            let mut bytes = [0; layout::BATCH_QUEUE_ENTRY_BYTES];
+            let bytes = &mut bytes[..E::BYTES];
+            let file = self.disk().open_to_read(&self.file_path(last))?;
+            file.read_exact_at(bytes, (end - last) as u64 - E::BYTES as u64)?;
+            let entry = E::decode(bytes).filter(E::is_written);
+            Ok(entry.is_some_and(|entry| is_last(&entry)) && file.metadata()?.len() == file_bytes as u64)
+        };
+        if !look().unwrap_or(false) {
+            return false;
+        }
+        let mut state = self.state.lock();
+        (state.reserved_to, state.flushed_to) = (end, end);
+        state.starts = starts;
+        true
     }
 
     pub fn disk(&self) -> &Disk {
@@ -362,10 +402,25 @@ fn directory_names(disk: &Disk, dir: &Path) -> Result<Vec<String>, OpenError> {
 
 /// The queues, topic and id, that have a directory.
 pub fn queue_directories(dir: &SparseDir) -> Result<Vec<(String, i32)>, OpenError> {
-    let mut queues = Vec::new();
-    for topic in directory_names(&dir.disk, &dir.path)? {
-        let ids = directory_names(&dir.disk, &dir.path.join(&topic))?;
-        queues.extend(ids.iter().filter_map(|id| Some((topic.clone(), id.parse().ok()?))));
-    }
-    Ok(queues)
+    let queues_of = |topic: &String| {
+        let ids = directory_names(&dir.disk, &dir.path.join(topic))?;
+        Ok(ids.iter().filter_map(|id| Some((topic.clone(), id.parse().ok()?))).collect::<Vec<_>>())
+    };
+    let queues = in_parallel(&directory_names(&dir.disk, &dir.path)?, queues_of)?;
+    Ok(queues.into_iter().flatten().collect())
+}
+
+/// Does `work` on each of the items, of which there may be 100,000, and returns the results in their order.
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, OpenError> + Sync,
+) -> Result<Vec<R>, OpenError> {
+    let share = items.len().div_ceil(LOAD_THREADS).max(1);
+    let work = |items: &[T]| items.iter().map(&work).collect::<Result<Vec<_>, OpenError>>();
+    thread::scope(|scope| {
+        let threads: Vec<_> = items.chunks(share).map(|share| scope.spawn(|| work(share))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        Ok(joined.collect::<Result<Vec<_>, OpenError>>()?.into_iter().flatten().collect())
+    })
 }

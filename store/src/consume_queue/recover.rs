@@ -7,6 +7,7 @@ use tracing::{error, warn};
 
 use super::{ConsumeQueue, ENTRY_BYTES, Trust};
 use crate::error::{AccessError, OpenError};
+use crate::layout::inventory::QueueExtent;
 use crate::layout::{QueueEntry, ext};
 use crate::probe::{Loaded, RECOVERED_FILES_MAX, load_entries};
 
@@ -22,6 +23,19 @@ impl ConsumeQueue {
         self.max_physical_offset.store(last.map_or(-1, |last| last.physical_end()), Ordering::Release);
         self.end_at(end, trust != Trust::All || behind_hole.is_some())?;
         Ok(behind_hole.map(|start| start / ENTRY_BYTES + 1))
+    }
+
+    /// After a clean stop: the queue as it was noted then, after one look at its last entry. False if its files are not such: then
+    /// they have to be [loaded](Self::load). Of 100,000 queues that is a fraction of the work.
+    pub fn load_as_noted(&self, noted: &QueueExtent) -> bool {
+        let (first, end) = (noted.first, noted.max_offset.saturating_mul(ENTRY_BYTES));
+        let is_last = |entry: &QueueEntry| entry.physical_end() == noted.physical_end;
+        if self.ext.is_some() || !self.files.load_as_noted(first, end, is_last) {
+            return false;
+        }
+        self.max_physical_offset.store(noted.physical_end, Ordering::Release);
+        self.max_offset.store(noted.max_offset, Ordering::Release);
+        true
     }
 
     /// Forgets all entries and removes their files: it begins anew.

@@ -1,7 +1,7 @@
 //! `queueInventory`, ours: what queues there are, and how far each goes at least. Java neither reads nor removes it.
 //!
 //! `magic i64 | lock file changed at i64 | log end i64 | number of queues i32`, then for each queue `kind i8 | topic bytes i16 |
-//! topic | queue id i32 | first file i64 | max offset i64`, then `CRC32 of all before i32`.
+//! topic | queue id i32 | first file i64 | max offset i64 | end in the log i64`, then `CRC32 of all before i32`.
 
 /// The file's name below the store's root.
 pub const INVENTORY_FILE: &str = "queueInventory";
@@ -36,6 +36,8 @@ pub struct QueueExtent {
     pub first: i64,
     /// Behind its last message.
     pub max_offset: i64,
+    /// First byte of the log behind its last message; -1 for none.
+    pub physical_end: i64,
 }
 
 impl Inventory {
@@ -55,6 +57,7 @@ impl Inventory {
             bytes.extend_from_slice(&queue.queue_id.to_be_bytes());
             bytes.extend_from_slice(&queue.first.to_be_bytes());
             bytes.extend_from_slice(&queue.max_offset.to_be_bytes());
+            bytes.extend_from_slice(&queue.physical_end.to_be_bytes());
         }
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
         bytes
@@ -104,6 +107,7 @@ impl Reader<'_> {
             queue_id: self.i32()?,
             first: self.i64()?,
             max_offset: self.i64()?,
+            physical_end: self.i64()?,
         })
     }
 }
@@ -120,6 +124,7 @@ mod tests {
             queue_id,
             first: 2000,
             max_offset: 350,
+            physical_end: 1 << 39,
         };
         let queues = vec![queue("T", 0), queue("%LMQ%\n", 1)];
         let inventory = Inventory { lock_changed_ns: 5, log_end: 1 << 40, queues };

@@ -11,13 +11,13 @@ const MESSAGES: usize = 350;
 /// Of a queue file.
 const FILE_BYTES: u64 = 2000;
 
-fn scratch() -> Scratch {
+fn scratch(has_ext: bool) -> Scratch {
     let mut scratch = Scratch::default();
     scratch.config.mapped_file_size_consume_queue_bytes = FILE_BYTES;
     scratch.config.mapper_file_size_batch_consume_queue_bytes = 46 * 50;
     scratch.config.enable_lmq = true;
     scratch.config.enable_multi_dispatch = true;
-    scratch.config.enable_consume_queue_ext = true;
+    scratch.config.enable_consume_queue_ext = has_ext;
     scratch.surroundings.batch_topics = BatchTopics::new(|topic| topic == "B");
     scratch
 }
@@ -73,8 +73,18 @@ const WHAT: [&str; 7] = ["first", "middle", "last", "some", "queue", "topic", "k
 
 #[test]
 fn after_a_clean_stop() {
+    after_a_clean_stop_with(true);
+}
+
+/// What the stop has noted is then believed after one look.
+#[test]
+fn after_a_clean_stop_without_an_extension() {
+    after_a_clean_stop_with(false);
+}
+
+fn after_a_clean_stop_with(has_ext: bool) {
     for (dir, what) in QUEUES.iter().flat_map(|queue| WHAT.map(|what| (queue.0, what))) {
-        let scratch = scratch();
+        let scratch = scratch(has_ext);
         let store = scratch.start();
         (0..MESSAGES).for_each(|number| send(&store, number));
         stop(store);
@@ -95,7 +105,7 @@ fn after_a_clean_stop() {
 #[test]
 fn after_a_crash() {
     for (dir, what) in QUEUES.iter().flat_map(|queue| WHAT.map(|what| (queue.0, what))) {
-        let scratch = scratch();
+        let scratch = scratch(true);
         let store = scratch.start();
         (0..MESSAGES).for_each(|number| send(&store, number));
         stop(store);
@@ -115,7 +125,7 @@ fn after_a_crash() {
 /// Who leaves no inventory, and may have deleted a topic. A file that is missing in the middle shows all the same.
 #[test]
 fn after_java() {
-    let scratch = scratch();
+    let scratch = scratch(true);
     let store = scratch.start();
     (0..MESSAGES).for_each(|number| send(&store, number));
     stop(store);
@@ -130,7 +140,7 @@ fn after_java() {
 
 #[test]
 fn a_torn_inventory_says_nothing() {
-    let scratch = scratch();
+    let scratch = scratch(true);
     let store = scratch.start();
     (0..3).for_each(|number| send(&store, number));
     stop(store);
@@ -147,7 +157,7 @@ fn a_torn_inventory_says_nothing() {
 #[test]
 fn a_deleted_topic_stays_deleted() {
     for (is_killed, begins_anew) in [(false, false), (false, true), (true, false), (true, true)] {
-        let scratch = scratch();
+        let scratch = scratch(true);
         let store = scratch.start();
         (0..MESSAGES).for_each(|number| send(&store, number));
         stop(store);
@@ -184,7 +194,7 @@ fn a_deleted_topic_stays_deleted() {
 /// Of which the log has the last messages, or none.
 #[test]
 fn offsets_go_on_behind_what_the_log_has_no_more() {
-    let mut scratch = scratch();
+    let mut scratch = scratch(true);
     scratch.config.mapped_file_size_commit_log_bytes = 4096;
     let store = scratch.start();
     (0..150).for_each(|number| send(&store, number));

@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::time::UNIX_EPOCH;
 
 use super::log::Probe;
 use super::source;
 use super::tree::{self, FileSeq, QueueKey, SeqFile, Tree};
 use message::sys_flag;
+use store::disk::changed_ns;
 use store::layout::checkpoint::Fields;
 use store::layout::inventory::{INVENTORY_FILE, Inventory, QueueExtent};
 use store::layout::{
@@ -114,26 +114,24 @@ fn common_size(queues: &std::collections::BTreeMap<QueueKey, FileSeq>) -> i64 {
 /// What the last stop noted, if no Java broker was at work since.
 fn inventory(tree: &Tree) -> Option<Inventory> {
     let bytes = source::read_small(&tree.root.join(INVENTORY_FILE), INVENTORY_BYTES_MAX).ok()?;
-    let changed = fs::metadata(tree.root.join(LOCK_FILE)).ok()?.modified().ok()?;
-    let changed_ns = changed.duration_since(UNIX_EPOCH).ok()?.as_nanos();
-    Inventory::decode(&bytes).filter(|inventory| i128::from(inventory.lock_changed_ns) == changed_ns as i128)
+    let lock_changed_ns = changed_ns(&fs::metadata(tree.root.join(LOCK_FILE)).ok()?);
+    Inventory::decode(&bytes).filter(|inventory| inventory.lock_changed_ns == lock_changed_ns)
 }
 
-/// A queue with the files and the last entry that a clean stop noted: a start believes the rest. `None` for another.
+/// A queue with the files that a clean stop noted, the last of them not changed since: a start believes the rest. `None` for
+/// another.
 fn load_as_noted(files: &FileSeq, file_bytes: i64, noted: &QueueExtent) -> io::Result<Option<Loaded>> {
     let (first, end) = (noted.first, noted.max_offset.saturating_mul(QUEUE_ENTRY_BYTES as i64));
     if file_bytes <= 0 || first % file_bytes != 0 || end <= first || end - first > NOTED_FILES * file_bytes {
         return Ok(None);
     }
+    let mut changed = 0;
     for start in (first..end).step_by(file_bytes as usize) {
-        if !files.files.iter().any(|file| file.start == start && file.bytes == file_bytes as u64) {
-            return Ok(None);
-        }
+        let file = files.files.iter().find(|file| file.start == start && file.bytes == file_bytes as u64);
+        let Some(file) = file else { return Ok(None) };
+        changed = changed_ns(&fs::metadata(files.path(file))?);
     }
-    let last = end - QUEUE_ENTRY_BYTES as i64;
-    let Some(file) = files.find(last) else { return Ok(None) };
-    let entry = Kind::Simple.entry(files, file, last - file.start)?;
-    Ok(entry.filter(|entry| entry.physical_end == noted.physical_end).map(|_| Loaded {
+    Ok((changed != 0 && changed == noted.changed_ns).then_some(Loaded {
         first,
         end,
         max_offset: noted.max_offset,

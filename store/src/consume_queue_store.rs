@@ -162,22 +162,20 @@ impl ConsumeQueueStore {
     }
 
     /// What each queue has that has files.
-    pub fn extents(&self) -> Vec<QueueExtent> {
-        let extent = |queue: Queue| {
+    pub fn extents(&self) -> Result<Vec<QueueExtent>, OpenError> {
+        let batch = self.batch.all().into_iter().map(Queue::Batch);
+        let all: Vec<_> = self.all().into_iter().map(Queue::Simple).chain(batch).collect();
+        let extent = |queue: &Queue| {
+            let Some(first) = queue.first_file() else { return Ok(None) };
+            let (is_batch, changed_ns) = match queue {
+                Queue::Simple(simple) => (false, simple.last_changed_ns()),
+                Queue::Batch(_) => (true, 0),
+            };
             let (topic, queue_id) = (queue.topic().to_string(), queue.queue_id());
-            let (first, max_offset) = (queue.first_file()?, queue.max_offset());
-            let physical_end = queue.max_physical_end().ok()?;
-            Some(QueueExtent {
-                is_batch: matches!(queue, Queue::Batch(_)),
-                topic,
-                queue_id,
-                first,
-                max_offset,
-                physical_end,
-            })
+            let (max_offset, physical_end) = (queue.max_offset(), queue.max_physical_end()?);
+            Ok(Some(QueueExtent { is_batch, topic, queue_id, first, changed_ns, max_offset, physical_end }))
         };
-        let simple = self.all().into_iter().map(Queue::Simple);
-        simple.chain(self.batch.all().into_iter().map(Queue::Batch)).filter_map(extent).collect()
+        Ok(in_parallel(&all, extent)?.into_iter().flatten().collect())
     }
 
     pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {

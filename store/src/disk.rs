@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use nix::fcntl::FallocateFlags;
 use process::files;
@@ -212,6 +213,12 @@ impl Disk {
         self.may(DiskCall::List, path)?;
         fs::metadata(path)
     }
+}
+
+/// When a file was changed last, in nanoseconds since the epoch; 0: before it, or in an age to come.
+pub fn changed_ns(metadata: &Metadata) -> i64 {
+    let changed = metadata.modified().ok().and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
+    changed.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// Directories. Each call is an error where the system refuses it.

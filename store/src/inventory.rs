@@ -7,13 +7,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use parking_lot::Mutex;
 use tracing::warn;
 
 use super::consume_queue_store::ConsumeQueueStore;
-use super::disk::Disk;
+use super::disk::{Disk, changed_ns};
 use super::layout::LOCK_FILE;
 use super::layout::inventory::{INVENTORY_FILE, INVENTORY_FILE_NEW, Inventory};
 
@@ -54,7 +53,8 @@ impl InventoryFile {
     pub fn write(&self, queues: &ConsumeQueueStore, log_end: i64) -> io::Result<()> {
         let mut is_there = self.is_there.lock();
         let written = self.lock_changed_ns().and_then(|lock_changed_ns| {
-            let inventory = Inventory { lock_changed_ns, log_end, queues: queues.extents() };
+            let queues = queues.extents().map_err(io::Error::other)?;
+            let inventory = Inventory { lock_changed_ns, log_end, queues };
             self.replace(&inventory.encode())
         });
         match written {
@@ -96,8 +96,6 @@ impl InventoryFile {
     }
 
     fn lock_changed_ns(&self) -> io::Result<i64> {
-        let changed = self.disk.metadata(&self.root.join(LOCK_FILE))?.modified()?;
-        let since = changed.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-        i64::try_from(since.as_nanos()).map_err(io::Error::other)
+        Ok(changed_ns(&self.disk.metadata(&self.root.join(LOCK_FILE))?))
     }
 }

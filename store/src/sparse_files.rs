@@ -13,7 +13,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, Reserve};
+use super::disk::{Disk, Reserve, changed_ns};
 use super::entries::Entries;
 use super::error::{AccessError, OpenError};
 use super::file_queue::file_starts;
@@ -74,37 +74,34 @@ impl SparseFiles {
         Ok(starts)
     }
 
-    /// As [`load`](Self::load) where the files are known from the first to the one before `end`, with a look at each and at the
-    /// last entry. False, and nothing is loaded, if one is not there, or it would be more work.
-    pub fn load_as_noted<E: Entry>(&self, first: i64, end: i64, is_last: impl Fn(&E) -> bool) -> bool {
+    /// As [`load`](Self::load) where the files are known from the first to the one before `end`, and when the last was changed. False,
+    /// and nothing is loaded, if one is not there, the last is another, or it would be more work.
+    pub fn load_as_noted(&self, first: i64, end: i64, last_changed_ns: i64) -> bool {
         let file_bytes = self.file_bytes();
         if first % file_bytes != 0 || end <= first || end - first > NOTED_FILES_MAX * file_bytes {
             return false;
         }
         let starts: Vec<_> = (first..end).step_by(file_bytes as usize).collect();
-        let Some((&last, others)) = starts.split_last() else { return false };
-        let is_whole = |start: &i64| {
-            let metadata = self.disk().metadata(&self.file_path(*start));
-            metadata.is_ok_and(|metadata| metadata.len() == file_bytes as u64)
+        let is_as_noted = |start: i64| {
+            self.disk().metadata(&self.file_path(start)).is_ok_and(|metadata| {
+                let is_last = start + file_bytes >= end;
+                metadata.len() == file_bytes as u64 && (!is_last || changed_ns(&metadata) == last_changed_ns)
+            })
         };
-        if !others.iter().all(is_whole) {
-            return false;
-        }
-        let look = || -> io::Result<bool> {
-            let mut bytes = [0; layout::BATCH_QUEUE_ENTRY_BYTES];
-            let bytes = &mut bytes[..E::BYTES];
-            let file = self.disk().open_to_read(&self.file_path(last))?;
-            file.read_exact_at(bytes, (end - last) as u64 - E::BYTES as u64)?;
-            let entry = E::decode(bytes).filter(E::is_written);
-            Ok(entry.is_some_and(|entry| is_last(&entry)) && file.metadata()?.len() == file_bytes as u64)
-        };
-        if !look().unwrap_or(false) {
+        if last_changed_ns == 0 || !starts.iter().all(|start| is_as_noted(*start)) {
             return false;
         }
         let mut state = self.state.lock();
         (state.reserved_to, state.flushed_to) = (end, end);
         state.starts = starts;
         true
+    }
+
+    /// When the last file was changed last, in nanoseconds since the epoch; 0: not known.
+    pub fn last_changed_ns(&self) -> i64 {
+        let last = self.state.lock().starts.last().copied();
+        let metadata = last.and_then(|start| self.disk().metadata(&self.file_path(start)).ok());
+        metadata.map_or(0, |metadata| changed_ns(&metadata))
     }
 
     pub fn disk(&self) -> &Disk {

@@ -1,7 +1,7 @@
 //! `queueInventory`, ours: what queues there are, and how far each goes at least. Java neither reads nor removes it.
 //!
 //! `magic i64 | lock file changed at i64 | log end i64 | number of queues i32`, then for each queue `kind i8 | topic bytes i16 |
-//! topic | queue id i32 | first file i64 | max offset i64 | end in the log i64`, then `CRC32 of all before i32`.
+//! topic | queue id i32 | first file i64 | last file changed at i64 | max offset i64 | end in the log i64`, then `CRC32 of all before i32`.
 
 /// The file's name below the store's root.
 pub const INVENTORY_FILE: &str = "queueInventory";
@@ -34,6 +34,8 @@ pub struct QueueExtent {
     pub queue_id: i32,
     /// Where its first file starts, in bytes.
     pub first: i64,
+    /// When its last file was changed last, in nanoseconds since the epoch; 0: not known.
+    pub changed_ns: i64,
     /// Behind its last message.
     pub max_offset: i64,
     /// First byte of the log behind its last message; -1 for none.
@@ -56,6 +58,7 @@ impl Inventory {
             bytes.extend_from_slice(queue.topic.as_bytes());
             bytes.extend_from_slice(&queue.queue_id.to_be_bytes());
             bytes.extend_from_slice(&queue.first.to_be_bytes());
+            bytes.extend_from_slice(&queue.changed_ns.to_be_bytes());
             bytes.extend_from_slice(&queue.max_offset.to_be_bytes());
             bytes.extend_from_slice(&queue.physical_end.to_be_bytes());
         }
@@ -106,6 +109,7 @@ impl Reader<'_> {
             topic: String::from_utf8(topic.to_vec()).ok()?,
             queue_id: self.i32()?,
             first: self.i64()?,
+            changed_ns: self.i64()?,
             max_offset: self.i64()?,
             physical_end: self.i64()?,
         })
@@ -123,6 +127,7 @@ mod tests {
             topic: topic.to_owned(),
             queue_id,
             first: 2000,
+            changed_ns: 7,
             max_offset: 350,
             physical_end: 1 << 39,
         };

@@ -9,6 +9,7 @@ mod pull;
 mod requests;
 mod send;
 mod tally;
+mod topics;
 mod wire;
 
 use std::path::PathBuf;
@@ -55,6 +56,14 @@ struct Target {
 enum Mode {
     /// Creates the topic with --queues queues.
     Create,
+    /// Creates --count topics of --queues queues, then sends a message to each queue.
+    Topics {
+        #[arg(long, default_value_t = 10_000)]
+        count: u32,
+        /// Requests in flight on each connection.
+        #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..))]
+        window: u32,
+    },
     /// Closed loop: every connection keeps --window sends in flight for --seconds.
     Send {
         #[arg(long, default_value_t = 128)]
@@ -132,6 +141,15 @@ fn run(args: &Args) -> Result<ExitCode, Error> {
             create(target)?;
             return Ok(ExitCode::SUCCESS);
         }
+        Mode::Topics { count, window } => {
+            let topics::Figures { create, send, failed } = topics::run(target, *count, *window)?;
+            println!(
+                "topics create={:.1}s send={:.1}s failed={failed}",
+                create.as_secs_f64(),
+                send.as_secs_f64()
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
         Mode::Ledger { file, size, window, seconds, first } => {
             let run = Duration::from_secs(*seconds);
             let load = Load { body_bytes: *size, window: *window, run, first: *first };
@@ -163,7 +181,7 @@ fn run(args: &Args) -> Result<ExitCode, Error> {
 
 fn create(target: &Target) -> Result<(), Error> {
     let mut connection = Connection::open(&target.broker)?;
-    let code = requests::create_topic(&mut connection.outbox, &target.topic, target.queues);
+    let code = requests::create_topic(&mut connection.outbox, 1, &target.topic, target.queues);
     let (response, header) = connection.answer(code, |response| (response.code, response.header_text()))?;
     if response == wire::SUCCESS { Ok(()) } else { Err(Error::Refused { code, response, header }) }
 }

@@ -70,12 +70,12 @@ pub fn offset(out: &mut Vec<u8>, code: i32, queue: Queue<'_>) {
 }
 
 /// A topic that can be read and written. Returns the code asked.
-pub fn create_topic(out: &mut Vec<u8>, topic: &str, queues: u32) -> i32 {
+pub fn create_topic(out: &mut Vec<u8>, opaque: i32, topic: &str, queues: u32) -> i32 {
     let fields = format!(
         "\"topic\":\"{topic}\",\"defaultTopic\":\"TBW102\",\"readQueueNums\":\"{queues}\",\
          \"writeQueueNums\":\"{queues}\",\"perm\":\"6\",\"topicFilterType\":\"SINGLE_TAG\",\"topicSysFlag\":\"0\",\
          \"order\":\"false\""
     );
-    request(out, UPDATE_AND_CREATE_TOPIC, 1, &fields, &[]);
+    request(out, UPDATE_AND_CREATE_TOPIC, opaque, &fields, &[]);
     UPDATE_AND_CREATE_TOPIC
 }

@@ -3,6 +3,7 @@
 mod system;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use crate::attributes::{self, AttributeError};
 use crate::config::BrokerSettings;
@@ -14,12 +15,12 @@ use process::clock::Clock;
 use process::config::Live;
 use process::files::LoadError;
 use remoting::body::{DataVersion, KVTable, TopicConfig, TopicConfigSerializeWrapper};
-use remoting::json;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use store::topic_name::is_lmq;
+use text::Text;
 use tokio::sync::watch;
 
 /// Bits of [`TopicConfig::topic_sys_flag`]. Java: `TopicSysFlag`.
@@ -83,6 +84,8 @@ pub struct Topics {
     /// Topics that this broker made for itself.
     system_topics: HashSet<String>,
     file: TableFile,
+    /// What the file is to hold, but for [`Table::unencoded`].
+    text: Mutex<Text>,
     /// Topics with changes that may not be on disk yet, with the last change of each.
     unsaved: Mutex<HashMap<String, u64>>,
     /// Counts changes that name servers must be told.
@@ -95,11 +98,14 @@ struct Table {
     data_version: DataVersion,
     /// Made or changed since the last [`Topics::take_unregistered`]. At most every topic.
     unregistered: BTreeSet<String>,
+    /// Made, changed or deleted since the last [`Topics::encode`].
+    unencoded: HashSet<String>,
 }
 
 impl Table {
     fn put(&mut self, topic: TopicConfig) -> Arc<TopicConfig> {
         let topic = Arc::new(topic);
+        self.unencoded.insert(topic.topic_name.clone());
         self.topics.insert(topic.topic_name.clone(), topic.clone());
         topic
     }
@@ -117,6 +123,7 @@ impl Topics {
         }
         let system_topics = table.topics.keys().cloned().collect();
         if let Some(stored) = stored {
+            table.unencoded.extend(stored.topic_config_table.keys().cloned());
             table.topics.extend(stored.topic_config_table);
             table.data_version = stored.data_version;
         }
@@ -127,6 +134,7 @@ impl Topics {
             table: RwLock::new(table),
             system_topics,
             file,
+            text: Mutex::default(),
             unsaved: Mutex::default(),
             changes: watch::Sender::new(0),
         })
@@ -321,6 +329,7 @@ impl Topics {
             let mut table = self.table.write();
             let is_deleted = table.topics.remove(topic).is_some();
             if is_deleted {
+                table.unencoded.insert(topic.to_owned());
                 self.next_version(&mut table);
             }
             is_deleted
@@ -335,9 +344,11 @@ impl Topics {
         let mut is_changed = false;
         {
             let mut table = self.table.write();
+            let Table { topics, unencoded, .. } = &mut *table;
             for name in listed.table.keys() {
-                if let Some(topic) = table.topics.get_mut(name).filter(|topic| !topic.order) {
+                if let Some(topic) = topics.get_mut(name).filter(|topic| !topic.order) {
                     Arc::make_mut(topic).order = true;
+                    unencoded.insert(name.clone());
                     is_changed = true;
                 }
             }
@@ -353,7 +364,7 @@ impl Topics {
         self.table.read().data_version
     }
 
-    /// The whole table, for GET_ALL_TOPIC_CONFIG, registration and the file. Java: `buildTopicConfigSerializeWrapper`.
+    /// The whole table, for GET_ALL_TOPIC_CONFIG and registration. Java: `buildTopicConfigSerializeWrapper`.
     pub fn to_wrapper(&self) -> TopicConfigSerializeWrapper {
         // Names are copied and sorted without the lock: sends must not wait for 60,000 of them.
         let (data_version, topics) = {
@@ -446,6 +457,14 @@ impl ConfigTable for Topics {
     }
 
     fn encode(&self) -> Vec<u8> {
-        json::to_pretty(&self.to_wrapper())
+        let mut text = self.text.lock();
+        let (data_version, changed) = {
+            let mut table = self.table.write();
+            let names = std::mem::take(&mut table.unencoded);
+            let changed = names.into_iter().map(|name| (table.topics.get(&name).cloned(), name));
+            (table.data_version, changed.collect::<Vec<_>>())
+        };
+        changed.into_iter().for_each(|(topic, name)| text.update(name, topic.as_deref()));
+        text.whole(data_version)
     }
 }

@@ -7,6 +7,7 @@ use message::{StoredMessage, property};
 
 use super::expected::Levels;
 use super::log::Span;
+use super::outlook::Outlook;
 use super::queue::Start;
 use super::report::{Kind, Report, Severity};
 use super::source::Reader;
@@ -62,13 +63,14 @@ pub struct BatchQueues<'t> {
     /// Min and max queue offset of the records that came by.
     ranges: Ranges,
     start: Start,
+    outlook: &'t Outlook,
     levels: &'t Levels,
 }
 
 impl<'t> BatchQueues<'t> {
-    pub fn new(tree: &'t Tree, levels: &'t Levels, start: Start) -> Self {
+    pub fn new(tree: &'t Tree, levels: &'t Levels, start: Start, outlook: &'t Outlook) -> Self {
         let open = tree.batch_queues.iter().map(|(key, files)| (key.clone(), Entries::new(files))).collect();
-        Self { tree, open, ranges: Ranges::new(), start, levels }
+        Self { tree, open, ranges: Ranges::new(), start, outlook, levels }
     }
 
     pub fn has_topic(&self, topic: &str) -> bool {
@@ -83,7 +85,8 @@ impl<'t> BatchQueues<'t> {
         let range = self.ranges.entry(key.clone()).or_insert((base, base));
         range.1 = base.saturating_add(size);
         let name = format!("batchconsumequeue/{}/{}", key.0, key.1);
-        let severity = self.start.severity_at(at);
+        let told_from = self.outlook.queue(&key.0, key.1).told_from;
+        let severity = self.start.severity_from(at, told_from);
         let missing = |report: &mut Report| {
             report.add(severity, Kind::Missing, &name, None, || format!("no entry for the record at {at}"));
         };

@@ -9,9 +9,10 @@ use message::{StoredMessage, property};
 use super::batch_queue::BatchQueues;
 use super::checkpoint;
 use super::expected::{self, Levels};
-use super::index::Index;
-use super::log::{self, Fault, Found, Probe, Span, Visitor};
-use super::queue::{self, QueueChecks, Start};
+use super::index::{Index, IndexReader};
+use super::log::{self, Fault, Found, Span, Visitor};
+use super::outlook::Outlook;
+use super::queue::{QueueChecks, Start};
 use super::report::{Kind, Report, Severity};
 use super::table::Tables;
 use super::timer;
@@ -29,20 +30,23 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
     }
     let log_bytes = tree::common_size(tree.commit_log.files.iter().map(|file| file.bytes));
     tree::check_sequence(&tree, &tree.commit_log, log_bytes, Sequence::Log, Severity::Wrong, &mut report);
-    check_queue_files(&tree, &mut report);
     let checkpoint = checkpoint::read(&tree, &mut report);
     let tables = Tables::read(&tree, &mut report)?;
-    let start = start_of(&tree, checkpoint.unwrap_or_default())?;
+    let outlook = Outlook::new(&tree, &checkpoint.unwrap_or_default())?;
+    check_queue_files(&tree, &outlook, &mut report);
+    let (running, unclean) = (tree.holder.is_some(), tree.has_abort);
+    let start = Start { redo_from: outlook.redo_from, unclean, running };
     let levels = Levels::read(options);
     let names_lmq = tree.queues.keys().any(|key| is_lmq(&key.0));
     let mut checker = Checker {
         tree: &tree,
-        queues: QueueChecks::new(&tree, options, start),
-        batch_queues: BatchQueues::new(&tree, &levels, start),
+        noted_end: outlook.noted_end,
+        queues: QueueChecks::new(&tree, options, start, &outlook),
+        batch_queues: BatchQueues::new(&tree, &levels, start, &outlook),
         index: Index::new(
             &tree,
             options,
-            start,
+            Start { redo_from: index_redo_from(&tree, options, start)?, ..start },
             checkpoint.map_or(0, |checkpoint| checkpoint.index_msg_timestamp),
         ),
         multi_dispatch: names_lmq || options.properties.get("enableMultiDispatch") == Some("true"),
@@ -60,44 +64,40 @@ pub fn check(root: &Path, options: &Options) -> io::Result<Report> {
 }
 
 /// Sizes and names of the files of every kind of queue.
-fn check_queue_files(tree: &Tree, report: &mut Report) {
+fn check_queue_files(tree: &Tree, outlook: &Outlook, report: &mut Report) {
     for queues in [&tree.queues, &tree.exts, &tree.batch_queues] {
+        let is_ext = std::ptr::eq(queues, &tree.exts);
         let sizes = queues.values().flat_map(|files| files.files.iter().map(|file| file.bytes));
         let bytes = tree::common_size(sizes);
-        for files in queues.values() {
-            tree::check_sequence(tree, files, bytes, Sequence::Queue, Severity::Wrong, report);
+        for ((topic, queue_id), files) in queues {
+            let gap = match !is_ext && outlook.queue(topic, *queue_id).is_remade {
+                true => Severity::Repair,
+                false => Severity::Wrong,
+            };
+            tree::check_sequence(tree, files, bytes, Sequence::Queue, gap, report);
         }
     }
     let bytes = tree::common_size(tree.timer_log.files.iter().map(|file| file.bytes));
     tree::check_sequence(tree, &tree.timer_log, bytes, Sequence::Log, Severity::Wrong, report);
 }
 
-/// Where a start dispatches from (`recoverNormally`, `recoverAbnormally`); the later place where Java's and ours differ.
-fn start_of(tree: &Tree, checkpoint: Fields) -> io::Result<Start> {
-    let (running, unclean) = (tree.holder.is_some(), tree.has_abort);
-    let redo_from = match queue::last_known(tree)? {
-        -1 => 0,
-        known if !unclean => known,
-        _ => recovery_from(tree, checkpoint)?,
-    };
-    Ok(Start { redo_from, unclean, running })
-}
-
-fn recovery_from(tree: &Tree, checkpoint: Fields) -> io::Result<i64> {
-    let files = &tree.commit_log.files;
-    let mut probe = Probe::new(&tree.commit_log);
-    for file in files.iter().rev() {
-        let Some(first) = probe.record(file.start)? else { continue };
-        let is_known = match checkpoint.logics_physical_offset {
-            // 4.9.7 notes times only.
-            ..=0 => first.store_timestamp_ms <= checkpoint.logics_msg_timestamp,
-            offset => first.physical_offset <= offset,
-        };
-        if is_known {
-            return Ok(file.start.max(checkpoint.logics_physical_offset.min(file.end())));
+/// Where a start begins to tell the index: behind what the last whole file knows, or, if that has room after a clean stop, where
+/// the queues end.
+fn index_redo_from(tree: &Tree, options: &Options, start: Start) -> io::Result<i64> {
+    let bytes = tree::common_size(tree.index_files.iter().map(|(_, bytes)| *bytes));
+    let (mut known_to, mut has_room, mut all_whole) = (0, false, true);
+    for (name, _) in tree.index_files.iter().take_while(|file| file.1 == bytes) {
+        let Ok(mut file) = IndexReader::open(tree, name, options)? else { continue };
+        all_whole &= file.is_sound()?;
+        if !all_whole {
+            break;
+        }
+        has_room = (file.header.count.max(0) as u64) < file.capacity();
+        if file.header.count > 1 {
+            known_to = file.header.end_offset;
         }
     }
-    Ok(files.first().map_or(0, |file| file.start))
+    Ok(if has_room && !start.unclean { known_to.max(start.redo_from) } else { known_to })
 }
 
 /// Size and magic of a record: zeros there, and the log ends before whatever follows.
@@ -105,6 +105,8 @@ const HEAD_BYTES: i64 = 8;
 
 struct Checker<'t> {
     tree: &'t Tree,
+    /// The log went on to there at least.
+    noted_end: i64,
     queues: QueueChecks<'t>,
     batch_queues: BatchQueues<'t>,
     index: Index<'t>,
@@ -162,6 +164,21 @@ impl Visitor for Checker<'_> {
 }
 
 impl Checker<'_> {
+    /// Says that the log once went on behind its end, as its broker noted when all before was on disk.
+    fn check_end(&mut self, end: i64, checkpoint: Fields) {
+        // What Java notes is not on disk before a clean stop; and a number that queues do not bear out is a wrong one.
+        let of_java = match !self.start.unclean && self.start.redo_from > end {
+            true => checkpoint.logics_physical_offset,
+            false => -1,
+        };
+        let noted = checkpoint.durable().unwrap_or(of_java).max(self.noted_end - 1);
+        if noted >= end && !self.start.running {
+            self.report.add(Severity::Wrong, Kind::Tail, "commitlog", None, || {
+                format!("ends at {end}, but went on behind {noted}: messages are missing")
+            });
+        }
+    }
+
     fn tail(&mut self, name: &str, place: Option<u64>, zeros: i64, why: String, stale: bool) {
         let left_over = stale || zeros >= HEAD_BYTES;
         let (severity, then) = match (self.start.running, left_over, self.start.unclean) {
@@ -267,6 +284,7 @@ impl Checker<'_> {
         if let Some(error) = self.error {
             return Err(error);
         }
+        self.check_end(span.end, checkpoint.unwrap_or_default());
         let (tree, start, mut report) = (self.tree, self.start, self.report);
         let (entries, index_files) = (self.queues.messages, tree.index_files.len());
         self.index.finish(span.end, &mut report)?;

@@ -55,13 +55,18 @@ pub fn read(tree: &Tree, report: &mut Report) -> Option<Fields> {
 
 /// Against what was found in the log. `last_store_ms`: the latest store time there.
 pub fn check(fields: &Fields, span: Span, last_store_ms: i64, start: Start, report: &mut Report) {
-    // After a crash the checkpoint says where recovery may begin: too far on, and messages stay out of their queues.
-    let severity = match (start.running, start.unclean) {
-        (true, _) => Severity::Note,
-        (_, true) => Severity::Wrong,
-        _ => Severity::Repair,
-    };
     for (name, place, value) in named(fields) {
+        // After a crash it says what is on disk: too far on, and what is not stays out. A place where no record is, is not believed.
+        let is_believed = match name {
+            "indexMsgTimestamp" => true,
+            "logicsMsgTimestamp" => fields.logics_physical_offset <= 0,
+            _ => false,
+        };
+        let severity = match (start.running, start.unclean && is_believed) {
+            (true, _) => Severity::Note,
+            (_, true) => Severity::Wrong,
+            _ => Severity::Repair,
+        };
         let is_time = name.ends_with("Timestamp");
         let limit = if is_time { last_store_ms } else { span.end };
         let what = if is_time { "the last record was stored at" } else { "the log ends at" };

@@ -9,7 +9,7 @@ use message::{StoredMessage, java_string_hash, property, sys_flag};
 
 use super::queue::Start;
 use super::report::{Kind, Report, Severity};
-use super::tree::{Options, Tree};
+use super::tree::{self, Options, Tree};
 use store::layout::index::{self as at, HEADER_BYTES, SLOT_BYTES};
 use store::layout::{IndexEntry, index_key_hash};
 
@@ -61,7 +61,7 @@ struct Current {
     heads: Vec<i32>,
     used_slots: i32,
     last: Option<IndexEntry>,
-    /// A start after a crash removes the file and builds it anew.
+    /// A start removes the file and makes it anew, or, after a crash, puts it right.
     rebuilt: bool,
 }
 
@@ -90,6 +90,10 @@ pub struct Index<'t> {
     /// Records with keys before the index begins.
     before: u64,
     hole: Option<Hole>,
+    /// Bytes of most files.
+    file_bytes: u64,
+    /// A file before was not sound: a start makes what is behind it anew, too.
+    is_broken: bool,
 }
 
 /// Entries looked at ahead, so that one damaged offset is told from its neighbours.
@@ -110,6 +114,8 @@ impl<'t> Index<'t> {
             entries: 0,
             before: 0,
             hole: None,
+            file_bytes: tree::common_size(tree.index_files.iter().map(|(_, bytes)| *bytes)),
+            is_broken: false,
         }
     }
 
@@ -244,9 +250,16 @@ impl<'t> Index<'t> {
     }
 
     fn open_next(&mut self, report: &mut Report) -> io::Result<bool> {
-        while let Some((name, _)) = self.tree.index_files.get(self.next_file) {
+        while let Some((name, bytes)) = self.tree.index_files.get(self.next_file) {
             self.next_file += 1;
-            let file = match IndexReader::open(self.tree, name, self.options)? {
+            if *bytes != self.file_bytes {
+                self.is_broken = true;
+                report.add(Severity::Repair, Kind::FileSize, &format!("index/{name}"), None, || {
+                    format!("an index file of {bytes} bytes, others have {}", self.file_bytes)
+                });
+                continue;
+            }
+            let mut file = match IndexReader::open(self.tree, name, self.options)? {
                 Ok(file) => file,
                 Err(why) => {
                     report.add(Severity::Wrong, Kind::FileSize, &format!("index/{name}"), None, || why);
@@ -254,7 +267,9 @@ impl<'t> Index<'t> {
                 }
             };
             let header = file.header;
-            let rebuilt = self.start.unclean && header.end_timestamp_ms > self.index_msg_timestamp_ms;
+            self.is_broken |= !file.is_sound()?;
+            let is_new = self.start.unclean && header.end_timestamp_ms > self.index_msg_timestamp_ms;
+            let rebuilt = self.is_broken || is_new;
             let severity = if rebuilt { Severity::Repair } else { Severity::Wrong };
             if header.count < 0 || header.count as u64 > file.capacity().max(1) {
                 report.add(severity, Kind::IndexHeader, &file.name, Some(at::INDEX_COUNT as u64), || {

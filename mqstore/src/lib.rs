@@ -22,6 +22,7 @@ mod expected;
 mod ext;
 mod index;
 mod log;
+mod outlook;
 mod queue;
 pub mod report;
 mod source;

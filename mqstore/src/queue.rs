@@ -12,6 +12,7 @@ use message::StoredMessage;
 use super::expected::{Levels, Target};
 use super::ext::Exts;
 use super::log::Span;
+use super::outlook::{Outlook, QueueOutlook};
 use super::report::{Kind, Report, Severity};
 use super::source::{self, Reader};
 use super::tree::{FileSeq, Options, Tree};
@@ -43,6 +44,7 @@ struct Queue<'t> {
     /// Findings that count only if the queue was not begun anew behind them.
     held: Option<Box<Report>>,
     begun_anew: bool,
+    outlook: QueueOutlook,
 }
 
 impl Queue<'_> {
@@ -83,7 +85,12 @@ pub struct Start {
 impl Start {
     /// Of something that is missing for the record at `at`.
     pub fn severity_at(&self, at: i64) -> Severity {
-        match (at >= self.redo_from, self.running) {
+        self.severity_from(at, self.redo_from)
+    }
+
+    /// The same where records from `told_from` on are dispatched again.
+    pub fn severity_from(&self, at: i64, told_from: i64) -> Severity {
+        match (at >= told_from, self.running) {
             (true, true) => Severity::Note,
             (true, false) => Severity::Repair,
             (false, _) => Severity::Wrong,
@@ -100,13 +107,14 @@ pub struct QueueChecks<'t> {
     exts: Exts<'t>,
     levels: Levels,
     start: Start,
+    outlook: &'t Outlook,
     examples_max: usize,
     unknown: usize,
     pub messages: u64,
 }
 
 impl<'t> QueueChecks<'t> {
-    pub fn new(tree: &'t Tree, options: &Options, start: Start) -> Self {
+    pub fn new(tree: &'t Tree, options: &Options, start: Start, outlook: &'t Outlook) -> Self {
         let mut queues = Self {
             tree,
             queues: Vec::new(),
@@ -115,6 +123,7 @@ impl<'t> QueueChecks<'t> {
             exts: Exts::new(tree),
             levels: Levels::read(options),
             start,
+            outlook,
             examples_max: options.examples_max,
             unknown: 0,
             messages: 0,
@@ -135,6 +144,7 @@ impl<'t> QueueChecks<'t> {
             next: None,
             held: None,
             begun_anew: false,
+            outlook: self.outlook.queue(topic, queue_id),
         });
         self.by_name.entry(topic.to_owned()).or_default().insert(queue_id, index);
         index
@@ -227,12 +237,19 @@ impl<'t> QueueChecks<'t> {
         }
         match fault {
             Some(EntryFault::None) => {
-                held.add(start.severity_at(at), Kind::Missing, &file, place, || {
-                    format!("{whose}: no entry for the record at {at}")
-                });
+                held.add(
+                    start.severity_from(at, queue.outlook.told_from),
+                    Kind::Missing,
+                    &file,
+                    place,
+                    || format!("{whose}: no entry for the record at {at}"),
+                );
             }
             Some(EntryFault::Says(kind, what)) => {
-                held.add(Severity::Wrong, kind, &file, place, || format!("{whose}: {what}"))
+                // What a crash may have left behind the end is made again.
+                let is_cleared = start.unclean && offset.saturating_mul(ENTRY_BYTES) >= queue.outlook.end;
+                let severity = if is_cleared { Severity::Repair } else { Severity::Wrong };
+                held.add(severity, kind, &file, place, || format!("{whose}: {what}"))
             }
             None => {}
         }

@@ -10,7 +10,7 @@ use process::printable::printable;
 pub enum Severity {
     /// Worth knowing, nothing is wrong.
     Note,
-    /// Wrong, and the start of a broker puts it right without losing a whole message.
+    /// Wrong, and the start of our broker puts it right without losing a whole message.
     Repair,
     /// Wrong, and no start repairs it, or only by dropping messages.
     Wrong,

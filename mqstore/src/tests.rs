@@ -5,6 +5,7 @@ mod golden;
 mod hostile;
 mod outputs;
 mod sound;
+mod start;
 
 use std::collections::BTreeMap;
 use std::fs;

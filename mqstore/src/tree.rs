@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use process::properties::Properties;
 
 use super::report::{Kind, Report, Severity};
+use store::layout::inventory::{INVENTORY_FILE, INVENTORY_FILE_NEW};
 use store::layout::{self, ABORT_FILE, LOCK_FILE, TIMER_LOG_DIR, TIMER_WHEEL_FILE};
 
 /// What is known besides the directory.
@@ -134,6 +135,8 @@ const KNOWN: &[&str] = &[
     "kvStore",
     "consumequeue_rocksdb",
     "consumequeue_r",
+    INVENTORY_FILE,
+    INVENTORY_FILE_NEW,
     "epochFileCheckpoint",
     "epochFileCheckpoint.bak",
     "brokerIdentity",

@@ -14,8 +14,8 @@ use tracing::{error, info, warn};
 use super::Boundary;
 use super::entries::Entries;
 use super::error::{AccessError, OpenError};
-use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry};
-use super::probe::{Trust, load_entries};
+use super::layout::{BATCH_QUEUE_ENTRY_BYTES, BatchQueueEntry, QueueEntry};
+use super::probe::{Loaded, Trust, load_entries};
 use super::sparse_files::{SparseDir, SparseFiles};
 
 const ENTRY_BYTES: i64 = BATCH_QUEUE_ENTRY_BYTES as i64;
@@ -70,6 +70,11 @@ impl BatchConsumeQueue {
 
     pub fn has_files(&self) -> bool {
         !self.files.is_empty()
+    }
+
+    /// Where its first file starts, in bytes.
+    pub fn first_file(&self) -> Option<i64> {
+        self.files.first()
     }
 
     /// First byte of the log behind the last record that the queue knows; -1 for none.
@@ -148,10 +153,31 @@ impl BatchConsumeQueue {
         let _ = self.broken.set(why);
     }
 
-    /// Loads the files of a queue and finds its end.
-    pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
-        let (end, _) = load_entries(&self.files, trust, |_: &BatchQueueEntry| Ok(true))?;
-        self.end_at(end / ENTRY_BYTES, trust != Trust::All)
+    /// Loads the files of a queue and finds its end. Whether entries are missing there: those behind them are cut off.
+    pub fn load(&self, trust: Trust) -> Result<bool, OpenError> {
+        let Loaded { end, behind_hole, .. } =
+            load_entries(&self.files, trust, |_: &BatchQueueEntry| Ok(true))?;
+        self.end_at(end / ENTRY_BYTES, trust != Trust::All || behind_hole.is_some())?;
+        Ok(behind_hole.is_some())
+    }
+
+    /// Forgets all entries and removes their files: it begins anew.
+    pub fn reset(&self) -> io::Result<()> {
+        self.end.store(0, Ordering::Release);
+        self.max_offset.store(0, Ordering::Release);
+        self.min_offset.store(-1, Ordering::Release);
+        self.max_physical_offset.store(-1, Ordering::Release);
+        self.destroy()
+    }
+
+    /// Makes `max_offset` the end of a queue without entries, as if messages stood before it that the log has no more.
+    pub fn skip_to(&self, max_offset: i64) -> io::Result<()> {
+        if self.max_offset() > 0 || max_offset <= 0 {
+            return Ok(());
+        }
+        let (entry, rest) = (QueueEntry::GONE, BatchQueueEntry::PLAIN_REST);
+        let base_offset = max_offset - 1;
+        self.put(BatchQueueEntry { entry, store_timestamp_ms: 0, base_offset, batch_size: 1, rest }).map(drop)
     }
 
     fn end_at(&self, end: i64, cleared: bool) -> Result<(), OpenError> {

@@ -27,13 +27,13 @@ pub struct BatchQueues {
 }
 
 impl BatchQueues {
-    /// Finds the queues under the store's root and where each ends.
+    /// Finds the queues under the store's root and where each ends; and those of them in which entries are missing.
     pub fn load(
         config: &MessageStoreConfig,
         surroundings: &Surroundings,
         mappings: &Arc<Mappings>,
         trust: Trust,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<(Self, Vec<Arc<BatchConsumeQueue>>), OpenError> {
         let entry_bytes = BATCH_QUEUE_ENTRY_BYTES as u64;
         let dir = Arc::new(SparseDir {
             path: config.batch_consume_queue_dir(),
@@ -44,10 +44,14 @@ impl BatchQueues {
         });
         let topics = surroundings.batch_topics.clone();
         let queues = Self { dir, topics, table: RwLock::default() };
+        let mut holed = Vec::new();
         for (topic, queue_id) in queue_directories(&queues.dir)? {
-            queues.insert(&topic, queue_id).load(trust)?;
+            let queue = queues.insert(&topic, queue_id);
+            if queue.load(trust)? {
+                holed.push(queue);
+            }
         }
-        Ok(queues)
+        Ok((queues, holed))
     }
 
     pub fn dir(&self) -> &Arc<SparseDir> {
@@ -84,7 +88,7 @@ impl BatchQueues {
         self.table.read().keys().cloned().collect()
     }
 
-    /// ConsumeQueueStore that have files, by topic.
+    /// Queues that have files, by topic.
     pub fn ids(&self) -> Vec<(String, Vec<i32>)> {
         let with_files = |queues: &HashMap<i32, Arc<BatchConsumeQueue>>| {
             let with_files = queues.iter().filter(|(_, queue)| queue.has_files());
@@ -105,6 +109,12 @@ impl BatchQueues {
 
     /// Adds a record to its queue.
     pub fn dispatch(&self, request: &DispatchRequest<'_>) -> io::Result<()> {
+        let message = &request.stored.message;
+        self.put(&self.find_or_create(&message.topic, message.queue_id), request)
+    }
+
+    /// Adds a record to its queue, which is `queue`.
+    pub fn put(&self, queue: &BatchConsumeQueue, request: &DispatchRequest<'_>) -> io::Result<()> {
         let stored = &request.stored;
         let message = &stored.message;
         let Some((base_offset, batch_size)) = messages_of(&message.properties, stored.queue_offset) else {
@@ -114,7 +124,6 @@ impl BatchQueues {
         };
         let entry = request.entry();
         let store_timestamp_ms = stored.store_timestamp_ms;
-        let queue = self.find_or_create(&message.topic, message.queue_id);
         let rest = BatchQueueEntry::PLAIN_REST;
         let put = queue.put(BatchQueueEntry { entry, store_timestamp_ms, base_offset, batch_size, rest });
         if let Some(why) = AccessError::behind(put)? {
@@ -160,7 +169,7 @@ impl BatchQueues {
 
 /// First offset and number of a record's messages: what its two properties say, or one message
 /// (`CommitLog.setBatchSizeIfNeeded`).
-fn messages_of(properties: &str, queue_offset: i64) -> Option<(i64, i16)> {
+pub fn messages_of(properties: &str, queue_offset: i64) -> Option<(i64, i16)> {
     let (base, num) = match property::find(properties, property::INNER_NUM)
         .zip(property::find(properties, property::INNER_BASE))
     {

@@ -109,6 +109,16 @@ impl ConsumeQueue {
         !self.files.is_empty()
     }
 
+    /// When its last file was changed last, in nanoseconds since the epoch; 0: not known.
+    pub fn last_changed_ns(&self) -> i64 {
+        self.files.last_changed_ns()
+    }
+
+    /// Where its first file starts, in bytes.
+    pub fn first_file(&self) -> Option<i64> {
+        self.files.first()
+    }
+
     /// Bytes of the files, holes counted.
     pub fn total_bytes(&self) -> u64 {
         self.files.total_bytes()

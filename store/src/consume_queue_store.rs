@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
 
 use parking_lot::{Mutex, RwLock};
 use tracing::{error, info, warn};
@@ -20,15 +18,15 @@ use super::disk::Disk;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::{AccessError, OpenError};
 use super::layout::QueueEntry;
+use super::layout::inventory::{Inventory, QueueExtent};
 use super::queue::Queue;
-use super::sparse_files::{Mappings, SparseDir, queue_directories};
+use super::rebuild::Damaged;
+use super::sparse_files::{Mappings, SparseDir, in_parallel, queue_directories};
 use super::topic_name::is_lmq;
 
 /// Longest topic in bytes: the longest name of a directory.
 const TOPIC_BYTES_MAX: usize = 255;
 
-/// Of loading, at most: it waits for the disk more than for the processor.
-const LOAD_THREADS: usize = 4;
 /// More queues than this are flushed with one sync of their file system.
 const FLUSHED_ONE_BY_ONE_MAX: usize = 32;
 
@@ -41,24 +39,27 @@ pub struct ConsumeQueueStore {
     filter_bits: FilterBits,
     lmq_count: AtomicUsize,
     batch: BatchQueues,
-    /// ConsumeQueueStore with entries that are not on disk.
+    /// Queues with entries that are not on disk.
     dirty: Mutex<Vec<Arc<ConsumeQueue>>>,
     /// A queue was given up.
     has_broken: AtomicBool,
 }
 
 impl ConsumeQueueStore {
-    /// Finds the queues under the store's root and where each ends.
+    /// Finds the queues under the store's root and where each ends; and those of them that are not as they should be: entries are
+    /// missing, or there is less than was `noted` when all came to disk last.
     pub fn load(
         config: &MessageStoreConfig,
         surroundings: &Surroundings,
         trust: Trust,
-    ) -> Result<Self, OpenError> {
+        noted: Option<&Inventory>,
+    ) -> Result<(Self, Vec<Damaged>), OpenError> {
         let mappings = Mappings::new(surroundings.queue_mappings_max);
+        let (batch, holed_batch) = BatchQueues::load(config, surroundings, &mappings, trust)?;
         let queues = Self {
             disk: surroundings.disk.clone(),
             dirs: queue_dirs(config, &surroundings.disk, &mappings),
-            batch: BatchQueues::load(config, surroundings, &mappings, trust)?,
+            batch,
             table: RwLock::default(),
             filter_bits: surroundings.filter_bits.clone(),
             lmq_count: AtomicUsize::new(0),
@@ -69,8 +70,20 @@ impl ConsumeQueueStore {
             queues.find_or_create(&topic, queue_id);
         }
         queues.remove_lone_extensions()?;
-        load_in_parallel(&queues.all(), trust)?;
-        Ok(queues)
+        let mut noted_ends: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for extent in noted.iter().flat_map(|noted| &noted.queues).filter(|extent| !extent.is_batch) {
+            noted_ends.entry(&*extent.topic).or_default().insert(extent.queue_id, extent);
+        }
+        let noted_end =
+            |queue: &ConsumeQueue| Some(*noted_ends.get(&**queue.topic())?.get(&queue.queue_id())?);
+        let all = queues.all();
+        let (mut damaged, as_noted) = load_in_parallel(&all, trust, &noted_end)?;
+        damaged.extend(holed_batch.into_iter().map(|queue| Damaged::new(Queue::Batch(queue), 0)));
+        // Of 100,000 queues it takes a while to compare each.
+        if let Some(noted) = noted.filter(|noted| as_noted < noted.queues.len()) {
+            damaged.extend(noted.queues.iter().filter_map(|extent| queues.compare(extent)));
+        }
+        Ok((queues, damaged))
     }
 
     /// Nothing points into the extension of a queue that is not there, and the queue will begin again.
@@ -128,6 +141,43 @@ impl ConsumeQueueStore {
         Some(Arc::clone(queue))
     }
 
+    /// As [`find_or_create`](Self::find_or_create), of either kind; `None` if the topic's queues are of the other.
+    fn create(&self, topic: &str, queue_id: i32, is_batch: bool) -> Option<Queue> {
+        match is_batch {
+            true => self.find_or_create_batch(topic, queue_id).map(Queue::Batch),
+            false => self.find_or_create(topic, queue_id).map(Queue::Simple),
+        }
+    }
+
+    /// The queue, if it has less than was noted.
+    fn compare(&self, noted: &QueueExtent) -> Option<Damaged> {
+        let there = self.queue(&noted.topic, noted.queue_id);
+        let first = there.as_ref().and_then(Queue::first_file);
+        let is_headless = first.is_none_or(|first| first > noted.first);
+        if !is_headless && there.as_ref().map_or(0, Queue::max_offset) >= noted.max_offset {
+            return None;
+        }
+        let queue = there.or_else(|| self.create(&noted.topic, noted.queue_id, noted.is_batch))?;
+        Some(Damaged { queue, max_offset: noted.max_offset, is_headless })
+    }
+
+    /// What each queue has that has files.
+    pub fn extents(&self) -> Result<Vec<QueueExtent>, OpenError> {
+        let batch = self.batch.all().into_iter().map(Queue::Batch);
+        let all: Vec<_> = self.all().into_iter().map(Queue::Simple).chain(batch).collect();
+        let extent = |queue: &Queue| {
+            let Some(first) = queue.first_file() else { return Ok(None) };
+            let (is_batch, changed_ns) = match queue {
+                Queue::Simple(simple) => (false, simple.last_changed_ns()),
+                Queue::Batch(_) => (true, 0),
+            };
+            let (topic, queue_id) = (queue.topic().to_string(), queue.queue_id());
+            let (max_offset, physical_end) = (queue.max_offset(), queue.max_physical_end()?);
+            Ok(Some(QueueExtent { is_batch, topic, queue_id, first, changed_ns, max_offset, physical_end }))
+        };
+        Ok(in_parallel(&all, extent)?.into_iter().flatten().collect())
+    }
+
     pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
     }
@@ -141,7 +191,7 @@ impl ConsumeQueueStore {
         self.lmq_count.load(Ordering::Relaxed)
     }
 
-    /// ConsumeQueueStore that have files, by topic.
+    /// Queues that have files, by topic.
     pub fn ids(&self) -> Vec<(String, Vec<i32>)> {
         let with_files = |queues: &HashMap<i32, Arc<ConsumeQueue>>| {
             let mut ids: Vec<_> =
@@ -337,15 +387,23 @@ fn queue_dirs(config: &MessageStoreConfig, disk: &Disk, mappings: &Arc<Mappings>
     }
 }
 
-fn load_in_parallel(queues: &[Arc<ConsumeQueue>], trust: Trust) -> Result<(), OpenError> {
-    let share = queues.len().div_ceil(LOAD_THREADS).max(1);
-    let load = |queues: &[Arc<ConsumeQueue>]| queues.iter().try_for_each(|queue| queue.load(trust));
-    thread::scope(|scope| {
-        let threads: Vec<_> = queues.chunks(share).map(|share| scope.spawn(move || load(share))).collect();
-        let joined =
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        joined.collect()
-    })
+/// Those in which entries are missing, and how many are as noted.
+fn load_in_parallel<'a>(
+    queues: &[Arc<ConsumeQueue>],
+    trust: Trust,
+    noted: &(dyn Fn(&ConsumeQueue) -> Option<&'a QueueExtent> + Sync),
+) -> Result<(Vec<Damaged>, usize), OpenError> {
+    let as_noted = AtomicUsize::new(0);
+    let load = |queue: &Arc<ConsumeQueue>| {
+        if trust == Trust::All && noted(queue).is_some_and(|noted| queue.load_as_noted(noted)) {
+            as_noted.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let holed = queue.load(trust)?;
+        Ok(holed.map(|max_offset| Damaged::new(Queue::Simple(Arc::clone(queue)), max_offset)))
+    };
+    let damaged = in_parallel(queues, load)?.into_iter().flatten().collect();
+    Ok((damaged, as_noted.into_inner()))
 }
 
 fn report(queue: &ConsumeQueue, flushed: io::Result<()>) -> bool {
@@ -380,30 +438,42 @@ impl CommitLogDispatcher for ConsumeQueueStore {
             );
             return Ok(());
         };
-        let entry = request.entry();
-        let bit_map = self.filter_bits().of(&message.topic, &message.properties).unwrap_or_default();
+        self.put(&queue, request)?;
+        for target in request.multi_dispatch.targets(message) {
+            if let Some(queue) = self.find_or_create(target.topic, target.queue_id) {
+                self.put_in_lmq(&queue, target.queue_offset, request)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ConsumeQueueStore {
+    /// Adds a record to its queue, which is `queue`.
+    pub fn put(&self, queue: &Arc<ConsumeQueue>, request: &DispatchRequest<'_>) -> io::Result<()> {
+        let stored = &request.stored;
+        let bit_map =
+            self.filter_bits().of(&stored.message.topic, &stored.message.properties).unwrap_or_default();
         let unit = ExtUnit {
             tags_code: request.tags_code,
             store_timestamp_ms: stored.store_timestamp_ms,
             bit_map: &bit_map,
         };
-        self.put(&queue, stored.queue_offset, entry, Some(&unit))?;
-        self.dispatch_to_lmqs(request, entry)
+        self.put_entry(queue, stored.queue_offset, request.entry(), Some(&unit))
     }
-}
 
-impl ConsumeQueueStore {
-    fn dispatch_to_lmqs(&self, request: &DispatchRequest<'_>, entry: QueueEntry) -> io::Result<()> {
-        for target in request.multi_dispatch.targets(&request.stored.message) {
-            let Some(queue) = self.find_or_create(target.topic, target.queue_id) else { continue };
-            // As in Java, these queues have no units of their own in an extension.
-            self.put(&queue, target.queue_offset, entry, None)?;
-        }
-        Ok(())
+    /// Adds a record to another queue than its own. As in Java, these have no units of their own in an extension.
+    pub fn put_in_lmq(
+        &self,
+        queue: &Arc<ConsumeQueue>,
+        queue_offset: i64,
+        request: &DispatchRequest<'_>,
+    ) -> io::Result<()> {
+        self.put_entry(queue, queue_offset, request.entry(), None)
     }
 
     /// A queue whose file is damaged must not hold up the others.
-    fn put(
+    fn put_entry(
         &self,
         queue: &Arc<ConsumeQueue>,
         queue_offset: i64,

@@ -4,10 +4,11 @@ mod space;
 
 use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use nix::fcntl::FallocateFlags;
 use process::files;
@@ -108,6 +109,13 @@ impl Disk {
         File::open(path)
     }
 
+    /// All that a file holds; an error if it is missing.
+    pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open_to_read(path)?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Sets a file's length; what is new of it reads as zeros and has no blocks yet.
     pub fn resize(&self, file: &File, path: &Path, bytes: u64) -> io::Result<()> {
         self.may(DiskCall::Resize, path)?;
@@ -205,6 +213,12 @@ impl Disk {
         self.may(DiskCall::List, path)?;
         fs::metadata(path)
     }
+}
+
+/// When a file was changed last, in nanoseconds since the epoch; 0: before it, or in an age to come.
+pub fn changed_ns(metadata: &Metadata) -> i64 {
+    let changed = metadata.modified().ok().and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
+    changed.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
 }
 
 /// Directories. Each call is an error where the system refuses it.

@@ -200,15 +200,22 @@ impl Expire {
                 error!(%error, topic, queue_id, "cannot remove a consume queue file");
                 0
             });
+            if removed > 0 {
+                parts.inventory.forget();
+            }
             if removed > 0 && !self.pause(parts.config.load().delete_consume_queue_files_interval()) {
                 return;
             }
         }
         for queue in parts.queues.batch().all() {
             let _upkeep = parts.upkeep.lock();
-            if let Err(error) = queue.remove_expired_files(begin) {
-                let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
-                error!(%error, topic, queue_id, "cannot remove a batch consume queue file");
+            match queue.remove_expired_files(begin) {
+                Ok(0) => {}
+                Ok(_) => parts.inventory.forget(),
+                Err(error) => {
+                    let (topic, queue_id) = (&**queue.topic(), queue.queue_id());
+                    error!(%error, topic, queue_id, "cannot remove a batch consume queue file");
+                }
             }
             // Looks into the first file that is left.
             if let Err(error) = queue.correct_min_offset(begin) {

@@ -225,6 +225,13 @@ pub fn file_starts(disk: &Disk, dir: &Path, file_bytes: u64) -> Result<Vec<i64>,
     let mut paths: Vec<_> = starts.iter().map(|&start| dir.join(layout::file_name(start))).collect();
     check_sizes(disk, &mut paths, file_bytes, true)?;
     starts.truncate(paths.len());
+    starts.retain(|&start| {
+        let is_aligned = start.unsigned_abs().is_multiple_of(file_bytes);
+        if !is_aligned {
+            warn!(dir = %dir.display(), start, "starts within another file of the queue, left alone");
+        }
+        is_aligned
+    });
     Ok(starts)
 }
 

@@ -3,6 +3,7 @@
 
 pub mod checkpoint;
 pub mod index;
+pub mod inventory;
 
 pub use index::{IndexEntry, IndexHeader, index_key_hash};
 
@@ -46,6 +47,10 @@ pub const QUEUE_ENTRY_BYTES: usize = 20;
 impl QueueEntry {
     /// What fills a queue before its first real entry (`ConsumeQueue.fillPreBlank`, 5.5.0).
     pub const PRE_BLANK: Self = Self { physical_offset: 0, size: i32::MAX, tags_code: 0 };
+
+    /// Stands for a message that was removed with its log file, where its entry was lost. Ours; Java takes it for an old entry,
+    /// other than [`PRE_BLANK`](Self::PRE_BLANK) as the last of a queue, which it takes for one of a message at 2 GiB.
+    pub const GONE: Self = Self { physical_offset: 0, size: 1, tags_code: 0 };
 
     /// The entry as it stands in the file.
     pub fn encode(&self) -> [u8; QUEUE_ENTRY_BYTES] {

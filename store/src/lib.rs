@@ -30,6 +30,7 @@ mod flush;
 pub mod get;
 mod index;
 mod inner_batch;
+mod inventory;
 pub mod layout;
 mod lock;
 mod mapped_file;
@@ -40,6 +41,7 @@ mod put;
 mod query;
 mod queue;
 mod read;
+mod rebuild;
 mod recover;
 mod replica;
 mod roots;
@@ -74,6 +76,7 @@ use disk::Disk;
 use expire::Expire;
 use flush::Flusher;
 use index::Index;
+use inventory::InventoryFile;
 use open::Locks;
 use safety::Safety;
 use threads::Running;
@@ -141,6 +144,7 @@ struct Shared {
     queues: ConsumeQueueStore,
     index: Index,
     checkpoint: Checkpoint,
+    inventory: InventoryFile,
     ahead: Ahead,
     flusher: Flusher,
     safety: Safety,
@@ -188,23 +192,28 @@ impl MessageStore {
 impl MessageStore {
     /// Forgets the queues of a topic and removes their files. The log keeps its records. Waits for the disk.
     pub fn delete_topic(&self, topic: &str) {
-        let Shared { log, queues, .. } = &*self.parts;
+        let Shared { log, queues, inventory, .. } = &*self.parts;
         let taken = {
             let _no_appends = log.tail.lock();
             queues.take_topic(topic)
         };
+        // Behind what takes them off the list, so that no stop notes them again.
+        inventory.forget();
         ConsumeQueueStore::destroy(&taken);
     }
 
     /// Forgets the queues that have no message left in the log and removes their files, but for topics that `is_kept`
     /// (`cleanExpiredConsumerQueue`). Waits for the disk.
     pub fn clean_expired_consumer_queue(&self, is_kept: &dyn Fn(&str) -> bool) {
-        let Shared { log, queues, .. } = &*self.parts;
+        let Shared { log, queues, inventory, .. } = &*self.parts;
         let begin = log.min_offset();
         let taken = {
             let _no_appends = log.tail.lock();
             queues.take_expired(begin, is_kept)
         };
+        if !taken.is_empty() {
+            inventory.forget();
+        }
         ConsumeQueueStore::destroy(&taken);
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,9 +28,11 @@ use super::error::OpenError;
 use super::expire::Expire;
 use super::flush::Flusher;
 use super::index::{self, Index};
+use super::inventory::InventoryFile;
 use super::layout::{ABORT_FILE, CHECKPOINT_FILE, LOCK_FILE, LOCK_TEXT};
 use super::lock::{DirLock, FileLock};
 use super::mapped_file;
+use super::rebuild::Rebuild;
 use super::recover::{self, Recovery};
 use super::roots::Roots;
 use super::safety::Safety;
@@ -42,12 +45,14 @@ const FILE_BYTES_MIN: u64 = 20;
 /// Recovers log and queues; after a crash the index follows on a thread of its own, as far as it gets.
 fn recover(
     recovery: &Recovery<'_>,
+    rebuild: &Rebuild<'_>,
+    queued_to: i64,
     index: &Index,
     line: &Line<'_>,
     before: &index::Before,
 ) -> Result<(), OpenError> {
     if recovery.is_clean() {
-        return recovery.run();
+        return recovery.run(line, rebuild, queued_to);
     }
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -61,7 +66,7 @@ fn recover(
         {
             warn!(%error, "the index comes after the recovery, for want of a thread");
         }
-        let recovered = recovery.run();
+        let recovered = recovery.run(line, rebuild, queued_to);
         is_over.store(true, Ordering::Release);
         recovered
     })
@@ -91,7 +96,11 @@ impl MessageStore {
             true => Trust::All,
             false => Trust::UpTo(recover::queued_on_disk(&log, &checkpoint)?),
         };
-        let queues = ConsumeQueueStore::load(&config, &surroundings, trust)?;
+        let inventory = InventoryFile::new(disk, root);
+        let noted = inventory.read();
+        let (queues, damaged) = ConsumeQueueStore::load(&config, &surroundings, trust, noted.as_ref())?;
+        let queued_to = noted.as_ref().map_or(-1, |noted| noted.log_end);
+        let rebuild = Rebuild::new(&queues, damaged, log.min_offset());
         let before_index = index::Before {
             clean,
             flushed_until_ms: checkpoint.fields().index_msg_timestamp,
@@ -102,7 +111,10 @@ impl MessageStore {
         let recovery =
             Recovery { config: &config.load(), log: &log, queues: &queues, checkpoint: &checkpoint, trust };
         let line = Line { config: &config, log: &log, queues: &queues, index: &index };
-        recover(&recovery, &index, &line, &before_index)?;
+        recover(&recovery, &rebuild, queued_to, &index, &line, &before_index)?;
+        if !clean || !rebuild.is_empty() || log.max_offset() < queued_to {
+            inventory.write(&queues, log.max_offset()).map_err(OpenError::io(config.load().root()))?;
+        }
         index.catch_up(&line, &before_index)?;
         let opened_at = log.max_offset();
         let derive = Derive::default();
@@ -115,6 +127,7 @@ impl MessageStore {
             queues,
             index,
             checkpoint,
+            inventory,
             ahead: Ahead::default(),
             flusher: Flusher::default(),
             safety: Safety::default(),
@@ -210,7 +223,8 @@ impl MessageStore {
     }
 
     fn close_clean(&self) {
-        let Shared { log, queues, index, checkpoint, flusher, derive, upkeep, running, .. } = &*self.parts;
+        let Shared { log, queues, index, checkpoint, inventory, flusher, derive, upkeep, running, .. } =
+            &*self.parts;
         let _upkeep = upkeep.lock();
         if let Some(why) = running.failure() {
             error!("the next start will recover: {why}");
@@ -227,8 +241,9 @@ impl MessageStore {
         note_index_flushed(checkpoint, index_until_ms);
         let config = self.config();
         let (root, disk) = (config.root(), self.disk());
-        let closed = checkpoint
-            .flush()
+        let closed = inventory
+            .write(queues, derive.from())
+            .and_then(|()| checkpoint.flush())
             .and_then(|()| disk.remove_file(&root.join(ABORT_FILE)))
             .and_then(|()| disk.sync_dir(root));
         match closed {
@@ -330,12 +345,17 @@ fn lock_dirs(disk: &Disk, roots: &Roots) -> Result<Vec<DirLock>, OpenError> {
 fn lock(disk: &Disk, root: &Path) -> Result<FileLock, OpenError> {
     let path = root.join(LOCK_FILE);
     let file = disk.open_or_create(&path).map_err(OpenError::io(&path))?;
-    match FileLock::try_new(file).map_err(OpenError::io(&path))? {
-        Some(lock) => match disk.write(lock.file(), &path, LOCK_TEXT.as_bytes(), 0) {
-            Err(error) if !is_disk_full(&error) => Err(OpenError::io(path)(error)),
-            _ => Ok(lock),
-        },
-        None => Err(OpenError::Locked(path)),
+    let Some(lock) = FileLock::try_new(file).map_err(OpenError::io(&path))? else {
+        return Err(OpenError::Locked(path));
+    };
+    // Not written again, as Java does: its time says whether a Java broker was here.
+    let mut text = [0; LOCK_TEXT.len()];
+    if lock.file().read_exact_at(&mut text, 0).is_ok() && text == LOCK_TEXT.as_bytes() {
+        return Ok(lock);
+    }
+    match disk.write(lock.file(), &path, LOCK_TEXT.as_bytes(), 0) {
+        Err(error) if !is_disk_full(&error) => Err(OpenError::io(path)(error)),
+        _ => Ok(lock),
     }
 }
 

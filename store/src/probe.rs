@@ -69,20 +69,29 @@ impl Entry for BatchQueueEntry {
     }
 }
 
-/// Loads the files of a queue. Where the entries in the last of them end, in bytes from the queue's first ever, and the last
-/// entry, if these files have one. For `is_whole` see [`Probe::written_entries`].
+/// What a queue's files hold.
+pub struct Loaded<E> {
+    /// Where the entries end, in bytes from the queue's first ever: in one of the last files, or where one is missing.
+    pub end: i64,
+    /// The last entry, if the files that were read have one.
+    pub last: Option<E>,
+    /// Entries are missing: behind the end, a file that starts here has some that are trusted.
+    pub behind_hole: Option<i64>,
+}
+
+/// Loads the files of a queue. For `is_whole` see [`Probe::written_entries`].
 pub fn load_entries<E: Entry>(
     files: &SparseFiles,
     trust: Trust,
     is_whole: impl Fn(&E) -> io::Result<bool>,
-) -> Result<(i64, Option<E>), OpenError> {
-    let starts = files.load()?;
-    let from = first_to_read::<E>(files, &starts, trust)?;
+) -> Result<Loaded<E>, OpenError> {
+    let all_starts = files.load()?;
+    let is_next = |pair: &&[i64]| pair[1] == pair[0] + files.file_bytes();
+    let unbroken = all_starts.len().min(1 + all_starts.windows(2).take_while(is_next).count());
+    let starts = &all_starts[..unbroken];
+    let from = first_to_read::<E>(files, starts, trust)?;
     let (mut end, mut last) = (starts.get(from).copied().unwrap_or(0), None);
     for &start in &starts[from..] {
-        if start != end {
-            break;
-        }
         let path = files.file_path(start);
         let (count, last_here) = Probe::open(files.disk(), &path, files.file_bytes())
             .and_then(|mut probe| probe.written_entries(trust, &is_whole))
@@ -93,20 +102,39 @@ pub fn load_entries<E: Entry>(
             break;
         }
     }
-    Ok((end, last))
+    let mut behind_hole = None;
+    for &start in all_starts.iter().rev().take_while(|&&start| start >= end) {
+        if behind_hole.is_none() && is_trusted(first_entry::<E>(files, start)?, trust) {
+            behind_hole = Some(start);
+        }
+    }
+    Ok(Loaded { end, last, behind_hole })
+}
+
+fn first_entry<E: Entry>(files: &SparseFiles, start: i64) -> Result<Option<E>, OpenError> {
+    let path = files.file_path(start);
+    let first =
+        Probe::open(files.disk(), &path, files.file_bytes()).and_then(|mut probe| probe.entry::<E>(0));
+    first.map_err(OpenError::io(path))
+}
+
+/// Whether an entry is on disk for sure, with all before it.
+fn is_trusted(entry: Option<impl Entry>, trust: Trust) -> bool {
+    entry.is_some_and(|entry| match trust {
+        Trust::All => true,
+        Trust::UpTo(offset) => entry.physical_offset() <= offset,
+    })
 }
 
 /// Which of the files is read first: those before it are whole. After a crash a file may have come to disk without what
 /// stands in it, though later ones came with it: Java, which looks at the last three, then loses messages from view.
 fn first_to_read<E: Entry>(files: &SparseFiles, starts: &[i64], trust: Trust) -> Result<usize, OpenError> {
     let last_ones = starts.len().saturating_sub(RECOVERED_FILES_MAX);
-    let Trust::UpTo(trusted_to) = trust else { return Ok(last_ones) };
+    if trust == Trust::All {
+        return Ok(last_ones);
+    }
     for (index, &start) in starts.iter().enumerate().rev() {
-        let path = files.file_path(start);
-        let first = Probe::open(files.disk(), &path, files.file_bytes())
-            .and_then(|mut probe| probe.entry::<E>(0))
-            .map_err(OpenError::io(path))?;
-        if first.is_some_and(|entry| entry.physical_offset() <= trusted_to) {
+        if is_trusted(first_entry::<E>(files, start)?, trust) {
             return Ok(index.min(last_ones));
         }
     }

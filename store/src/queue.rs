@@ -85,6 +85,38 @@ impl Queue {
         }
     }
 
+    /// Forgets all entries and removes their files: it begins anew.
+    pub fn reset(&self) -> io::Result<()> {
+        match self {
+            Self::Simple(queue) => queue.reset(),
+            Self::Batch(queue) => queue.reset(),
+        }
+    }
+
+    /// Makes `max_offset` the end, as if messages stood before it that the log has no more.
+    pub fn skip_to(&self, max_offset: i64) -> io::Result<()> {
+        match self {
+            Self::Simple(queue) => queue.skip_to(max_offset),
+            Self::Batch(queue) => queue.skip_to(max_offset),
+        }
+    }
+
+    /// Where its first file starts, in bytes.
+    pub fn first_file(&self) -> Option<i64> {
+        match self {
+            Self::Simple(queue) => queue.first_file(),
+            Self::Batch(queue) => queue.first_file(),
+        }
+    }
+
+    /// First byte of the log behind the last message that the queue knows; -1 for none.
+    pub fn max_physical_end(&self) -> Result<i64, AccessError> {
+        match self {
+            Self::Simple(queue) => Ok(queue.max_physical_offset()),
+            Self::Batch(queue) => queue.max_physical_end(),
+        }
+    }
+
     pub fn min_offset(&self) -> i64 {
         match self {
             Self::Simple(queue) => queue.min_offset(),

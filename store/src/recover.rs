@@ -10,6 +10,7 @@ use super::checkpoint::Checkpoint;
 use super::commit_log::CommitLog;
 use super::config::MessageStoreConfig;
 use super::consume_queue_store::ConsumeQueueStore;
+use super::derive::Line;
 use super::disk::Reserve;
 use super::dispatch_request::{CommitLogDispatcher, DispatchRequest, is_for_queue};
 use super::error::AccessError;
@@ -17,6 +18,7 @@ use super::error::OpenError;
 use super::layout::QueueEntry;
 use super::mapped_file::{LogFile, PAGE_BYTES};
 use super::probe::Trust;
+use super::rebuild::Rebuild;
 use super::window::{self, Found, Window, message_at, record_at};
 
 pub struct Recovery<'a> {
@@ -32,10 +34,15 @@ pub struct Recovery<'a> {
 /// that crashed says; -1 if it says nothing.
 pub fn queued_on_disk(log: &CommitLog, checkpoint: &Checkpoint) -> Result<i64, AccessError> {
     let fields = checkpoint.fields();
-    if fields.logics_physical_offset > 0 {
-        return Ok(fields.logics_physical_offset);
+    let noted = fields.logics_physical_offset;
+    if noted > 0
+        && let Some(file) = log.files.find(noted)
+        && let at = (noted - file.start()) as usize
+        && message_at(&file, at, file.len() - at, |message| message.physical_offset == noted)? == Some(true)
+    {
+        return Ok(noted);
     }
-    // Java's broker notes times only.
+    // Java's broker of 4.9.7 notes times only; and what points to no message is not believed.
     for file in log.files.snapshot().iter().rev() {
         let is_queued = |first: &StoredMessage<'_>| {
             first.store_timestamp_ms <= fields.logics_msg_timestamp && first.body_is_intact()
@@ -51,7 +58,8 @@ pub fn queued_on_disk(log: &CommitLog, checkpoint: &Checkpoint) -> Result<i64, A
 struct End {
     /// First byte that is no part of the log.
     offset: i64,
-    last_record: Option<i64>,
+    /// Start and store time of the last record.
+    last_record: Option<(i64, i64)>,
     /// Bytes stand there that are no record, as opposed to nothing.
     damaged: bool,
 }
@@ -62,23 +70,35 @@ impl Recovery<'_> {
         self.trust == Trust::All
     }
 
-    pub fn run(&self) -> Result<(), OpenError> {
+    /// Brings log and queues in line; `rebuild` has the queues that lack files, and `queued_to` is where the log ended when all
+    /// were noted, -1 if they were not.
+    pub fn run(&self, line: &Line<'_>, rebuild: &Rebuild<'_>, queued_to: i64) -> Result<(), OpenError> {
         let files = self.log.files.snapshot();
         if files.is_empty() {
             self.queues.remove_all();
             return self.log.set_end(0).map_err(OpenError::io(self.config.commit_log_dir()));
         }
-        // Messages from here on may be unknown to a queue.
-        let dispatch_from = match self.is_clean() {
-            true => self.queues.max_physical_offset()?,
-            false => 0,
+        // Messages from here on may be unknown to a queue, and those before to one that lacks files.
+        let (dispatch_from, rebuilt_to) = match self.trust {
+            Trust::All => {
+                let from = self.queues.max_physical_offset()?.max(queued_to);
+                (from, from)
+            }
+            Trust::UpTo(known_to) => (0, known_to),
         };
+        rebuild.run(line, rebuilt_to).map_err(OpenError::io(self.config.root()))?;
         let first = self.first_file(&files)?;
         let start = self.start_in(&files[first])?;
         info!(offset = start, clean = self.is_clean(), "recovery begins");
         let end = self.walk(&files[first..], start, dispatch_from)?;
         info!(offset = end.offset, "recovery ends");
-        self.checkpoint.update(|fields| fields.confirm_phy_offset = end.last_record.unwrap_or(start));
+        self.checkpoint.update(|fields| {
+            fields.confirm_phy_offset = end.last_record.map_or(start, |(offset, _)| offset);
+            // Or the next recovery would take messages for known that are yet to come.
+            if end.last_record.is_some() {
+                fields.forget_behind(end.last_record);
+            }
+        });
         if let Some(error) = self.queues.broken() {
             return Err(error.into());
         }
@@ -86,7 +106,8 @@ impl Recovery<'_> {
             self.queues.truncate(end.offset)?;
         }
         self.cut_log(&end)?;
-        if !self.is_clean() {
+        rebuild.finish().map_err(OpenError::io(self.config.root()))?;
+        if !self.is_clean() || !rebuild.is_empty() {
             self.queues.flush(0);
         }
         Ok(self.queues.settle(self.log.min_offset())?)
@@ -226,7 +247,7 @@ impl Recovery<'_> {
             // Where it stands counts, not what a flipped bit makes it say.
             record.physical_offset = end.offset;
             read += record.size;
-            end.last_record = Some(end.offset);
+            end.last_record = Some((end.offset, record.store_timestamp_ms));
             end.offset += record.size as i64;
             self.log.reaches(end.offset);
             if record.physical_offset >= dispatch_from {

@@ -6,12 +6,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::thread;
 
 use parking_lot::Mutex;
 
-use super::disk::{Disk, Reserve};
+use super::disk::{Disk, Reserve, changed_ns};
 use super::entries::Entries;
 use super::error::{AccessError, OpenError};
 use super::file_queue::file_starts;
@@ -22,6 +24,11 @@ use super::probe::Entry;
 /// Disk blocks are reserved in steps that grow with the file from one page to this many bytes: a full disk shows when
 /// reserving, and not in the middle of a write.
 const RESERVE_STEP_BYTES_MAX: i64 = 64 << 10;
+
+/// Of loading, at most: it waits for the disk more than for the processor.
+const LOAD_THREADS: usize = 4;
+/// Of a queue with more files, listing their directory is less work than to look at each.
+const NOTED_FILES_MAX: i64 = 4;
 
 /// What the queues of one kind share.
 #[derive(Debug)]
@@ -65,6 +72,36 @@ impl SparseFiles {
         let starts = file_starts(self.disk(), &self.dir_path(), self.file_bytes() as u64)?;
         self.state.lock().starts.clone_from(&starts);
         Ok(starts)
+    }
+
+    /// As [`load`](Self::load) where the files are known from the first to the one before `end`, and when the last was changed. False,
+    /// and nothing is loaded, if one is not there, the last is another, or it would be more work.
+    pub fn load_as_noted(&self, first: i64, end: i64, last_changed_ns: i64) -> bool {
+        let file_bytes = self.file_bytes();
+        if first % file_bytes != 0 || end <= first || end - first > NOTED_FILES_MAX * file_bytes {
+            return false;
+        }
+        let starts: Vec<_> = (first..end).step_by(file_bytes as usize).collect();
+        let is_as_noted = |start: i64| {
+            self.disk().metadata(&self.file_path(start)).is_ok_and(|metadata| {
+                let is_last = start + file_bytes >= end;
+                metadata.len() == file_bytes as u64 && (!is_last || changed_ns(&metadata) == last_changed_ns)
+            })
+        };
+        if last_changed_ns == 0 || !starts.iter().all(|start| is_as_noted(*start)) {
+            return false;
+        }
+        let mut state = self.state.lock();
+        (state.reserved_to, state.flushed_to) = (end, end);
+        state.starts = starts;
+        true
+    }
+
+    /// When the last file was changed last, in nanoseconds since the epoch; 0: not known.
+    pub fn last_changed_ns(&self) -> i64 {
+        let last = self.state.lock().starts.last().copied();
+        let metadata = last.and_then(|start| self.disk().metadata(&self.file_path(start)).ok());
+        metadata.map_or(0, |metadata| changed_ns(&metadata))
     }
 
     pub fn disk(&self) -> &Disk {
@@ -362,10 +399,25 @@ fn directory_names(disk: &Disk, dir: &Path) -> Result<Vec<String>, OpenError> {
 
 /// The queues, topic and id, that have a directory.
 pub fn queue_directories(dir: &SparseDir) -> Result<Vec<(String, i32)>, OpenError> {
-    let mut queues = Vec::new();
-    for topic in directory_names(&dir.disk, &dir.path)? {
-        let ids = directory_names(&dir.disk, &dir.path.join(&topic))?;
-        queues.extend(ids.iter().filter_map(|id| Some((topic.clone(), id.parse().ok()?))));
-    }
-    Ok(queues)
+    let queues_of = |topic: &String| {
+        let ids = directory_names(&dir.disk, &dir.path.join(topic))?;
+        Ok(ids.iter().filter_map(|id| Some((topic.clone(), id.parse().ok()?))).collect::<Vec<_>>())
+    };
+    let queues = in_parallel(&directory_names(&dir.disk, &dir.path)?, queues_of)?;
+    Ok(queues.into_iter().flatten().collect())
+}
+
+/// Does `work` on each of the items, of which there may be 100,000, and returns the results in their order.
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, OpenError> + Sync,
+) -> Result<Vec<R>, OpenError> {
+    let share = items.len().div_ceil(LOAD_THREADS).max(1);
+    let work = |items: &[T]| items.iter().map(&work).collect::<Result<Vec<_>, OpenError>>();
+    thread::scope(|scope| {
+        let threads: Vec<_> = items.chunks(share).map(|share| scope.spawn(|| work(share))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        Ok(joined.collect::<Result<Vec<_>, OpenError>>()?.into_iter().flatten().collect())
+    })
 }

@@ -11,6 +11,7 @@ mod inner_batch;
 mod lmq;
 mod prop_crc;
 mod reads;
+mod rebuild;
 mod replica;
 mod space;
 mod truncate;

@@ -40,7 +40,8 @@ impl MessageStore {
     /// the log. No send may be under way that was accepted before the broker became a slave. After an error the log is as it
     /// was, or the store has given up.
     pub fn truncate(&self, offset: i64) -> Result<(), ReplicaError> {
-        let Shared { log, derive, upkeep, safety, ahead, expire, queues, checkpoint, .. } = &*self.parts;
+        let Shared { log, derive, upkeep, safety, ahead, expire, queues, checkpoint, inventory, .. } =
+            &*self.parts;
         let _no_upkeep = upkeep.lock();
         self.check_slave()?;
         let _no_turn = derive.hold();
@@ -59,6 +60,7 @@ impl MessageStore {
             return Err(ReplicaError::Disk("the queues cannot be brought to disk".to_owned()));
         }
         remove_ready(log, &mut next).map_err(failed)?;
+        inventory.forget();
         checkpoint.update(|fields| fields.forget_behind(kept.known));
         checkpoint.flush().map_err(failed)?;
         let replaced = log.replace_last(offset).map_err(failed)?;

@@ -5,6 +5,7 @@ mod checks;
 mod dead_letter;
 mod properties;
 mod refusal;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use crate::safety::{LateReply, safety_policy};
 use crate::timer::RecallHandle;
 pub(super) use checks::refuse_if_busy;
 use checks::{claims_wrong_batch, has_keys, is_compacted};
-use message::{Message, PROPERTIES_BYTES_MAX, id, property, sys_flag};
+use message::{Message, id, property, sys_flag};
 use properties::{Additions, SentProperties};
 pub(super) use refusal::timer_refusal;
 use remoting::body::{TopicConfig, TopicFilterType};
@@ -137,10 +138,7 @@ impl<'a> Sent<'a> {
     fn put(&self) -> Result<Stored, Refusal> {
         let mut target = self.check()?;
         let mut properties = self.properties()?;
-        // The store would refuse it too, but what comes before takes its time with many properties.
-        if properties.text.len() > PROPERTIES_BYTES_MAX {
-            return Err(self.refusal_of(PutError::PropertiesSizeExceeded));
-        }
+        self.refuse_without_room(&properties.text)?;
         if let Some(priority) = properties.priority {
             target.queue_id = priority.min(target.config.write_queue_nums.saturating_sub(1)).max(0);
         }

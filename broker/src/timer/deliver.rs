@@ -7,9 +7,10 @@ use crate::real_place;
 use crate::topic_validator::RMQ_SYS_WHEEL_TIMER;
 use crate::unreadable::Unreadable;
 use message::property::{
-    self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_ROLL_TIMES, UNIQ_KEY,
+    self, REAL_TOPIC, TIMER_DEL_UNIQKEY, TIMER_DEQUEUE_MS, TIMER_ENQUEUE_MS, TIMER_OUT_MS, TIMER_ROLL_TIMES,
+    UNIQ_KEY,
 };
-use message::{Message, Properties, Record, StoredMessage};
+use message::{Message, PROPERTIES_BYTES_MAX, Properties, Record, StoredMessage, property_crc};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -219,10 +220,24 @@ impl Timer {
             topic: Cow::Borrowed(topic),
             queue_id,
             prepared_transaction_offset: 0,
-            properties: Cow::Owned(properties.encode()),
+            properties: Cow::Owned(fitting(properties, rolls)),
             ..message.clone()
         })
     }
+}
+
+/// The properties, without what the timer says of itself where there is no room for it: Java takes messages whose properties are
+/// so long, and drops them here.
+fn fitting(mut properties: Properties, rolls: bool) -> String {
+    let text = properties.encode();
+    if text.len() <= PROPERTIES_BYTES_MAX - property_crc::RESERVED_BYTES {
+        return text;
+    }
+    let more: &[&str] = if rolls { &[] } else { &[TIMER_OUT_MS] };
+    for name in [TIMER_ENQUEUE_MS, TIMER_DEQUEUE_MS, TIMER_ROLL_TIMES].iter().chain(more) {
+        properties.remove(name);
+    }
+    properties.encode()
 }
 
 /// Whether it would be the same the next time. Java: `PUT_NO_RETRY`.

@@ -149,6 +149,22 @@ fn message<'a>(body: &'a str, properties: &'a str) -> Message<'a> {
     }
 }
 
+/// Java's broker takes it, and drops it when it is due.
+#[test]
+fn a_message_that_has_no_room_for_more_properties_is_delivered() {
+    let lab = Lab::new();
+    let timer = lab.timer();
+    let long = |bytes: usize| format!("{TIMER_DELAY_MS}=3000;long={}", "p".repeat(bytes));
+    let mut bytes = message::PROPERTIES_BYTES_MAX;
+    while lab.send(&timer, "full", &long(bytes)).is_err() {
+        bytes -= 1;
+    }
+    lab.pass(&timer, SECOND);
+    lab.pass(&timer, 4 * SECOND);
+    assert_eq!(lab.bodies(), ["full"]);
+    assert_eq!(lab.read("Real", 2)[0].properties.get("long").map(str::len), Some(bytes));
+}
+
 #[test]
 fn a_message_is_delivered_once_the_slot_of_its_time_is_over() {
     let lab = Lab::new();

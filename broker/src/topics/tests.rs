@@ -1,6 +1,7 @@
 use super::*;
 use crate::golden;
 use crate::topic_validator::{RMQ_SYS_WHEEL_TIMER, SCHEDULE_TOPIC_XXXX, SELF_TEST_TOPIC};
+use remoting::json;
 use std::time::Duration;
 use tempfile::TempDir;
 

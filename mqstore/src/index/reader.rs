@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::seconds_from;
 use crate::source::Reader;
 use crate::tree::{Options, Tree};
 use store::layout::index::{ENTRY_BYTES, HEADER_BYTES, SLOT_BYTES};
@@ -50,6 +51,37 @@ impl IndexReader {
         self.reader.len().saturating_sub(self.place_of(0)) / ENTRY_BYTES as u64
     }
 
+    /// Whether the header can be true and fits the first and the last entry: a start removes a file that is not so, and what comes
+    /// behind it, and makes them anew.
+    pub fn is_sound(&mut self) -> io::Result<bool> {
+        let IndexHeader { begin_timestamp_ms, end_timestamp_ms, begin_offset, end_offset, used_slots, count } =
+            self.header;
+        let is_possible = count > 0
+            && count as u64 <= self.capacity()
+            && (0..count).contains(&used_slots)
+            && (0..=end_offset).contains(&begin_offset)
+            && begin_timestamp_ms >= 0
+            && end_timestamp_ms >= 0;
+        if !is_possible || count == 1 {
+            return Ok(is_possible);
+        }
+        let (Some(first), Some(last)) = (self.entry(1)?, self.entry(count as u64 - 1)?) else {
+            return Ok(false);
+        };
+        let seconds = match begin_timestamp_ms {
+            0 => 0,
+            begin_ms => seconds_from(begin_ms, end_timestamp_ms),
+        };
+        // The first entry's seconds count from the file before.
+        let ends_in_time = count == 2 || i64::from(last.seconds) == seconds;
+        Ok(first.physical_offset == begin_offset && last.physical_offset == end_offset && ends_in_time)
+    }
+
+    fn entry(&mut self, number: u64) -> io::Result<Option<IndexEntry>> {
+        let place = self.place_of(number);
+        Ok(IndexEntry::decode(self.reader.bytes(place, ENTRY_BYTES)?))
+    }
+
     /// The next entry and its number.
     pub fn next_entry(&mut self) -> io::Result<Option<(u64, IndexEntry)>> {
         let number = self.next;
@@ -57,8 +89,7 @@ impl IndexReader {
             return Ok(None);
         }
         self.next += 1;
-        let place = self.place_of(number);
-        Ok(IndexEntry::decode(self.reader.bytes(place, ENTRY_BYTES)?).map(|entry| (number, entry)))
+        Ok(self.entry(number)?.map(|entry| (number, entry)))
     }
 
     pub fn slot(&mut self, slot: u64) -> io::Result<i32> {

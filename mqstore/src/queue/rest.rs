@@ -63,7 +63,7 @@ impl Rest<'_> {
             return;
         }
         if !entry.is_written() {
-            report.add(Severity::Wrong, Kind::Entry, name, Some(place), || {
+            report.add(self.severity(offset), Kind::Entry, name, Some(place), || {
                 format!("{}: {entry:?} is no entry", whose())
             });
             return;
@@ -89,14 +89,28 @@ impl Rest<'_> {
             return;
         }
         if at >= self.span.end {
-            let severity = if self.start.running { Severity::Note } else { Severity::Repair };
+            let ends_there = offset.saturating_mul(ENTRY_BYTES) < self.queue.outlook.end;
+            let severity = match (self.start.running, self.start.unclean || ends_there) {
+                (true, _) => Severity::Note,
+                (_, true) => Severity::Repair,
+                // A clean start looks at what comes before alone.
+                _ => Severity::Wrong,
+            };
             report.add(severity, Kind::Orphan, name, Some(place), || {
                 format!("{whose}: points to {at}, the log ends at {}", self.span.end)
             });
             return;
         }
-        report.add(Severity::Wrong, Kind::Orphan, name, Some(place), || {
+        report.add(self.severity(offset), Kind::Orphan, name, Some(place), || {
             format!("{whose}: points to {at}, where no message of this queue and offset is")
         });
+    }
+
+    /// Of what stands where no entry should: a start that recovers clears what is behind the end.
+    fn severity(&self, offset: i64) -> Severity {
+        match self.start.unclean && offset.saturating_mul(ENTRY_BYTES) >= self.queue.outlook.end {
+            true => Severity::Repair,
+            false => Severity::Wrong,
+        }
     }
 }

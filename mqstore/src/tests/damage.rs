@@ -8,7 +8,7 @@ use super::*;
 
 /// What is done to a file.
 #[derive(Clone, Copy, Debug)]
-enum Damage {
+pub enum Damage {
     /// One bit of the byte.
     Flip(u64),
     Write(u64, &'static [u8]),
@@ -21,7 +21,7 @@ enum Damage {
 }
 use Damage::*;
 
-fn apply(root: &Path, file: &str, damage: Damage) {
+pub fn apply(root: &Path, file: &str, damage: Damage) {
     let path = root.join(file);
     let open = || fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
     match damage {
@@ -115,7 +115,7 @@ const CASES: &[Case] = &[
         "core",
         QUEUE,
         Write(5000, b"\0\0\0\x7f\0\0\0\x09\0\0\0\x09\0\0\0\0\0\0\0\0"),
-        Repair,
+        Wrong,
         Kind::Orphan,
         Some(5000),
     ),
@@ -145,9 +145,9 @@ const CASES: &[Case] = &[
     case("five", BATCH, Flip(46 + 45), Wrong, Kind::Entry, Some(46)),
     // Index.
     case("core", INDEX, Flip(7), Wrong, Kind::IndexEntry, None),
-    case("core", INDEX, Flip(14), Wrong, Kind::IndexHeader, Some(8)),
-    case("core", INDEX, Flip(23), Wrong, Kind::IndexHeader, Some(16)),
-    case("core", INDEX, Flip(31), Wrong, Kind::IndexHeader, Some(24)),
+    case("core", INDEX, Flip(14), Repair, Kind::IndexHeader, Some(8)),
+    case("core", INDEX, Flip(23), Repair, Kind::IndexHeader, Some(16)),
+    case("core", INDEX, Flip(31), Repair, Kind::IndexHeader, Some(24)),
     case("core", INDEX, Flip(35), Wrong, Kind::IndexHeader, Some(32)),
     case("core", INDEX, Write(36, &[0, 0, 4, 0x9e]), Wrong, Kind::IndexMissing, None).names("index"),
     case("core", INDEX, Write(SLOTS_AT, &[0, 1, 0, 0]), Wrong, Kind::IndexChain, Some(SLOTS_AT)),
@@ -163,7 +163,7 @@ const CASES: &[Case] = &[
     case("core", "checkpoint", Truncate(100), Repair, Kind::Checkpoint, None),
     case("core", "checkpoint", Flip(2), Repair, Kind::Checkpoint, Some(0)),
     case("core", "checkpoint", Flip(34), Repair, Kind::Checkpoint, Some(32)),
-    case("crash", "checkpoint", Flip(2), Wrong, Kind::Checkpoint, Some(0)),
+    case("crash", "checkpoint", Flip(2), Repair, Kind::Checkpoint, Some(0)),
     case("core", "checkpoint", Flip(100), Note, Kind::Checkpoint, Some(100)),
     case("core", TABLE, Truncate(40), Repair, Kind::Json, None),
     case("core", TABLE, Text(""), Repair, Kind::Json, None),
@@ -263,7 +263,7 @@ fn javas_recovery_indexes_a_record_twice() {
 
 pub fn copy(from: &Path, to: &Path) {
     let done = std::process::Command::new("cp")
-        .args(["-r", "--sparse=always"])
+        .args(["-rp", "--sparse=always"])
         .arg(from.join("."))
         .arg(to)
         .status()

@@ -3,23 +3,67 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{ConsumeQueue, ENTRY_BYTES, Trust};
 use crate::error::{AccessError, OpenError};
+use crate::layout::inventory::QueueExtent;
 use crate::layout::{QueueEntry, ext};
-use crate::probe::{RECOVERED_FILES_MAX, load_entries};
+use crate::probe::{Loaded, RECOVERED_FILES_MAX, load_entries};
 
 impl ConsumeQueue {
-    /// Loads the files of a queue and finds its end.
-    pub fn load(&self, trust: Trust) -> Result<(), OpenError> {
+    /// Loads the files of a queue and finds its end. If entries are missing there: what its max offset was at least. Those
+    /// behind them are cut off.
+    pub fn load(&self, trust: Trust) -> Result<Option<i64>, OpenError> {
         if let Some(ext) = &self.ext {
             ext.files().load()?;
         }
         let is_whole = |entry: &QueueEntry| Ok(self.has_its_ext(entry)?);
-        let (end, last) = load_entries(&self.files, trust, is_whole)?;
+        let Loaded { end, last, behind_hole } = load_entries(&self.files, trust, is_whole)?;
         self.max_physical_offset.store(last.map_or(-1, |last| last.physical_end()), Ordering::Release);
-        self.end_at(end, trust != Trust::All)
+        self.end_at(end, trust != Trust::All || behind_hole.is_some())?;
+        Ok(behind_hole.map(|start| start / ENTRY_BYTES + 1))
+    }
+
+    /// After a clean stop: the queue as it was noted then, if nobody has changed its last file since. False if its files are not
+    /// such: then they have to be [loaded](Self::load). Of 100,000 queues that is a fraction of the work.
+    pub fn load_as_noted(&self, noted: &QueueExtent) -> bool {
+        let (first, end) = (noted.first, noted.max_offset.saturating_mul(ENTRY_BYTES));
+        if self.ext.is_some() || !self.files.load_as_noted(first, end, noted.changed_ns) {
+            return false;
+        }
+        self.max_physical_offset.store(noted.physical_end, Ordering::Release);
+        self.max_offset.store(noted.max_offset, Ordering::Release);
+        true
+    }
+
+    /// Forgets all entries and removes their files: it begins anew.
+    pub fn reset(&self) -> io::Result<()> {
+        self.max_offset.store(0, Ordering::Release);
+        self.min_offset.store(0, Ordering::Release);
+        self.max_physical_offset.store(-1, Ordering::Release);
+        self.destroy()
+    }
+
+    /// Makes `max_offset` the end, as if messages stood before it that the log has no more.
+    pub fn skip_to(&self, max_offset: i64) -> io::Result<()> {
+        let Some(last) = max_offset.checked_sub(1).filter(|last| *last >= self.max_offset()) else {
+            return Ok(());
+        };
+        let from = match self.has_files() {
+            true => self.max_offset(),
+            false => last - last % self.file_entries(),
+        };
+        if last - from > self.file_entries() {
+            let (topic, queue_id) = (&**self.topic(), self.queue_id());
+            error!(topic, queue_id, from, max_offset, "too many entries are missing");
+            return Ok(());
+        }
+        self.fill(from, last)?;
+        self.write(last, &QueueEntry::GONE.encode())?;
+        self.max_physical_offset.fetch_max(QueueEntry::GONE.physical_end(), Ordering::AcqRel);
+        self.max_offset.store(max_offset, Ordering::Release);
+        Ok(())
     }
 
     /// Makes `end` (in bytes) the end, with `cleared` whatever may stand behind it.

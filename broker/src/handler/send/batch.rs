@@ -1,6 +1,7 @@
 //! Batches (320).
 
 use super::properties::SentProperties;
+use super::room::SENT_BYTES_MAX;
 use super::{Sent, Stored, Target};
 use crate::topic_validator;
 use crate::topics::has_batch_queues;
@@ -21,6 +22,7 @@ impl Sent<'_> {
         let uniq_key = property::find(sent, property::UNIQ_KEY);
         let is_inner = uniq_key.is_some() && has_batch_queues(&target.config);
         let SentProperties { text, wait_store_msg_ok, .. } = self.properties()?;
+        self.refuse_without_room(&text)?;
         let appended = match is_inner {
             true => self.append_inner_batch(target, text),
             false => self.append_batch(target, text),
@@ -51,8 +53,21 @@ impl Sent<'_> {
 
     fn append_batch(&self, target: Target<'_>, properties: String) -> Result<AppendedBatch, Refusal> {
         let body = self.call.request.body.bytes();
+        if body.len() > SENT_BYTES_MAX {
+            self.refuse_items_without_room(&body, properties.len())?;
+        }
         let message = self.message(target, &body, properties)?;
         self.broker.store.append_batch(&message).map_err(|error| self.refusal_of(error))
+    }
+
+    /// Each gets the batch's properties besides its own.
+    fn refuse_items_without_room(&self, body: &[u8], more_bytes: usize) -> Result<(), Refusal> {
+        // What is no item is refused by the store.
+        let mut items = batch::split(body).map_while(Result::ok);
+        match items.any(|item| item.properties.len() + more_bytes > SENT_BYTES_MAX) {
+            true => Err(self.refusal_of(PutError::PropertiesSizeExceeded)),
+            false => Ok(()),
+        }
     }
 
     /// A batch for batch consume queues is stored as one record.

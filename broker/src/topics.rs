@@ -87,7 +87,7 @@ pub struct Topics {
     /// What the file is to hold, but for [`Table::unencoded`].
     text: Mutex<Text>,
     /// Topics with changes that may not be on disk yet, with the last change of each.
-    unsaved: Mutex<HashMap<String, u64>>,
+    unsaved: Mutex<Unsaved>,
     /// Counts changes that name servers must be told.
     changes: watch::Sender<u64>,
 }
@@ -412,8 +412,7 @@ impl Topics {
         let topic = table.put(topic);
         let change = self.next_version(table);
         let mut unsaved = self.unsaved.lock();
-        unsaved.retain(|_, change| !self.file.is_written(*change));
-        unsaved.insert(topic.topic_name.clone(), change);
+        unsaved.insert(topic.topic_name.clone(), change, |change| self.file.is_written(change));
         topic
     }
 
@@ -421,7 +420,7 @@ impl Topics {
     /// no topic changes.
     pub fn is_saved(&self, topic: &str) -> bool {
         self.file.is_written(self.file.changes())
-            || self.unsaved.lock().get(topic).is_none_or(|change| self.file.is_written(*change))
+            || self.unsaved.lock().changes.get(topic).is_none_or(|change| self.file.is_written(*change))
     }
 
     fn next_version(&self, table: &mut Table) -> u64 {
@@ -433,6 +432,25 @@ impl Topics {
     fn persist_and_announce(&self) {
         self.persist_soon();
         self.changes.send_modify(|count| *count += 1);
+    }
+}
+
+/// Topics whose last change may not be on disk, and which change that is.
+#[derive(Default)]
+struct Unsaved {
+    changes: HashMap<String, u64>,
+    /// When there are so many, those that are on disk by now are looked for: at each change it would be quadratic while one
+    /// long write lets thousands wait.
+    look_at: usize,
+}
+
+impl Unsaved {
+    fn insert(&mut self, topic: String, change: u64, mut is_written: impl FnMut(u64) -> bool) {
+        if self.changes.len() >= self.look_at {
+            self.changes.retain(|_, change| !is_written(*change));
+            self.look_at = 2 * self.changes.len() + 16;
+        }
+        self.changes.insert(topic, change);
     }
 }
 

@@ -75,7 +75,11 @@ pub(crate) async fn run<S: Service + ?Sized>(
 ) {
     service.connected(peer);
     let _ending = Ending { peer, service };
-    match serve(stream, peer, service).await {
+    let end = serve(stream, peer, service).await;
+    if let Some(line) = peer.line() {
+        line.drop_work().await;
+    }
+    match end {
         End::Peer => {
             tracing::info!(target: "remoting", "connection {} closed by its peer", peer.remote_addr())
         }

@@ -260,3 +260,21 @@ fn creators_at_the_same_time_agree() {
     });
     assert_eq!(topics.data_version().counter, 9);
 }
+
+/// While one long write goes on, thousands of topics may be made.
+#[test]
+fn what_is_not_on_disk_is_seldom_looked_through() {
+    let (mut unsaved, mut looks) = (Unsaved::default(), 0);
+    for change in 0..10_000 {
+        unsaved.insert(format!("t{change}"), change, |_| {
+            looks += 1;
+            false
+        });
+    }
+    assert_eq!(unsaved.changes.len(), 10_000);
+    assert!(looks < 20_000, "{looks} looks");
+    for change in 10_000..30_000 {
+        unsaved.insert(format!("t{change}"), change, |_| true);
+    }
+    assert!(unsaved.changes.len() < 1000, "what is on disk is forgotten");
+}

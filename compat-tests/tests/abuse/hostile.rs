@@ -11,6 +11,7 @@ use compat_tests::client::{Pull, SUSPEND, Send, consumer_heartbeat, create_topic
 use compat_tests::lab::Running;
 use compat_tests::until;
 use compat_tests::wire::{Command, Connection};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use crate::say;
 
@@ -22,11 +23,13 @@ const LOCK_BATCH_MQ: i32 = 41;
 const REGISTER_BROKER: i32 = 103;
 const INVOKE_BROKER_TO_RESET_OFFSET: i32 = 222;
 const QUERY_CONSUME_TIME_SPAN: i32 = 303;
+const SYSTEM_BUSY: i32 = 2;
 /// `topics::QUEUES_MAX` of the broker.
 const QUEUES_MAX: i32 = 16_384;
 const FRAME_BYTES: usize = 16 << 20;
 /// Both ends of a connection whose client does not read; they were 3.6 MiB.
 const KERNEL_BYTES_MAX: usize = 3 << 19;
+const SEND_BUFFER_BYTES: usize = 64 << 10;
 const KERNEL_NOISE_BYTES: usize = 64 << 20;
 
 /// Both servers, and how much of each.
@@ -262,6 +265,8 @@ fn unfinished_frames(broker: &Running, _: &Running, sizes: &Sizes) {
 fn hostile_stream(addr: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(addr).unwrap();
     stream.set_nonblocking(true).unwrap();
+    // So that what it has sent, and the server has not taken, is not taken for the server's.
+    setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER_BYTES).unwrap();
     stream
 }
 
@@ -277,7 +282,8 @@ fn brokers_that_leave(_: &Running, name_server: &Running, sizes: &Sizes) {
         }
         for connection in &mut connections {
             let reply = receive_patiently(connection);
-            assert_eq!(reply.code, 0, "{:?}", reply.remark);
+            // More than may wait are turned away.
+            assert!([0, SYSTEM_BUSY].contains(&reply.code), "{reply:?}");
         }
         drop(connections);
         if Instant::now() >= ends {

@@ -19,7 +19,7 @@ const STOP_WAIT: Duration = Duration::from_secs(20);
 /// The healthy load's p99 may be so much slower than when all is calm ...
 const SLOWER_MAX: u32 = 20;
 /// ... or so slow: the machine has other work too.
-const SLOW_MAX: Duration = Duration::from_millis(250);
+const SLOW_MAX: Duration = Duration::from_millis(400);
 /// Beyond what the broker had when all was calm: its budget for frames and replies, and what the tables may take.
 const MEMORY_GROWTH_BYTES_MAX: u64 = 768 << 20;
 

@@ -20,6 +20,9 @@ use tokio::sync::Notify;
 const SPARE_BUFFERS_MAX: usize = 4;
 const SPARE_BYTES_MAX: usize = 256 * 1024;
 
+/// Calls of an ended connection that are dropped at a time.
+const DROPPED_PER_TURN_MAX: usize = 256;
+
 thread_local! {
     static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
@@ -170,6 +173,15 @@ impl Line {
         self.budget.replies.short_and(is_slow).await;
     }
 
+    /// No more is run; what was to be is dropped, a part at a time: there may be tens of thousands.
+    pub(super) async fn drop_work(&self) {
+        let mut dropped = self.inbox.lock().take().unwrap_or_default();
+        while !dropped.is_empty() {
+            drop(dropped.drain(..dropped.len().min(DROPPED_PER_TURN_MAX)));
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// No more is written or run.
     pub(super) fn end(&self) {
         let (outbox, inbox) = (self.outbox.lock().take(), self.inbox.lock().take());
@@ -213,6 +225,25 @@ fn keep(buffer: Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_of_an_ended_connection_is_dropped() {
+        let line = Line::new(Codec::Json, Budget::of_process());
+        let dropped = std::sync::Arc::new(());
+        for _ in 0..2 * DROPPED_PER_TURN_MAX + 1 {
+            let held = dropped.clone();
+            line.resume(Box::new(move |_| {
+                drop(held);
+                panic!("it ran")
+            }));
+        }
+        line.drop_work().await;
+        assert_eq!(std::sync::Arc::strong_count(&dropped), 1);
+        let held = dropped.clone();
+        line.resume(Box::new(move |_| std::sync::Arc::strong_count(&held)));
+        assert_eq!(std::sync::Arc::strong_count(&dropped), 1, "too late");
+        assert!(!line.has_work());
+    }
 
     #[tokio::test]
     async fn who_reads_nothing_is_cut_off() {

@@ -227,9 +227,11 @@ impl Derive {
         let mut course = Course::default();
         loop {
             self.panic_point.pass();
+            // Looked at before the turn: what the log had by then is told before the thread ends.
+            let is_stopping = self.stop.load(Ordering::Acquire);
             match self.turn(line, on_arrived, &mut course) {
                 Turn::Moved => thread::park_timeout(NAP),
-                _ if self.stop.load(Ordering::Acquire) => return,
+                _ if is_stopping => return,
                 Turn::Done => self.sleep(line, course.index_failed_at.map(|_| RETRY_AFTER)),
                 Turn::Failed => thread::park_timeout(RETRY_AFTER),
             }

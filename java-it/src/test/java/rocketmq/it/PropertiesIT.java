@@ -88,16 +88,17 @@ class PropertiesIT {
         DefaultMQProducer producer = cluster.producer();
         String topic = cluster.createTopic("Properties", 1);
         Message fits = Messages.message(topic, "fits");
-        fits.putUserProperty("filler", "x".repeat(32_000));
+        fits.putUserProperty("filler", "x".repeat(31_500));
         producer.send(fits);
 
         Message tooLarge = Messages.message(topic, "too large");
-        tooLarge.putUserProperty("filler", "x".repeat(32_800));
+        // Java takes some hundred bytes more, and then cannot take the message back from a consumer (D093).
+        tooLarge.putUserProperty("filler", "x".repeat(32_000));
         MQBrokerException refusal = assertThrows(MQBrokerException.class, () -> producer.send(tooLarge));
 
         assertEquals(Wire.MESSAGE_ILLEGAL, refusal.getResponseCode());
         List<MessageExt> stored = cluster.read(topic, 2);
         assertEquals(List.of(Cluster.WARM_UP, "fits"), Messages.texts(stored));
-        assertEquals("x".repeat(32_000), stored.get(1).getUserProperty("filler"));
+        assertEquals("x".repeat(31_500), stored.get(1).getUserProperty("filler"));
     }
 }

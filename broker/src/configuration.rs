@@ -29,13 +29,13 @@ struct State {
 /// Why an update is refused; nothing of it is done.
 #[derive(Debug)]
 pub enum UpdateError {
-    /// The key is not for those who are elsewhere: Java's black list, and ours ([`Mutability::Never`]).
-    Forbidden(String),
+    /// A key is not for those who are elsewhere: Java's black list, and ours ([`Mutability::Never`]).
+    Forbidden,
     /// No such key.
     Unknown(String),
     /// A value that does not fit its key, or the other values.
     Value(BrokerConfigError),
-    /// The file cannot be read, or is not what it was when the broker started.
+    /// The file cannot be read, or could not be once it is changed.
     Unreadable(PathBuf, io::Error),
     /// The file is no properties file any more.
     Malformed(PathBuf, MalformedEscape),
@@ -46,7 +46,7 @@ pub enum UpdateError {
 impl fmt::Display for UpdateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            UpdateError::Forbidden(_) => f.write_str("Can not update config in black list."),
+            UpdateError::Forbidden => f.write_str("Can not update config in black list."),
             UpdateError::Unknown(key) => write!(f, "unknown key {key}: nothing is changed"),
             UpdateError::Value(error) => write!(f, "{error}: nothing is changed"),
             UpdateError::Unreadable(path, error) => {
@@ -89,11 +89,11 @@ impl Configuration {
     /// writes every key there is.
     pub fn update(&self, broker: &Broker, update: &Properties) -> Result<Updated, UpdateError> {
         let mut state = self.state.lock();
-        let black_list = broker.settings().broker.config_black_list.clone();
+        let before = broker.settings();
         let mut updated = Updated { is_not_kept: self.file.is_none(), ..Updated::default() };
         for (key, _) in update.iter() {
-            if state.config.forbids(key) || black_list.split(';').any(|listed| listed.trim() == key) {
-                return Err(UpdateError::Forbidden(key.to_owned()));
+            if state.config.forbids_with(&before.broker.config_black_list, key) {
+                return Err(UpdateError::Forbidden);
             }
             match state.config.mutability(key) {
                 None => return Err(UpdateError::Unknown(key.to_owned())),

@@ -26,7 +26,7 @@ use crate::broker::Broker;
 use crate::persister::ConfigTable;
 use crate::topic_validator;
 use ::store::AccessError;
-use remoting::body::DataVersion;
+use remoting::body::{DataVersion, MessageQueue};
 use remoting::command::UNSET_REMARK;
 use remoting::header::offset::OffsetResponseHeader;
 use remoting::header::required;
@@ -102,6 +102,12 @@ impl Page {
         let refused = |_| Refusal::new(ResponseCode::SYSTEM_ERROR, format!("no page begins at {seq}"));
         Ok(Page { data_version, seq: usize::try_from(seq).map_err(refused)?, max })
     }
+}
+
+/// A queue of this broker's.
+fn message_queue(broker: &Broker, topic: &str, queue_id: i32) -> MessageQueue {
+    let broker_name = broker.settings().identity.broker_name.clone();
+    MessageQueue { broker_name, queue_id, topic: topic.to_owned() }
 }
 
 fn ok() -> Result<Outcome, Refusal> {

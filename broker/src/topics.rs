@@ -275,13 +275,8 @@ impl Topics {
     /// Makes or replaces a topic; its attributes are a request in the form of [`attributes::alter`]. One that is as it
     /// should be stays untouched. Java: `updateTopicConfig`, `AdminBrokerProcessor.updateAndCreateTopic`. An error
     /// for attributes that `alter` refuses.
-    pub fn update(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
-        if let Some(existing) = self.find(&topic.topic_name).filter(|existing| **existing == topic) {
-            return Ok(existing);
-        }
-        let changed = self.update_in_memory(topic)?;
-        self.persist_and_announce();
-        Ok(changed)
+    pub fn update(&self, topic: TopicConfig) -> Result<(), AttributeError> {
+        self.update_list(vec![topic]).map_err(|(_, error)| error)
     }
 
     /// As [`update`](Self::update) for several, with one write: all, or none if one is refused, which the error names. Java:
@@ -293,19 +288,15 @@ impl Topics {
                 let name = topic.topic_name.clone();
                 self.altered(&table, topic).map_err(|error| (name, error))
             };
-            let altered = topics.into_iter().map(altered).collect::<Result<Vec<_>, _>>()?;
-            altered.into_iter().flatten().for_each(|topic| drop(self.put_changed(&mut table, topic)));
+            let altered = topics.into_iter().filter_map(|topic| altered(topic).transpose());
+            let altered = altered.collect::<Result<Vec<_>, _>>()?;
+            if altered.is_empty() {
+                return Ok(());
+            }
+            altered.into_iter().for_each(|topic| drop(self.put_changed(&mut table, topic)));
         }
         self.persist_and_announce();
         Ok(())
-    }
-
-    fn update_in_memory(&self, topic: TopicConfig) -> Result<Arc<TopicConfig>, AttributeError> {
-        let mut table = self.table.write();
-        match self.altered(&table, topic.clone())? {
-            Some(altered) => Ok(self.put_changed(&mut table, altered)),
-            None => Ok(Arc::new(topic)),
-        }
     }
 
     /// The topic with the attributes that it asks for; `None` for one that is as it is, not in the table.

@@ -282,8 +282,7 @@ impl NameServer {
     /// Whether no update may change the key. Java: `DefaultRequestProcessor.initConfigBlackList`, and what an update could
     /// do harm with or nothing.
     pub fn forbids_update_of(&self, key: &str) -> bool {
-        let listed = self.settings().config_black_list.split(';').any(|listed| listed.trim() == key);
-        listed || self.config.read().forbids(key)
+        self.config.read().forbids_with(&self.settings().config_black_list, key)
     }
 
     /// Code 318: takes the values over and keeps them in the file. Java answers success whatever becomes of it, so

@@ -28,10 +28,11 @@ impl<E: Entry> Entries<E> {
     }
 
     fn fill(&mut self) -> Result<(), AccessError> {
-        let bytes = self.rest.len().min(BLOCK_BYTES_MAX - BLOCK_BYTES_MAX % E::BYTES);
-        (self.given, self.rest.start) = (0, self.rest.start + bytes);
+        let (from, bytes) =
+            (self.rest.start, self.rest.len().min(BLOCK_BYTES_MAX - BLOCK_BYTES_MAX % E::BYTES));
+        self.rest.start = from + bytes;
+        self.given = 0;
         self.block.clear();
-        let from = self.rest.start - bytes;
         self.file.read_to(from, bytes, &mut self.block).or_else(|error| {
             // The entries before what cannot be read.
             let before = (error.at() as usize).saturating_sub(from).min(bytes);

@@ -1,7 +1,7 @@
 //! Setting groups to other offsets, and what admins look at before: 222, 303, 308 and 314.
 //! Java: `AdminBrokerProcessor`, `Broker2Client`.
 
-use super::{UNSET_REMARK, ok, ok_with_body, unreadable};
+use super::{UNSET_REMARK, message_queue, ok, ok_with_body, unreadable};
 use crate::broker::Broker;
 use crate::calls::version;
 use crate::clients::ConsumerGroup;
@@ -50,12 +50,7 @@ fn by_queue(
     offsets: &Offsets,
 ) -> BTreeMap<MessageQueue, i64> {
     let topic = header.topic.unwrap_or_default();
-    offsets.iter().map(|(queue_id, offset)| (queue(broker, topic, *queue_id), *offset)).collect()
-}
-
-fn queue(broker: &Broker, topic: &str, queue_id: i32) -> MessageQueue {
-    let broker_name = broker.settings().identity.broker_name.clone();
-    MessageQueue { broker_name, queue_id, topic: topic.to_owned() }
+    offsets.iter().map(|(queue_id, offset)| (message_queue(broker, topic, *queue_id), *offset)).collect()
 }
 
 /// The consumers' next pulls are answered with the new offsets. Java: `resetOffsetInner`.
@@ -271,7 +266,7 @@ fn time_span(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> Result
         },
         max_time_stamp,
         max_time_stamp_str: time_text(max_time_stamp),
-        message_queue: queue(broker, topic, queue_id),
+        message_queue: message_queue(broker, topic, queue_id),
         min_time_stamp,
         min_time_stamp_str: time_text(min_time_stamp),
     })

@@ -2,6 +2,7 @@
 
 use super::{ok_with_body, unreadable};
 use crate::broker::Broker;
+use crate::topic_validator::SCHEDULE_TOPIC_XXXX;
 use remoting::body::KVTable;
 use remoting::{Call, Outcome, Refusal};
 use std::collections::BTreeMap;
@@ -107,7 +108,7 @@ fn put_disks(broker: &Broker, info: &mut Info) {
 /// Java: `ScheduleMessageService.buildRunningStats`, and the timer's.
 fn put_delays(broker: &Broker, info: &mut Info) {
     for (level, offset) in broker.delays.schedule.offsets() {
-        let max = broker.store.max_offset_in_queue(store::topic_name::SCHEDULE_TOPIC_XXXX, level - 1);
+        let max = broker.store.max_offset_in_queue(SCHEDULE_TOPIC_XXXX, level - 1);
         info.put(&format!("scheduleMessageOffset_{level}"), format_args!("{offset},{max}"));
     }
     let behind = broker.delays.timer.as_ref().map(|timer| timer.behind()).unwrap_or_default();

@@ -24,7 +24,7 @@ pub fn update_broker_config(broker: &Arc<Broker>, call: &mut Call) -> Result<Out
     let updated = broker.configuration.update(broker, &update).map_err(|error| {
         tracing::error!("the configuration of {remote_addr} is refused: {error}");
         match error {
-            UpdateError::Forbidden(_) => Refusal::new(ResponseCode::NO_PERMISSION, error.to_string()),
+            UpdateError::Forbidden => Refusal::new(ResponseCode::NO_PERMISSION, error.to_string()),
             error => failed(error.to_string()),
         }
     })?;

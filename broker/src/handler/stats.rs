@@ -1,14 +1,14 @@
 //! How far topics and groups have come, for admins: 202, 208, 317 and 321. Java: `AdminBrokerProcessor`.
 
-use super::{UNSET_REMARK, ok_with_body, unreadable};
+use super::{UNSET_REMARK, message_queue, ok_with_body, unreadable};
 use crate::broker::Broker;
 use crate::consumer_filter::SqlFilter;
 use crate::subscription::TagFilter;
 use crate::topic_validator::is_blank;
 use crate::topics::queue_ids;
 use remoting::body::{
-    ConsumeQueueData, ConsumeStats, ConsumeStatsList, MessageQueue, OffsetWrapper,
-    QueryConsumeQueueResponseBody, SubscriptionData, TopicConfig, TopicOffset, TopicStatsTable, is_tag_type,
+    ConsumeQueueData, ConsumeStats, ConsumeStatsList, OffsetWrapper, QueryConsumeQueueResponseBody,
+    SubscriptionData, TopicConfig, TopicOffset, TopicStatsTable, is_tag_type,
 };
 use remoting::header::query::{
     GetConsumeStatsInBrokerHeader, GetConsumeStatsRequestHeader, GetTopicStatsInfoRequestHeader,
@@ -18,6 +18,7 @@ use remoting::header::required;
 use remoting::{Call, Command, Outcome, Refusal, ResponseCode, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use store::layout::ext::UNIT_BYTES_MIN;
 use store::{CqUnit, MessageFilter, OwnedExtUnit};
 
 /// Entries of a queue in one answer, so that it fits into a frame.
@@ -40,18 +41,13 @@ pub fn get_topic_stats_info(broker: &Arc<Broker>, call: &mut Call) -> Result<Out
             max => store_timestamp(broker, topic, queue_id, max - 1)?,
         };
         let offset = TopicOffset { last_update_timestamp, max_offset, min_offset };
-        body.offset_table.insert(queue(broker, topic, queue_id), offset);
+        body.offset_table.insert(message_queue(broker, topic, queue_id), offset);
     }
     ok_with_body(&body)
 }
 
 fn store_timestamp(broker: &Broker, topic: &str, queue_id: i32, offset: i64) -> Result<i64, Refusal> {
     broker.store.message_store_timestamp(topic, queue_id, offset).map_err(unreadable)
-}
-
-fn queue(broker: &Broker, topic: &str, queue_id: i32) -> MessageQueue {
-    let broker_name = broker.settings().identity.broker_name.clone();
-    MessageQueue { broker_name, queue_id, topic: topic.to_owned() }
 }
 
 /// How far a group has come in topics: those named, or all that it has offsets of and still subscribes. Refused without a
@@ -123,7 +119,7 @@ fn collect(
             last_timestamp,
             pull_offset,
         };
-        stats.offset_table.insert(queue(broker, topic, queue_id), offset);
+        stats.offset_table.insert(message_queue(broker, topic, queue_id), offset);
     }
     Ok(())
 }
@@ -226,7 +222,6 @@ fn bits(bytes: &[u8]) -> Option<String> {
 
 /// Java's bean `CqExtUnit`.
 fn ext_json(unit: &OwnedExtUnit) -> String {
-    const HEAD_BYTES: usize = 20;
     let bit_map = unit.bit_map.iter().map(|byte| byte.cast_signed().to_string()).collect::<Vec<_>>();
     let filter_bit_map = match unit.bit_map.is_empty() {
         true => String::new(),
@@ -235,7 +230,7 @@ fn ext_json(unit: &OwnedExtUnit) -> String {
     format!(
         "{{{filter_bit_map}\"msgStoreTime\":{},\"size\":{},\"tagsCode\":{}}}",
         unit.store_timestamp_ms,
-        HEAD_BYTES + unit.bit_map.len(),
+        UNIT_BYTES_MIN + unit.bit_map.len(),
         unit.tags_code
     )
 }

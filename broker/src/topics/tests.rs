@@ -155,7 +155,7 @@ fn updates_take_attributes_as_requests() {
     let topics = lab.load();
     let request = |attributes: &str| {
         let attributes = attributes::parse(attributes).unwrap();
-        topics.update(TopicConfig { attributes, perm: 4, ..topic("T") })
+        topics.update(TopicConfig { attributes, perm: 4, ..topic("T") }).map(|()| topics.find("T").unwrap())
     };
     assert!(request("+unheard.of=FIFO").is_err());
     assert!(!topics.contains("T"));

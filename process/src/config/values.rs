@@ -140,6 +140,11 @@ impl Config {
         named.into_iter().any(|key| key.mutability == Mutability::Never)
     }
 
+    /// As [`forbids`](Self::forbids), and for the keys that the operator lists, with semicolons between (`configBlackList`).
+    pub fn forbids_with(&self, black_list: &str, name: &str) -> bool {
+        black_list.split(';').any(|listed| listed.trim() == name) || self.forbids(name)
+    }
+
     /// What an update of the key does; `None` for a key that nobody knows or that has no setter. For one that stands in several
     /// classes, the slowest.
     pub fn mutability(&self, name: &str) -> Option<Mutability> {

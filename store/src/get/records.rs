@@ -68,11 +68,14 @@ impl Records {
             file.is_written_at(at, size).then_some(at)
         };
         // Most records lie in the file of the one before.
-        if let Some(at) = self.files.last().and_then(|last| place(last)) {
-            return Some(Taken { file: self.files.len() - 1, at, bytes: size, messages, queue_offset });
-        }
-        let (file, at) = log.locate(offset, size)?;
-        self.files.push(file);
+        let at = match self.files.last().and_then(|last| place(last)) {
+            Some(at) => at,
+            None => {
+                let (file, at) = log.locate(offset, size)?;
+                self.files.push(file);
+                at
+            }
+        };
         Some(Taken { file: self.files.len() - 1, at, bytes: size, messages, queue_offset })
     }
 
